@@ -1,0 +1,3 @@
+//! The engine of the Corelane runtime. It starts no thread, reads no environment and prints nothing.
+
+pub mod loom;
