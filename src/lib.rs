@@ -1,1 +1,4 @@
 //! A thread-per-core async runtime with the API of Tokio.
+
+pub mod config;
+pub mod topology;

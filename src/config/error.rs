@@ -1,0 +1,77 @@
+//! What is wrong with a config file, and where.
+
+use std::error::Error;
+use std::{fmt, io};
+
+/// Why a config file was not accepted.
+///
+/// Shown as `conf.toml:4:14: [scheduler] quantum_us = -5: expected …`: the place, what stands there, and what
+/// would be accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    file: String,
+    position: Option<Position>,
+    message: String,
+}
+
+/// A place in a text: line and column, both from 1, the column in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Position {
+    pub(crate) line: usize,
+    pub(crate) column: usize,
+}
+
+impl Position {
+    /// The place of a byte offset.
+    pub(crate) fn of(text: &str, offset: usize) -> Self {
+        // A parser may point past the end, or into a character.
+        let offset = (0..=offset.min(text.len())).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);
+        let before = &text[..offset];
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        Self { line: before.matches('\n').count() + 1, column: before[line_start..].chars().count() + 1 }
+    }
+}
+
+impl ConfigError {
+    pub(crate) fn new(file: &str, position: Option<Position>, message: String) -> Self {
+        Self { file: file.into(), position, message }
+    }
+
+    /// The file's name, as it was given.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The line, counted from 1. `None` when the file could not be read at all.
+    pub fn line(&self) -> Option<usize> {
+        self.position.map(|p| p.line)
+    }
+
+    /// The column in characters, counted from 1. `None` when the file could not be read at all.
+    pub fn column(&self) -> Option<usize> {
+        self.position.map(|p| p.column)
+    }
+
+    /// The text without the place.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.file)?;
+        if let Some(Position { line, column }) = self.position {
+            write!(f, "{line}:{column}:")?;
+        }
+        write!(f, " {}", self.message)
+    }
+}
+
+impl Error for ConfigError {}
+
+impl From<ConfigError> for io::Error {
+    fn from(error: ConfigError) -> Self {
+        io::Error::new(io::ErrorKind::InvalidInput, error)
+    }
+}

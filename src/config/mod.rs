@@ -1,0 +1,167 @@
+//! Config files: which kind of runtime, on which CPUs, with which times.
+//!
+//! A [`Config`] is plain data: the runtime's own defaults, or what a file says, or what a program writes into its
+//! fields. Each key, with its range, default and reason, stands in one table ([`keys()`]); the files in the
+//! repository's `config/` folder are what to start from.
+//!
+//! Here: file → values, and errors that say where. Not here: what the machine can do ([`topology`](crate::topology)).
+
+mod error;
+mod keys;
+mod read;
+mod value;
+
+mod cpu_list;
+
+use std::path::Path;
+use std::{env, fmt, fs, io};
+
+pub use self::cpu_list::CpuList;
+pub use self::error::ConfigError;
+pub use self::keys::{
+    BlockingSettings, Key, PlacementSettings, RuntimeSettings, SchedulerSettings, TimerSettings,
+};
+pub use self::value::{
+    AutoOr, BlockingCpus, Cpus, Domain, Flavor, OnError, Pin, Place, QuotaPolicy, Smt, Steal,
+};
+
+pub(crate) use self::cpu_list::CPUS_MAX;
+pub(crate) use self::error::Position;
+
+/// Names the config file when the program does not.
+pub const CONFIG_VARIABLE: &str = "CORELANE_CONFIG";
+
+/// What a config file says: plain data, which a program may also fill in itself.
+///
+/// [`Default`] are the runtime's own defaults, which `config/default.toml` lists. [`Display`](fmt::Display) writes
+/// a file with every key, which [`parse`](Config::parse) reads back to an equal value. Two configs are equal when
+/// their values are, wherever they come from.
+///
+/// # Examples
+///
+/// ```
+/// use corelane::config::{AutoOr, Config};
+///
+/// let config = Config::parse("app.toml", "[placement]\nshards = 4\n").unwrap();
+/// assert_eq!(config.placement.shards, AutoOr::Number(4));
+///
+/// let error = Config::parse("app.toml", "[placement]\nshard = 4\n").unwrap_err();
+/// assert!(error.to_string().starts_with("app.toml:2:1: unknown key `shard` in [placement]; did you mean `shards`?"));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Config {
+    /// What kind of runtime it is.
+    pub runtime: RuntimeSettings,
+    /// Which CPUs the shards get.
+    pub placement: PlacementSettings,
+    /// How a shard divides its time.
+    pub scheduler: SchedulerSettings,
+    /// The timer wheel.
+    pub timer: TimerSettings,
+    /// The threads behind `spawn_blocking`.
+    pub blocking: BlockingSettings,
+    origin: Origin,
+}
+
+/// Where values came from, so that a placement the machine cannot do is reported at its line of the file.
+#[derive(Clone, Debug, Default)]
+struct Origin {
+    file: String,
+    written: Vec<Written>,
+}
+
+#[derive(Clone, Debug)]
+struct Written {
+    key: &'static Key,
+    position: Position,
+    value: String,
+}
+
+impl PartialEq for Origin {
+    /// Always: two files that say the same in different places are the same config.
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Config {
+    /// Reads a config file.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read, is not TOML, has a key or section this version does not know, or a value
+    /// outside of what its key accepts. The error shows the topmost such place.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        let path = path.as_ref();
+        let name = path.display().to_string();
+        let bytes = fs::read(path).map_err(|error| unreadable(&name, &error))?;
+        Self::parse_bytes(&name, &bytes)
+    }
+
+    /// Reads the text of a config file; `name` is what errors call it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`from_file`](Config::from_file).
+    pub fn parse(name: &str, text: &str) -> Result<Self, ConfigError> {
+        read::parse(name, text)
+    }
+
+    /// Reads the file that the environment variable `CORELANE_CONFIG` names; `None` when it is not set.
+    ///
+    /// # Errors
+    ///
+    /// As for [`from_file`](Config::from_file). A file that cannot be read is an error that names the variable, so
+    /// that a misspelt path does not quietly mean the defaults.
+    pub fn from_env() -> Result<Option<Self>, ConfigError> {
+        let Some(path) = env::var_os(CONFIG_VARIABLE) else { return Ok(None) };
+        let name = Path::new(&path).display().to_string();
+        let bytes = fs::read(&path).map_err(|error| {
+            let message =
+                format!("cannot read the file: {error}; name a readable file or unset {CONFIG_VARIABLE}");
+            ConfigError::new(&format!("{CONFIG_VARIABLE}={name}"), None, message)
+        })?;
+        Self::parse_bytes(&name, &bytes).map(Some)
+    }
+
+    fn parse_bytes(name: &str, bytes: &[u8]) -> Result<Self, ConfigError> {
+        let text = std::str::from_utf8(bytes).map_err(|error| {
+            let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+            let position = Position::of(&valid, valid.len());
+            ConfigError::new(name, Some(position), "not valid TOML: expected UTF-8 text".into())
+        })?;
+        Self::parse(name, text)
+    }
+
+    /// The key's value as TOML, and its place in the file if it still has the value it got there.
+    pub(crate) fn written(&self, section: &str, name: &str) -> (String, Option<(&str, Position)>) {
+        let value = keys().iter().find(|k| k.section == section && k.name == name).map(|k| k.value(self));
+        let value = value.unwrap_or_default();
+        let is_it = |w: &&Written| w.key.section == section && w.key.name == name && w.value == value;
+        let place = self.origin.written.iter().find(is_it).map(|w| (self.origin.file.as_str(), w.position));
+        (value, place)
+    }
+}
+
+impl fmt::Display for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut section = "";
+        for key in keys() {
+            if key.section != section {
+                writeln!(f, "{}[{}]", if section.is_empty() { "" } else { "\n" }, key.section)?;
+                section = key.section;
+            }
+            writeln!(f, "{} = {}", key.name, key.value(self))?;
+        }
+        Ok(())
+    }
+}
+
+/// Every key of the config file, section by section, in the order of `config/default.toml`.
+pub fn keys() -> &'static [Key] {
+    keys::KEYS
+}
+
+fn unreadable(name: &str, error: &io::Error) -> ConfigError {
+    ConfigError::new(name, None, format!("cannot read the file: {error}; expected a readable TOML file"))
+}

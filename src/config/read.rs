@@ -1,0 +1,165 @@
+//! From the text of a file to a `Config`, or to the first thing in it that is wrong.
+
+use toml::de::{DeTable, DeValue};
+
+use super::error::{ConfigError, Position};
+use super::keys::{KEYS, KEYS_TO_COME, Key, SECTIONS_TO_COME};
+use super::value::{Flavor, Steal, Value, one_of};
+use super::{Config, Written};
+
+type Entry<'a, 'i> = (&'a str, std::ops::Range<usize>, &'a Value<'i>);
+
+pub(super) fn parse(name: &str, text: &str) -> Result<Config, ConfigError> {
+    let reader = Reader { name, text };
+    let document = DeTable::parse(text)
+        .map_err(|e| reader.error(e.span().map_or(0, |s| s.start), not_toml(e.message())))?;
+    let mut config = Config::default();
+    config.origin.file = name.into();
+    for entry in in_file_order(document.get_ref()) {
+        reader.section(&mut config, entry)?;
+    }
+    // The two defaults of `steal`: a multi_thread runtime that keeps a blocked worker's queue out of reach would
+    // break what its flavor promises, so only a file that says so gets it.
+    let steal_is_written = config.origin.written.iter().any(|w| w.key.name == "steal");
+    if config.runtime.flavor == Flavor::MultiThread && !steal_is_written {
+        config.scheduler.steal = Steal::All;
+    }
+    Ok(config)
+}
+
+struct Reader<'a> {
+    name: &'a str,
+    text: &'a str,
+}
+
+impl Reader<'_> {
+    fn section(
+        &self,
+        config: &mut Config,
+        (section, place, value): Entry<'_, '_>,
+    ) -> Result<(), ConfigError> {
+        let error = |message| Err(self.error(place.start, message));
+        if SECTIONS_TO_COME.contains(&section) {
+            return error(format!(
+                "[{section}] is a known section, but not supported by this version; remove it"
+            ));
+        }
+        let known = sections();
+        if !known.contains(&section) {
+            let accepted = known.join(", ");
+            let (kind, hint) = match value.get_ref() {
+                DeValue::Table(_) => (
+                    format!("unknown section [{section}]"),
+                    nearest(section, known.iter().copied()).map(|s| format!("[{s}]")),
+                ),
+                _ => (
+                    format!("unknown key `{section}` outside of the sections"),
+                    nearest(section, KEYS.iter().map(|k| k.name)).map(with_sections),
+                ),
+            };
+            let hint = hint.map(|hint| format!(" did you mean {hint}?")).unwrap_or_default();
+            return error(format!("{kind};{hint} accepted sections: {accepted}"));
+        }
+        let Some(table) = value.get_ref().as_table() else {
+            return error(format!(
+                "`{section}` must be a section: expected [{section}] on a line of its own"
+            ));
+        };
+        in_file_order(table).try_for_each(|entry| self.key(config, section, entry))
+    }
+
+    fn key(
+        &self,
+        config: &mut Config,
+        section: &str,
+        (name, place, value): Entry<'_, '_>,
+    ) -> Result<(), ConfigError> {
+        if KEYS_TO_COME.contains(&(section, name)) {
+            let message =
+                format!("[{section}] {name} is a known key, but not supported by this version; remove it");
+            return Err(self.error(place.start, message));
+        }
+        let Some(key) = KEYS.iter().find(|k| k.section == section && k.name == name) else {
+            return Err(self.error(place.start, unknown_key(section, name)));
+        };
+        key.read(config, value).map_err(|span| {
+            let found = one_line(&self.text[span.clone()]);
+            let message = format!("[{section}] {name} = {found}: expected {}", key.accepts());
+            self.error(span.start, message)
+        })?;
+        let position = Position::of(self.text, value.span().start);
+        config.origin.written.push(Written { key, position, value: key.value(config) });
+        Ok(())
+    }
+
+    fn error(&self, offset: usize, message: String) -> ConfigError {
+        ConfigError::new(self.name, Some(Position::of(self.text, offset)), message)
+    }
+}
+
+/// The parser sorts by name; the first error a reader wants to see is the topmost one.
+fn in_file_order<'a, 'i>(table: &'a DeTable<'i>) -> impl Iterator<Item = Entry<'a, 'i>> {
+    let mut entries: Vec<_> = table.iter().map(|(k, v)| (k.get_ref().as_ref(), k.span(), v)).collect();
+    entries.sort_by_key(|(_, place, _)| place.start);
+    entries.into_iter()
+}
+
+fn sections() -> Vec<&'static str> {
+    let mut names: Vec<_> = KEYS.iter().map(|k| k.section).collect();
+    names.dedup();
+    names
+}
+
+fn unknown_key(section: &str, name: &str) -> String {
+    let here = || KEYS.iter().filter(|k| k.section == section);
+    let accepted: Vec<_> = here().map(|k| k.name).collect();
+    let elsewhere = KEYS.iter().any(|k| k.name == name).then(|| with_sections(name));
+    let hint = elsewhere.or_else(|| nearest(name, here().map(|k| k.name)).map(|key| format!("`{key}`")));
+    let hint = hint.map(|hint| format!(" did you mean {hint}?")).unwrap_or_default();
+    format!("unknown key `{name}` in [{section}];{hint} accepted: {}", accepted.join(", "))
+}
+
+/// A key and the sections that have it, as a hint names them.
+fn with_sections(name: &str) -> String {
+    let has = |k: &&Key| k.name == name;
+    let sections: Vec<_> = KEYS.iter().filter(has).map(|k| format!("[{}]", k.section)).collect();
+    format!("`{name}` in {}", one_of(&sections))
+}
+
+/// The candidate that takes the fewest edits to reach, if those are few for the word's length.
+fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let (edits, candidate) = candidates.map(|c| (distance(word, c), c)).min_by_key(|(edits, _)| *edits)?;
+    (edits <= candidate.len().div_ceil(3)).then_some(candidate)
+}
+
+/// Levenshtein's distance in characters, where upper and lower case and `-` and `_` count as the same.
+fn distance(a: &str, b: &str) -> usize {
+    let fold = |c: char| if c == '-' { '_' } else { c.to_ascii_lowercase() };
+    let b: Vec<char> = b.chars().map(fold).collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().map(fold).enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, &y) in b.iter().enumerate() {
+            let substitute = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = substitute.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+/// The parser's message may have several lines and may be empty.
+fn not_toml(message: &str) -> String {
+    format!("not valid TOML: {}", message.lines().collect::<Vec<_>>().join(", "))
+}
+
+/// The text of a value, short enough for an error.
+fn one_line(text: &str) -> String {
+    const CHARS_MAX: usize = 60;
+    let line = text.lines().next().unwrap_or_default();
+    if line.len() == text.len() && line.chars().count() <= CHARS_MAX {
+        return line.into();
+    }
+    line.chars().take(CHARS_MAX).collect::<String>() + "…"
+}

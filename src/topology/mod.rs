@@ -1,0 +1,128 @@
+//! The machine as this process sees it, and which part of it the runtime takes.
+//!
+//! [`Topology`] is what is there, [`Plan`] what is made of it and why, [`pin`] does it. A topology is plain data, so
+//! a plan can be made, tested and explained for a machine that is not at hand.
+//!
+//! Here: which CPUs there are, which of them this process may use, what they share, and how much CPU time it may
+//! take. Not here: anything about other processes, memory or devices.
+
+mod cgroup;
+pub mod pin;
+mod plan;
+mod sysfs;
+
+use std::path::{Path, PathBuf};
+
+pub use self::plan::{Plan, PlanError, ShardPlan};
+use self::sysfs::Reader;
+use crate::config::CpuList;
+
+/// The CPUs of the machine and what this process may use of them.
+///
+/// What the system does not tell is `None`: nothing is guessed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Topology {
+    /// The CPUs that are online, in ascending order. Numbers may have holes.
+    pub cpus: Vec<Cpu>,
+    /// The CPUs that are there but switched off.
+    pub offline: CpuList,
+    /// The affinity mask the process was started with.
+    pub affinity: Option<CpuList>,
+    /// The CPUs of the control group.
+    pub cpuset: Option<CpuList>,
+    /// The tightest CPU quota of the control group and its ancestors.
+    pub quota: Option<Quota>,
+    /// What could not be read or made no sense. It is missing above.
+    pub warnings: Vec<String>,
+}
+
+/// One CPU as the kernel counts them: a hardware thread.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Cpu {
+    /// The kernel's number.
+    pub id: u32,
+    /// The number of its core. Numbers may repeat in each package.
+    pub core: Option<u32>,
+    /// The hardware threads of its core, itself included.
+    pub siblings: Option<CpuList>,
+    /// The number of its last-level cache. Old kernels do not number caches.
+    pub llc: Option<u32>,
+    /// The CPUs that share its last-level cache, itself included.
+    pub llc_cpus: Option<CpuList>,
+    /// Its NUMA node.
+    pub node: Option<u32>,
+    /// Its package: the socket.
+    pub package: Option<u32>,
+}
+
+/// How much CPU time a control group may take: `quota_us` in every `period_us`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Quota {
+    /// Microseconds of CPU time in each period.
+    pub quota_us: u64,
+    /// Length of a period in microseconds. Never 0.
+    pub period_us: u64,
+    /// The file that says so.
+    pub file: PathBuf,
+}
+
+impl Quota {
+    /// The quota in CPUs: 2.5 when two and a half may be busy all the time.
+    pub fn cpus(&self) -> f64 {
+        self.quota_us as f64 / self.period_us as f64
+    }
+}
+
+impl Topology {
+    /// Reads the running machine, as far as it tells.
+    ///
+    /// The affinity mask is the one [`pin::allowed`] remembers, so a call after threads were pinned sees what was
+    /// there before.
+    pub fn discover() -> Self {
+        Self::assemble(Path::new("/"), pin::allowed().cloned())
+    }
+
+    /// Reads a machine from the `proc` and `sys` folders under `root`: a recorded one, or `/`.
+    pub fn read(root: &Path) -> Self {
+        Self::assemble(root, None)
+    }
+
+    /// The CPUs this process may use: online, in the affinity mask, and in the cpuset.
+    pub fn allowed(&self) -> CpuList {
+        let may = |set: &Option<CpuList>, cpu| set.as_ref().is_none_or(|set| set.contains(cpu));
+        let ids = self.cpus.iter().map(|cpu| cpu.id);
+        ids.filter(|&cpu| may(&self.affinity, cpu) && may(&self.cpuset, cpu)).collect()
+    }
+
+    fn assemble(root: &Path, affinity: Option<CpuList>) -> Self {
+        let mut reader = Reader::new(root);
+        let affinity = affinity.or_else(|| sysfs::affinity(&mut reader));
+        let online = sysfs::online(&mut reader).or_else(|| affinity.clone()).unwrap_or_default();
+        let present = sysfs::present(&mut reader).unwrap_or_default();
+        let cpus = sysfs::cpus(&mut reader, &online);
+        let groups = cgroup::Groups::find(&mut reader);
+        let (cpuset, quota) = (groups.cpuset(&mut reader), groups.quota(&mut reader));
+        if affinity.is_none() {
+            reader.warnings.push("the affinity mask of this process is unknown".into());
+        }
+        let mut topology = Self {
+            cpus,
+            offline: present.without(&online),
+            affinity,
+            cpuset,
+            quota,
+            warnings: reader.warnings,
+        };
+        // This process runs somewhere, so a set that excludes every CPU is wrong and says nothing.
+        for (name, set) in [("cpuset", &mut topology.cpuset), ("affinity mask", &mut topology.affinity)] {
+            if let Some(cpus) = set.take_if(|set| set.common(&online).is_empty() && !online.is_empty()) {
+                topology.warnings.push(format!("the {name} ({cpus}) has no CPU that is online ({online})"));
+            }
+        }
+        if topology.allowed().is_empty() && !online.is_empty() {
+            topology.warnings.push("the affinity mask and the cpuset have no CPU in common".into());
+            topology.cpuset = None;
+        }
+        topology
+    }
+}

@@ -1,0 +1,128 @@
+//! Binds the calling thread to CPUs, and checks that it is.
+//!
+//! core_affinity does what it can express: one CPU below 1024. A group of CPUs, or a machine with more of them, goes
+//! to the kernel through libc. Either way the mask is read back, because the kernel quietly narrows a mask to the
+//! cpuset instead of refusing it.
+#![expect(unsafe_code, reason = "affinity masks go to and from the kernel by pointer")]
+
+use std::io;
+use std::sync::OnceLock;
+
+use super::ShardPlan;
+use crate::config::{CpuList, OnError};
+
+/// The CPUs the process was allowed when this was first called; `None` where the system does not tell.
+///
+/// What the system tells is about the calling thread, and pinning changes it. So it is read once, by the first
+/// runtime before it pins a thread, and remembered for the process.
+pub fn allowed() -> Option<&'static CpuList> {
+    static ALLOWED: OnceLock<Option<CpuList>> = OnceLock::new();
+    ALLOWED.get_or_init(current).as_ref()
+}
+
+/// The CPUs the calling thread may run on now; `None` where the system does not tell.
+pub fn current() -> Option<CpuList> {
+    // core_affinity's mask ends at 1024 CPUs, and the kernel fails a call whose mask is shorter than its own.
+    let cores = core_affinity::get_core_ids().unwrap_or_default();
+    let cpus: CpuList = cores.iter().filter_map(|core| u32::try_from(core.id).ok()).collect();
+    if cpus.is_empty() { sys::get().ok() } else { Some(cpus) }
+}
+
+/// Binds the calling thread to these CPUs. With none it does nothing.
+///
+/// # Errors
+///
+/// When the kernel refuses, or gives the thread other CPUs than these, which is what it does when some lie outside
+/// of the cpuset.
+pub fn pin(cpus: &[u32]) -> io::Result<()> {
+    let done = match *cpus {
+        [] => return Ok(()),
+        [cpu] if cpu < CORE_AFFINITY_CPUS => {
+            core_affinity::set_for_current(core_affinity::CoreId { id: cpu as usize })
+        }
+        _ => false,
+    };
+    // A refusal of core_affinity has no reason; asking again through libc gives the kernel's.
+    if !done {
+        sys::set(cpus)?;
+    }
+    let wanted: CpuList = cpus.iter().copied().collect();
+    match sys::get() {
+        Ok(got) if got != wanted => Err(io::Error::other(format!(
+            "asked for cpus {wanted}, the kernel gave {got}; is there a cpuset?"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Binds the calling thread as the plan says for this shard, and treats a refusal as `on_error` says: an error with
+/// `fail`, otherwise a warning for the caller to print (`warn`) or keep (`degrade`), and the shard runs where the
+/// kernel left it.
+///
+/// # Errors
+///
+/// As for [`pin`], with `fail` only.
+pub fn pin_shard(shard: &ShardPlan, on_error: OnError) -> io::Result<Option<String>> {
+    let Err(error) = pin(&shard.cpus) else { return Ok(None) };
+    let cpus: CpuList = shard.cpus.iter().copied().collect();
+    let message = format!("shard {} is not bound to cpus {cpus}: {error}", shard.id);
+    match on_error {
+        OnError::Fail => Err(io::Error::new(error.kind(), message)),
+        OnError::Warn | OnError::Degrade => Ok(Some(message)),
+    }
+}
+
+/// The CPUs core_affinity can express: it writes beyond its mask's end, and panics, from here on.
+const CORE_AFFINITY_CPUS: u32 = 1024;
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod sys {
+    use std::io;
+    use std::mem::size_of_val;
+
+    use libc::c_ulong;
+
+    use crate::config::{CPUS_MAX, CpuList};
+
+    const BITS: u32 = c_ulong::BITS;
+
+    /// One bit for every CPU a kernel can have: a shorter mask is refused on a machine with more.
+    const NO_CPUS: [c_ulong; (CPUS_MAX / BITS) as usize] = [0; (CPUS_MAX / BITS) as usize];
+
+    pub(super) fn get() -> io::Result<CpuList> {
+        let mut mask = NO_CPUS;
+        // SAFETY: the kernel writes at most as many bytes as it is told the mask has, all of them valid as integers.
+        // The mask is aligned as cpu_set_t is, which is an array of the same integers.
+        let result = unsafe { libc::sched_getaffinity(0, size_of_val(&mask), mask.as_mut_ptr().cast()) };
+        if result != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok((0..CPUS_MAX).filter(|cpu| mask[(cpu / BITS) as usize] >> (cpu % BITS) & 1 == 1).collect())
+    }
+
+    pub(super) fn set(cpus: &[u32]) -> io::Result<()> {
+        let mut mask = NO_CPUS;
+        for &cpu in cpus {
+            let word = mask.get_mut((cpu / BITS) as usize).ok_or(io::ErrorKind::InvalidInput)?;
+            *word |= 1 << (cpu % BITS);
+        }
+        // SAFETY: the kernel reads as many bytes as it is told the mask has. Aligned as in `get`.
+        let result = unsafe { libc::sched_setaffinity(0, size_of_val(&mask), mask.as_ptr().cast()) };
+        if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod sys {
+    use std::io;
+
+    use crate::config::CpuList;
+
+    pub(super) fn get() -> io::Result<CpuList> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(super) fn set(_: &[u32]) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}

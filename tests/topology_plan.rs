@@ -1,0 +1,656 @@
+//! Plans for machines that are not at hand: trees of files as sysfs and procfs would show them.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{env, fs, process};
+
+use corelane::config::{
+    AutoOr, BlockingCpus, Config, CpuList, Cpus, Domain, Flavor, OnError, Pin, QuotaPolicy, Smt,
+};
+use corelane::topology::{Cpu, Plan, Quota, ShardPlan, Topology};
+
+/// A recorded machine in a folder that is gone when the test is.
+struct Machine(PathBuf);
+
+impl Machine {
+    fn new() -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        // Relaxed: only the number matters.
+        let name = format!("corelane-tree-{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let root = env::temp_dir().join(name);
+        fs::create_dir_all(&root).unwrap();
+        Self(root)
+    }
+
+    /// A machine whose process may use every CPU; nothing more is known about them.
+    fn with_cpus(online: &str) -> Self {
+        Self::new().file("sys/devices/system/cpu/online", online).affinity(online)
+    }
+
+    fn file(self, path: &str, text: &str) -> Self {
+        let path = self.0.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, format!("{text}\n")).unwrap();
+        self
+    }
+
+    fn affinity(self, cpus: &str) -> Self {
+        self.file(
+            "proc/self/status",
+            &format!("Name:\ttest\nCpus_allowed:\tff\nCpus_allowed_list:\t{cpus}\nMems:\t0"),
+        )
+    }
+
+    /// Core and package numbers and the hardware threads of the core.
+    fn core(self, cpu: u32, core: i32, package: i32, siblings: &str) -> Self {
+        let folder = format!("sys/devices/system/cpu/cpu{cpu}/topology");
+        self.file(&format!("{folder}/core_id"), &core.to_string())
+            .file(&format!("{folder}/physical_package_id"), &package.to_string())
+            .file(&format!("{folder}/core_cpus_list"), siblings)
+    }
+
+    /// A first-level cache for the core, and a third-level one shared by these CPUs.
+    fn caches(self, cpu: u32, id: u32, shared: &str) -> Self {
+        let folder = format!("sys/devices/system/cpu/cpu{cpu}/cache");
+        self.file(&format!("{folder}/index0/level"), "1")
+            .file(&format!("{folder}/index0/shared_cpu_list"), &cpu.to_string())
+            .file(&format!("{folder}/index3/level"), "3")
+            .file(&format!("{folder}/index3/id"), &id.to_string())
+            .file(&format!("{folder}/index3/shared_cpu_list"), shared)
+    }
+
+    /// The second generation of control groups, with the process in this group.
+    fn cgroup2(self, group: &str) -> Self {
+        self.file("proc/self/cgroup", &format!("0::{group}")).file(
+            "proc/self/mountinfo",
+            "22 1 0:20 / /proc rw - proc proc rw\n31 23 0:28 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup rw,nsdelegate",
+        )
+    }
+
+    fn read(&self) -> Topology {
+        Topology::read(&self.0)
+    }
+
+    fn plan(&self, config: &Config) -> String {
+        let plan = Plan::new(&self.read(), config).unwrap_or_else(|error| panic!("{error}"));
+        plan.to_string().replace(self.0.to_str().unwrap(), "")
+    }
+
+    fn error(&self, config: &str) -> String {
+        let config = Config::parse("conf.toml", config).unwrap_or_else(|error| panic!("{error}"));
+        Plan::new(&self.read(), &config).expect_err("no plan for this").to_string()
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn list(text: &str) -> CpuList {
+    CpuList::parse(text).unwrap()
+}
+
+fn parse(text: &str) -> Config {
+    Config::parse("conf.toml", text).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Eight cores with two hardware threads each, N and N+8; two last-level caches and nodes of four cores.
+fn smt_box() -> Machine {
+    let mut machine = Machine::with_cpus("0-15").file("sys/devices/system/cpu/present", "0-15");
+    for cpu in 0..16 {
+        let core = cpu % 8;
+        let (llc, shared) = if core < 4 { (0, "0-3,8-11") } else { (1, "4-7,12-15") };
+        machine = machine.core(cpu, core as i32, 0, &format!("{core},{}", core + 8)).caches(cpu, llc, shared);
+    }
+    machine
+        .file("sys/devices/system/node/node0/cpulist", "0-3,8-11")
+        .file("sys/devices/system/node/node1/cpulist", "4-7,12-15")
+}
+
+#[test]
+fn one_cpu() {
+    let machine = Machine::with_cpus("0").core(0, 0, 0, "0");
+    assert_eq!(
+        machine.plan(&Config::default()),
+        "shard 0 → cpu 0 (core 0, llc unknown, node unknown)\n\
+         quota: none\n\
+         blocking pool → cpu 0 (shared with the shards, which have every allowed CPU)\n"
+    );
+}
+
+#[test]
+fn a_vm_that_shows_no_caches() {
+    let machine = Machine::with_cpus("0-1").core(0, 0, 0, "0").core(1, -1, -1, "1");
+    let topology = machine.read();
+    let second = Cpu { id: 1, siblings: Some(list("1")), ..Cpu::default() };
+    assert_eq!(topology.cpus[1], second, "-1 is the firmware's way to say nothing");
+    assert_eq!(topology.warnings, [""; 0]);
+    let plan = Plan::new(&topology, &Config::default()).unwrap();
+    assert_eq!(
+        plan.shards[1],
+        ShardPlan { id: 1, cpus: vec![1], reason: "core unknown, llc unknown, node unknown".into() }
+    );
+    assert!(plan.may_spin);
+}
+
+#[test]
+fn smt_box_has_one_shard_a_core() {
+    let expected = "\
+shard 0 → cpu 0 (core 0, llc 0, node 0)
+shard 1 → cpu 1 (core 1, llc 0, node 0)
+shard 2 → cpu 2 (core 2, llc 0, node 0)
+shard 3 → cpu 3 (core 3, llc 0, node 0)
+shard 4 → cpu 4 (core 4, llc 1, node 1)
+shard 5 → cpu 5 (core 5, llc 1, node 1)
+shard 6 → cpu 6 (core 6, llc 1, node 1)
+shard 7 → cpu 7 (core 7, llc 1, node 1)
+left out: cpu 8: on the core of cpu 0
+left out: cpu 9: on the core of cpu 1
+left out: cpu 10: on the core of cpu 2
+left out: cpu 11: on the core of cpu 3
+left out: cpu 12: on the core of cpu 4
+left out: cpu 13: on the core of cpu 5
+left out: cpu 14: on the core of cpu 6
+left out: cpu 15: on the core of cpu 7
+quota: none
+blocking pool → cpus 8-15 (no shard is bound here)
+";
+    assert_eq!(smt_box().plan(&Config::default()), expected);
+}
+
+#[test]
+fn smt_all_goes_through_the_near_ones_first() {
+    let config = parse("[placement]\nsmt = \"all\"\nshards = 9");
+    let plan = Plan::new(&smt_box().read(), &config).unwrap();
+    let cpus: Vec<u32> = plan.shards.iter().map(|shard| shard.cpus[0]).collect();
+    assert_eq!(cpus, [0, 1, 2, 3, 8, 9, 10, 11, 4]);
+    assert_eq!(plan.left_out.len(), 7);
+    assert_eq!(plan.left_out[0], (5, "not needed: shards = 9".into()));
+}
+
+#[test]
+fn drop_takes_away_each_kind_of_part() {
+    let machine = smt_box();
+    let plan = machine.plan(&parse("[placement]\ndrop = [\"cpu:4\", \"core:5\", \"llc:0\"]\nsmt = \"all\""));
+    assert_eq!(
+        plan,
+        "shard 0 → cpu 6 (core 6, llc 1, node 1)\n\
+         shard 1 → cpu 7 (core 7, llc 1, node 1)\n\
+         shard 2 → cpu 12 (core 4, llc 1, node 1)\n\
+         shard 3 → cpu 14 (core 6, llc 1, node 1)\n\
+         shard 4 → cpu 15 (core 7, llc 1, node 1)\n\
+         left out: cpus 0-3,8-11: dropped: \"llc:0\"\n\
+         left out: cpu 4: dropped: \"cpu:4\"\n\
+         left out: cpus 5,13: dropped: \"core:5\"\n\
+         quota: none\n\
+         blocking pool → cpus 0-5,8-11,13 (no shard is bound here)\n"
+    );
+    // When the first hardware thread of a core is dropped, the second one takes its place.
+    let plan = Plan::new(&machine.read(), &parse("[placement]\ndrop = [\"cpu:4\", \"node:0\"]")).unwrap();
+    let cpus: Vec<u32> = plan.shards.iter().map(|shard| shard.cpus[0]).collect();
+    assert_eq!(cpus, [5, 6, 7, 12]);
+}
+
+#[test]
+fn groups_bind_to_the_last_level_cache() {
+    let config = parse("[placement]\npin = \"group\"\nshards = 5");
+    assert_eq!(
+        smt_box().plan(&config).lines().take(6).collect::<Vec<_>>(),
+        [
+            "shard 0 → cpus 0-3 (llc 0, node 0)",
+            "shard 1 → cpus 0-3 (llc 0, node 0)",
+            "shard 2 → cpus 0-3 (llc 0, node 0)",
+            "shard 3 → cpus 0-3 (llc 0, node 0)",
+            "shard 4 → cpus 4-7 (llc 1, node 1)",
+            "left out: cpu 8: on the core of cpu 0",
+        ]
+    );
+    // A group without a shard is left out as a whole.
+    let plan = Plan::new(&smt_box().read(), &parse("[placement]\npin = \"group\"\nshards = 2")).unwrap();
+    assert_eq!(plan.left_out[0], (4, "not needed: shards = 2".into()));
+    assert_eq!(plan.blocking_cpus, (4..16).collect::<Vec<_>>());
+}
+
+#[test]
+fn unbound_shards_only_count_the_cpus() {
+    let plan =
+        Plan::new(&smt_box().read(), &parse("[placement]\npin = \"none\"\ndrop = [\"node:1\"]")).unwrap();
+    assert_eq!(plan.shards.len(), 4);
+    assert!(plan.shards.iter().all(|shard| shard.cpus.is_empty()));
+    assert_eq!(plan.blocking_cpus, (0..16).collect::<Vec<_>>());
+    assert!(!plan.may_spin, "unbound shards may stand on one CPU");
+    let text = plan.to_string();
+    assert!(text.starts_with("shard 0 → any cpu (not bound)\n"), "{text}");
+    // More shards than CPUs need no CPU each, and do not spin.
+    for pin in ["group", "none"] {
+        let text = format!("[placement]\nshards = 20\npin = \"{pin}\"");
+        let plan = Plan::new(&smt_box().read(), &parse(&text)).unwrap();
+        assert_eq!((plan.shards.len(), plan.may_spin), (20, false));
+    }
+}
+
+#[test]
+fn current_thread_is_one_unbound_shard() {
+    let plan = Plan::new(&smt_box().read(), &parse("[runtime]\nflavor = \"current_thread\"")).unwrap();
+    assert_eq!((plan.shards.len(), plan.pin), (1, Pin::None));
+    assert_eq!(
+        smt_box().error("[runtime]\nflavor = \"current_thread\"\n[placement]\nshards = 2"),
+        "conf.toml:4:10: [placement] shards = 2: flavor = \"current_thread\" has one shard; expected 1 or \"auto\""
+    );
+}
+
+#[test]
+fn the_blocking_pool_goes_where_it_is_told() {
+    let topology = smt_box().read();
+    let plan = |text: &str| Plan::new(&topology, &parse(text)).unwrap();
+    let siblings = plan("[placement]\nshards = 2\n[blocking]\ncpus = \"siblings\"");
+    assert_eq!(siblings.blocking_cpus, [8, 9]);
+    assert_eq!(plan("[blocking]\ncpus = \"any\"").blocking_cpus, (0..16).collect::<Vec<_>>());
+    assert_eq!(plan("[blocking]\ncpus = \"3,1\"").blocking_cpus, [1, 3]);
+    let none = plan("[placement]\nsmt = \"all\"\nshards = 15\n[blocking]\ncpus = \"siblings\"");
+    assert_eq!(none.blocking_cpus, [15]);
+    let none = plan("[placement]\nsmt = \"all\"\n[blocking]\ncpus = \"siblings\"");
+    assert_eq!(none.blocking_cpus.len(), 16);
+    assert_eq!(
+        none.warnings,
+        ["[blocking] cpus = \"siblings\": no shard's core is known to have an idle hardware thread; taken as \"rest\""]
+            .map(|text| format!("conf.toml:4:8: {text}"))
+    );
+}
+
+#[test]
+fn holes_in_the_numbers() {
+    let machine =
+        Machine::with_cpus("0,2-3,7").file("sys/devices/system/cpu/present", "0-7").core(2, 1, 0, "2-3");
+    let machine = machine.core(3, 1, 0, "2-3").core(0, 0, 0, "0-1").core(7, 3, 0, "6-7");
+    assert_eq!(
+        machine.plan(&Config::default()),
+        "shard 0 → cpu 0 (core 0, llc unknown, node unknown)\n\
+         shard 1 → cpu 2 (core 1, llc unknown, node unknown)\n\
+         shard 2 → cpu 7 (core 3, llc unknown, node unknown)\n\
+         left out: cpus 1,4-6: offline\n\
+         left out: cpu 3: on the core of cpu 2\n\
+         quota: none\n\
+         blocking pool → cpu 3 (no shard is bound here)\n"
+    );
+}
+
+#[test]
+fn a_cpuset_and_an_affinity_mask() {
+    let machine = Machine::with_cpus("0-11")
+        .affinity("3,5,9")
+        .cgroup2("/pod/app")
+        .file("sys/fs/cgroup/pod/cpuset.cpus.effective", "3,5,9-10");
+    let config = parse("[placement]\nsmt = \"all\"");
+    assert_eq!(
+        machine.plan(&config),
+        "shard 0 → cpu 3 (core unknown, llc unknown, node unknown)\n\
+         shard 1 → cpu 5 (core unknown, llc unknown, node unknown)\n\
+         shard 2 → cpu 9 (core unknown, llc unknown, node unknown)\n\
+         left out: cpus 0-2,4,6-8,11: outside of the control group's cpuset (3,5,9-10)\n\
+         left out: cpu 10: outside of the process's affinity mask\n\
+         quota: none\n\
+         blocking pool → cpus 3,5,9 (shared with the shards, which have every allowed CPU)\n"
+    );
+    // The kernel's mask may name CPUs a machine could have but has not.
+    assert_eq!(Machine::with_cpus("0-1").affinity("0-127").read().allowed(), list("0-1"));
+    // The first generation keeps the set in another place.
+    let machine = Machine::with_cpus("0-3")
+        .file("proc/self/cgroup", "3:cpuset:/docker/abc\n2:cpu,cpuacct:/docker/abc\n0::/")
+        .file(
+            "proc/self/mountinfo",
+            "34 31 0:31 /docker/abc /sys/fs/cgroup/cpuset ro - cgroup cgroup rw,cpuset\n\
+             35 31 0:32 /docker/abc /sys/fs/cgroup/cpu,cpuacct ro master:9 - cgroup cgroup rw,cpu,cpuacct",
+        )
+        .file("sys/fs/cgroup/cpuset/cpuset.cpus", "1-2")
+        .file("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "150000")
+        .file("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000");
+    let topology = machine.read();
+    assert_eq!(topology.allowed(), list("1-2"));
+    assert_eq!(topology.quota.unwrap().cpus(), 1.5);
+}
+
+#[test]
+fn a_quota_caps_the_number_of_shards() {
+    let machine =
+        Machine::with_cpus("0-63").cgroup2("/app").file("sys/fs/cgroup/app/cpu.max", "250000 100000");
+    let plan = |text: &str| Plan::new(&machine.read(), &parse(text)).unwrap();
+    let capped = plan("[placement]\nsmt = \"all\"");
+    assert_eq!(capped.shards.len(), 2);
+    assert_eq!(capped.left_out.len(), 62);
+    assert_eq!(capped.left_out[0], (2, "beyond the quota of 2.50 CPUs".into()));
+    assert!(capped.to_string().contains("quota: 2.50 CPUs ("), "{capped}");
+    assert!(capped.may_spin && capped.warnings.is_empty());
+    // A number is the user's to choose; it gets a warning.
+    let chosen = plan("[placement]\nsmt = \"all\"\nshards = 3");
+    assert_eq!((chosen.shards.len(), chosen.may_spin, chosen.warnings.len()), (3, false, 1));
+    let file = machine.0.join("sys/fs/cgroup/app/cpu.max");
+    let warning =
+        format!("{} allows 2.50 CPUs; with shards = 3 they are throttled when busy", file.display());
+    assert_eq!(chosen.warnings, [warning]);
+    let warned = plan("[placement]\nsmt = \"all\"\nquota = \"warn\"");
+    assert_eq!((warned.shards.len(), warned.warnings.len()), (64, 1));
+    let ignored = plan("[placement]\nsmt = \"all\"\nquota = \"ignore\"");
+    assert_eq!((ignored.shards.len(), ignored.warnings.len(), ignored.quota.is_none()), (64, 0, true));
+}
+
+#[test]
+fn the_tightest_ancestor_counts() {
+    let machine = Machine::with_cpus("0-7")
+        .cgroup2("/pod/app/worker")
+        .file("sys/fs/cgroup/pod/app/worker/cpu.max", "max 100000")
+        .file("sys/fs/cgroup/pod/app/cpu.max", "400000 100000")
+        .file("sys/fs/cgroup/pod/cpu.max", "50000 20000");
+    let file = machine.0.join("sys/fs/cgroup/pod/cpu.max");
+    assert_eq!(machine.read().quota, Some(Quota { quota_us: 50_000, period_us: 20_000, file }));
+    // Both generations mounted: the first one has no limit (-1), an ancestor of it has.
+    let machine = Machine::with_cpus("0-7")
+        .file("proc/self/cgroup", "1:cpu:/a/b\n0::/x")
+        .file(
+            "proc/self/mountinfo",
+            "32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n\
+             41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw",
+        )
+        .file("sys/fs/cgroup/unified/x/cpu.max", "300000 100000")
+        .file("sys/fs/cgroup/cpu/a/b/cpu.cfs_quota_us", "-1")
+        .file("sys/fs/cgroup/cpu/a/cpu.cfs_quota_us", "200000")
+        .file("sys/fs/cgroup/cpu/a/cpu.cfs_period_us", "100000");
+    assert_eq!(machine.read().quota.unwrap().cpus(), 2.0);
+    // Less than one CPU is still one shard.
+    let machine = Machine::with_cpus("0-7").cgroup2("/").file("sys/fs/cgroup/cpu.max", "50000 100000");
+    let plan = Plan::new(&machine.read(), &parse("[placement]\nsmt = \"all\"")).unwrap();
+    assert_eq!((plan.shards.len(), plan.may_spin, plan.warnings.len()), (1, false, 1));
+}
+
+#[test]
+fn impossible_placements_name_the_line() {
+    let machine = Machine::with_cpus("0-5").affinity("0-3");
+    let smt = "[placement]\nsmt = \"all\"\n";
+    for (text, expected) in [
+        (
+            "cpus = \"2-5\"",
+            "conf.toml:3:8: [placement] cpus = \"2-5\": this process may not use cpus 4-5; expected a list within 0-3",
+        ),
+        (
+            "shards = 5",
+            "conf.toml:3:10: [placement] shards = 5: with pin = \"core\" each shard has a CPU, and cpus 0-3 are left; \
+             expected at most 4, or pin = \"group\" or \"none\"",
+        ),
+        (
+            "cpus = \"1-2\"\n\nshards = 3",
+            "conf.toml:5:10: [placement] shards = 3: with pin = \"core\" each shard has a CPU, and cpus 1-2 are left; \
+             expected at most 2, or pin = \"group\" or \"none\"",
+        ),
+        (
+            "drop = [\"cpu:0\", \"cpu:1\", \"cpu:2\", \"cpu:3\"]",
+            "conf.toml:3:8: [placement] drop = [\"cpu:0\", \"cpu:1\", \"cpu:2\", \"cpu:3\"]: no CPU is left for a shard; \
+             expected to keep at least one of 0-3",
+        ),
+        (
+            "[blocking]\ncpus = \"9\"",
+            "conf.toml:4:8: [blocking] cpus = \"9\": this process may not use cpus 9; expected a list within 0-3",
+        ),
+        (
+            "on_error = \"fail\"\ndrop = [\"llc:0\"]",
+            "conf.toml:4:8: [placement] drop = [\"llc:0\"]: nothing here is \"llc:0\"; expected a number from those the \
+             machine tells, which are none",
+        ),
+        (
+            "on_error = \"fail\"\ndrop = [\"cpu:9\"]",
+            "conf.toml:4:8: [placement] drop = [\"cpu:9\"]: nothing here is \"cpu:9\"; expected a number from 0-5",
+        ),
+        (
+            "on_error = \"fail\"\n[blocking]\ncpus = \"siblings\"",
+            "conf.toml:5:8: [blocking] cpus = \"siblings\": no shard's core is known to have an idle hardware thread; \
+             taken as \"rest\"",
+        ),
+    ] {
+        assert_eq!(machine.error(&format!("{smt}{text}")), expected);
+    }
+    // A default that cannot be met is reported where it was made an error.
+    assert_eq!(
+        machine.error("[placement]\non_error = \"fail\""),
+        "conf.toml:2:12: [placement] smt = \"one-per-core\": the machine does not tell which cores cpus 0-3 are on; all \
+         of them are used"
+    );
+}
+
+#[test]
+fn a_value_the_program_changed_is_not_blamed_on_the_file() {
+    let machine = Machine::with_cpus("0-1");
+    let mut config = parse("[placement]\nshards = 2");
+    config.placement.shards = AutoOr::Number(3);
+    let error = Plan::new(&machine.read(), &config).unwrap_err();
+    assert_eq!((error.file(), error.line(), error.column()), (None, None, None));
+    assert_eq!(error.to_string(), error.message());
+    assert!(error.message().starts_with("[placement] shards = 3: "));
+    config.placement.shards = AutoOr::Number(2);
+    config.placement.drop = vec![Domain::Cpu(0)];
+    let error = Plan::new(&machine.read(), &config).unwrap_err();
+    assert_eq!((error.file(), error.line(), error.column()), (Some("conf.toml"), Some(2), Some(10)));
+}
+
+#[test]
+fn a_core_number_of_two_packages_is_ambiguous() {
+    let machine =
+        Machine::with_cpus("0-3").core(0, 0, 0, "0").core(1, 1, 0, "1").core(2, 0, 1, "2").core(3, 1, 1, "3");
+    assert_eq!(
+        machine.error("[placement]\ndrop = [\"core:1\"]"),
+        "conf.toml:2:8: [placement] drop = [\"core:1\"]: \"core:1\" is the number of several, on cpus 1,3; expected \
+         \"cpu:N\""
+    );
+}
+
+#[test]
+fn nonsense_is_a_warning_and_then_unknown() {
+    let machine = Machine::with_cpus("0-1")
+        .core(0, 0, 0, "1")
+        .file("sys/devices/system/cpu/cpu0/topology/core_id", "many")
+        .file("sys/devices/system/cpu/cpu1/cache/index2/level", "2")
+        .file("sys/devices/system/cpu/cpu1/cache/index2/shared_cpu_list", "0-")
+        .file("sys/devices/system/node/node0/cpulist", "zero")
+        .cgroup2("/app")
+        .file("sys/fs/cgroup/app/cpu.max", "lots 100000")
+        .file("sys/fs/cgroup/cpu.max", "100000 0")
+        .file("sys/fs/cgroup/app/cpuset.cpus.effective", "64");
+    let topology = machine.read();
+    let root = machine.0.to_str().unwrap();
+    let warnings: Vec<_> = topology.warnings.iter().map(|warning| warning.replace(root, "")).collect();
+    assert_eq!(
+        warnings,
+        [
+            "/sys/devices/system/node/node0/cpulist: \"zero\" is not a list of CPUs",
+            "/sys/devices/system/cpu/cpu0/topology/core_cpus_list: \"1\" is not a list of CPUs with 0 in it",
+            "/sys/devices/system/cpu/cpu0/topology/core_id: \"many\" is not a number",
+            "/sys/devices/system/cpu/cpu1/cache/index2/shared_cpu_list: \"0-\" is not a list of CPUs with 1 in it",
+            "/sys/fs/cgroup/app/cpu.max: \"lots 100000\" is not a quota and a period in microseconds",
+            "/sys/fs/cgroup/cpu.max: \"100000 0\" is not a quota and a period in microseconds",
+            "the cpuset (64) has no CPU that is online (0-1)",
+        ]
+    );
+    assert_eq!(topology.cpus[0], Cpu { id: 0, package: Some(0), ..Cpu::default() });
+    let plan = Plan::new(&topology, &Config::default()).unwrap();
+    assert_eq!(plan.shards.len(), 2);
+    assert_eq!(plan.warnings.len(), warnings.len() + 1, "{:?}", plan.warnings);
+}
+
+#[test]
+fn a_machine_that_tells_nothing_has_an_unbound_shard() {
+    let machine = Machine::new();
+    let topology = machine.read();
+    assert_eq!(topology.warnings, ["the affinity mask of this process is unknown"]);
+    let plan = Plan::new(&topology, &Config::default()).unwrap();
+    assert_eq!((plan.shards.len(), plan.pin, plan.may_spin), (1, Pin::None, false));
+    assert_eq!(plan.warnings.len(), 2);
+    assert_eq!(Plan::new(&topology, &parse("[placement]\nshards = 4")).unwrap().shards.len(), 4);
+    assert!(
+        machine
+            .error("[placement]\non_error = \"fail\"")
+            .starts_with("conf.toml:2:12: [placement] pin = \"core\": ")
+    );
+    // An unreadable folder in place of a file is as good as nothing, with a word about it.
+    fs::create_dir_all(machine.0.join("sys/devices/system/cpu/online")).unwrap();
+    assert_eq!(machine.read().warnings.len(), 2);
+}
+
+/// xorshift64*: enough for tests, and the seed says it all.
+struct Rng(u64);
+
+impl Rng {
+    fn below(&mut self, n: u32) -> u32 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        ((self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % u64::from(n)) as u32
+    }
+
+    fn one_in(&mut self, n: u32) -> bool {
+        self.below(n) == 0
+    }
+
+    fn some_of(&mut self, cpus: &[u32]) -> CpuList {
+        cpus.iter().copied().filter(|_| self.below(3) > 0).collect()
+    }
+
+    fn topology(&mut self) -> Topology {
+        let mut ids: BTreeSet<u32> = BTreeSet::new();
+        for _ in 0..=self.below(24) {
+            ids.insert(self.below(40));
+        }
+        let ids: Vec<u32> = ids.into_iter().collect();
+        let cpus = ids.iter().map(|&id| Cpu {
+            id,
+            core: (!self.one_in(4)).then(|| self.below(8)),
+            // Sets that contradict each other, too: the kernel does not promise to make sense.
+            siblings: (!self.one_in(3))
+                .then(|| [id, ids[self.below(ids.len() as u32) as usize]].into_iter().collect()),
+            llc: (!self.one_in(4)).then(|| self.below(3)),
+            llc_cpus: (!self.one_in(4)).then(|| self.some_of(&ids)),
+            node: (!self.one_in(4)).then(|| self.below(3)),
+            package: (!self.one_in(4)).then(|| self.below(2)),
+        });
+        let cpus = cpus.collect();
+        Topology {
+            cpus,
+            offline: CpuList::default(),
+            affinity: (!self.one_in(3)).then(|| self.some_of(&ids)),
+            cpuset: self.one_in(2).then(|| self.some_of(&ids)),
+            quota: self.one_in(2).then(|| Quota {
+                quota_us: u64::from(self.below(800_000)),
+                period_us: 100_000,
+                file: Path::new("/cpu.max").into(),
+            }),
+            warnings: Vec::new(),
+        }
+    }
+
+    fn config(&mut self, topology: &Topology) -> Config {
+        let mut config = Config::default();
+        let ids: Vec<u32> = topology.cpus.iter().map(|cpu| cpu.id).collect();
+        config.runtime.flavor = if self.one_in(8) { Flavor::CurrentThread } else { Flavor::Sharded };
+        let placement = &mut config.placement;
+        placement.shards = if self.one_in(2) { AutoOr::Auto } else { AutoOr::Number(1 + self.below(12)) };
+        let allowed: Vec<u32> = topology.allowed().iter().collect();
+        placement.cpus = match self.below(4) {
+            0 => Cpus::List(self.some_of(&allowed)),
+            1 => Cpus::List(self.some_of(&ids)),
+            _ => Cpus::Allowed,
+        };
+        for _ in 0..self.below(3) {
+            let n = self.below(6);
+            placement.drop.push(
+                [Domain::Cpu(n), Domain::Core(n), Domain::Llc(n), Domain::Node(n)][self.below(4) as usize],
+            );
+        }
+        placement.smt = if self.one_in(2) { Smt::All } else { Smt::OnePerCore };
+        placement.pin = [Pin::Core, Pin::Core, Pin::Group, Pin::None][self.below(4) as usize];
+        placement.quota = [QuotaPolicy::Cap, QuotaPolicy::Warn, QuotaPolicy::Ignore][self.below(3) as usize];
+        placement.on_error = if self.one_in(8) { OnError::Fail } else { OnError::Degrade };
+        config.blocking.cpus = match self.below(4) {
+            0 => BlockingCpus::Rest,
+            1 => BlockingCpus::Any,
+            2 => BlockingCpus::Siblings,
+            _ => BlockingCpus::List(self.some_of(&allowed)),
+        };
+        config
+    }
+}
+
+#[test]
+fn properties_of_every_plan() {
+    const SEEDS: u64 = 5_000;
+    let (mut plans, mut errors) = (0, 0);
+    for seed in 1..=SEEDS {
+        let mut rng = Rng(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let topology = rng.topology();
+        let config = rng.config(&topology);
+        let result = Plan::new(&topology, &config);
+        assert_eq!(result, Plan::new(&topology.clone(), &config.clone()), "seed {seed}: not deterministic");
+        let Ok(plan) = result else {
+            errors += 1;
+            continue;
+        };
+        plans += 1;
+        check(&plan, &topology, &config)
+            .unwrap_or_else(|broken| panic!("seed {seed}: {broken}\n{config}\n{plan}"));
+    }
+    assert!(
+        plans > SEEDS / 4 && errors > SEEDS / 20,
+        "{plans} plans, {errors} errors: the seeds test little"
+    );
+}
+
+fn check(plan: &Plan, topology: &Topology, config: &Config) -> Result<(), &'static str> {
+    let ensure = |holds: bool, rule: &'static str| if holds { Ok(()) } else { Err(rule) };
+    let allowed = topology.allowed();
+    let bound: Vec<u32> = plan.shards.iter().flat_map(|shard| shard.cpus.clone()).collect();
+    let used: BTreeSet<u32> = bound.iter().copied().collect();
+    let left_out: BTreeSet<u32> = plan.left_out.iter().map(|(cpu, _)| *cpu).collect();
+    let blocking = &plan.blocking_cpus;
+    ensure(!plan.shards.is_empty(), "no shard")?;
+    ensure(plan.shards.iter().enumerate().all(|(i, shard)| shard.id == i), "numbers are not in order")?;
+    ensure(used.iter().all(|&cpu| allowed.contains(cpu)), "a shard outside of the allowed CPUs")?;
+    ensure(
+        blocking.iter().all(|&cpu| allowed.contains(cpu)),
+        "the blocking pool outside of the allowed CPUs",
+    )?;
+    ensure(used.is_disjoint(&left_out), "a CPU is used and left out")?;
+    ensure(
+        plan.left_out.is_sorted() && left_out.len() == plan.left_out.len(),
+        "left out twice or out of order",
+    )?;
+    ensure(plan.left_out.iter().all(|(_, reason)| !reason.is_empty()), "no reason")?;
+    if plan.pin != Pin::None {
+        let online: BTreeSet<u32> = topology.cpus.iter().map(|cpu| cpu.id).collect();
+        ensure(used.union(&left_out).eq(online.iter()), "a CPU is neither used nor left out")?;
+        ensure(plan.shards.iter().all(|shard| !shard.cpus.is_empty()), "a bound shard without a CPU")?;
+    }
+    if plan.pin == Pin::Core {
+        ensure(bound.len() == used.len() && bound.len() == plan.shards.len(), "two shards on a CPU")?;
+    }
+    if let AutoOr::Number(n) = config.placement.shards {
+        ensure(plan.shards.len() == n as usize, "not as many shards as the config says")?;
+    } else if let Some(quota) = plan.quota.as_ref().filter(|_| config.placement.quota == QuotaPolicy::Cap) {
+        ensure(plan.shards.len() as f64 <= quota.cpus().max(1.0), "more shards than the quota")?;
+    }
+    if plan.pin == Pin::Core && config.placement.smt == Smt::OnePerCore {
+        let on_one_core = |cpu: &Cpu| {
+            used.iter()
+                .any(|&other| other != cpu.id && cpu.siblings.as_ref().is_some_and(|s| s.contains(other)))
+        };
+        ensure(
+            !topology.cpus.iter().any(|cpu| used.contains(&cpu.id) && on_one_core(cpu)),
+            "two shards on a core",
+        )?;
+    }
+    if config.blocking.cpus == BlockingCpus::Rest && blocking.iter().any(|cpu| used.contains(cpu)) {
+        ensure(
+            allowed.iter().all(|cpu| used.contains(&cpu)),
+            "the blocking pool on a shard's CPU without need",
+        )?;
+    }
+    Ok(())
+}
