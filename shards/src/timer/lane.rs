@@ -1,0 +1,347 @@
+//! A lane: the part of the timer wheel that one shard turns.
+//!
+//! Here: the lock around the wheel, the published next deadline, turning, closing.
+//! Not here: the wheel (`wheel`), what a holder does with its entry (`entry`).
+//! Threads: the owning shard turns and settles; a thief may turn too; entries come from anywhere.
+//!
+//! # A lock that outlives its lane
+//!
+//! An entry may be cancelled on any thread at any time, also while its lane goes away with the runtime, and must
+//! not pay for a reference count each time it is armed. So the lock stands in a *door* that is never freed: a
+//! lane that goes leaves its door in a pool for the next one. Whoever finds its entry ARMED locks the door, which
+//! is always there, and looks at the state again:
+//! - still ARMED: then the entry is linked in the wheel behind this door, because `close` takes every entry out
+//!   under the lock and marks it CLOSED before the wheel goes;
+//! - not ARMED: fired or closed meanwhile; the door may belong to another lane by now, which is not touched.
+//!
+//! The cost is two cache lines for each lane that ever existed at one time. The rejected alternative, a BUSY
+//! state that a remote canceller enters and `close` waits for, needs a compare-exchange more, a waiting loop,
+//! a list of busy entries met by `turn`, and every caller to know whether it is on the owner's thread.
+//!
+//! # The sleeper and the armer
+//!
+//! The published deadline may be too early (its entry was cancelled or reset to later) but never too late. A shard
+//! that sleeps must learn of an earlier one:
+//!
+//! ```text
+//! sleeper: announce sleep ─▶ settle: lock, read next, unlock ─▶ sleep until next
+//! armer:   lock, link, publish next, unlock ─▶ Earliest? ─▶ sleep announced? ─▶ wake it
+//! ```
+//! The two critical sections have an order. Armer first: the sleeper reads the armer's deadline. Sleeper first: its
+//! announcement happened before its unlock, hence before the armer's lock and look. No fence is needed, and any
+//! ordering does for the sleep word. A sleeper that only read the atomic would need one on both sides.
+
+#![expect(unsafe_code, reason = "taking the waker out of an entry ends the lane's right to it")]
+
+use std::sync::PoisonError;
+
+use super::entry::{Node, Status};
+use super::wheel::{Step, Wheel};
+use super::{NEVER, Ticks};
+use crate::loom::atomic::{AtomicU64, Ordering};
+use crate::util::lock::Lock;
+use crate::util::wake_list::WakeList;
+
+/// Entries handled before the lock is given back in between: a few microseconds.
+const ENTRIES_PER_LOCK: usize = 128;
+
+/// What became of a deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "on Earliest a sleeping owner has to be woken"]
+pub enum Filed {
+    /// It is now the lane's next deadline.
+    Earliest,
+    /// Something earlier is known.
+    Later,
+    /// It was not filed: the lane is closed, or an entry to be reset was not armed.
+    Refused,
+}
+
+/// What a lane counted since it was made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Entries armed now.
+    pub armed: u64,
+    /// Entries whose deadline passed.
+    pub fired: u64,
+    /// Entries cancelled or dropped before that.
+    pub cancelled: u64,
+}
+
+/// One shard's part of the timer wheel. Dropping it closes it.
+#[derive(Debug)]
+pub struct Lane {
+    door: &'static Door,
+    ticks: Ticks,
+}
+
+impl Lane {
+    /// A lane whose ticks have this length and begin now.
+    ///
+    /// # Panics
+    ///
+    /// When the resolution is zero.
+    pub fn new(resolution_us: u32, now_ns: u64) -> Self {
+        let ticks = Ticks::new(resolution_us, now_ns);
+        Self { door: Door::open(ticks), ticks }
+    }
+
+    /// The time before which a turn has nothing to do, [`NEVER`] when no entry is armed. One relaxed load: a
+    /// concurrent `arm` may not show yet, so a shard going to sleep asks [`settle`](Self::settle). May be too
+    /// early if the next entry was cancelled or reset to later.
+    #[inline]
+    pub fn next_deadline_ns(&self) -> u64 {
+        // Relaxed: only says that looking behind the lock is worth it.
+        self.door.next_ns.load(Ordering::Relaxed)
+    }
+
+    /// The time until which the owner may sleep, once it has announced that it sleeps: whatever is armed
+    /// earlier from now on sees the announcement. [`NEVER`] when no entry is armed.
+    pub fn settle(&self) -> u64 {
+        self.door.inside.with(|inside| {
+            if let Some(wheel) = &inside.wheel {
+                inside.next_tick = wheel.next_tick();
+            }
+            self.door.publish(inside)
+        })
+    }
+
+    /// Fires everything due, waking outside the lock. Returns how many entries fired.
+    ///
+    /// Any thread may call it, also several at once.
+    #[inline]
+    pub fn turn(&self, now_ns: u64) -> usize {
+        if now_ns < self.next_deadline_ns() { 0 } else { self.fire(now_ns) }
+    }
+
+    #[inline(never)]
+    fn fire(&self, now_ns: u64) -> usize {
+        let mut wakers = WakeList::new();
+        let mut fired = 0;
+        loop {
+            let done = self.door.inside.with(|inside| {
+                let done = inside.take_due(now_ns, &mut wakers);
+                if done {
+                    self.door.publish(inside);
+                }
+                done
+            });
+            fired += wakers.len();
+            wakers.wake_all();
+            if done {
+                return fired;
+            }
+        }
+    }
+
+    /// Closes the lane: every armed entry becomes [`Status::Closed`] and is woken, and arming is refused from
+    /// now on. Closing twice does nothing.
+    pub fn close(&self) {
+        let wakers = self.door.inside.with(|inside| {
+            let wakers = inside.close();
+            self.door.publish(inside);
+            wakers
+        });
+        for waker in wakers {
+            waker.wake();
+        }
+    }
+
+    /// What the lane counted. Takes the lock.
+    pub fn counts(&self) -> Counts {
+        self.door.inside.with(|inside| Counts {
+            armed: inside.armed_ever - inside.fired - inside.cancelled,
+            fired: inside.fired,
+            cancelled: inside.cancelled,
+        })
+    }
+
+    /// The tick for a deadline. Asked before the lock is taken, the division runs while the lock's cache line is
+    /// fetched.
+    #[inline]
+    pub(super) fn tick(&self, deadline_ns: u64) -> u64 {
+        self.ticks.at_or_after(deadline_ns)
+    }
+
+    #[inline]
+    pub(super) fn door(&self) -> &'static Door {
+        self.door
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        self.close();
+        self.door.retire();
+    }
+}
+
+/// The part of a lane that is never freed. On its own cache lines: an owner's lock must not meet its neighbour's.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(super) struct Door {
+    next_ns: AtomicU64,
+    inside: Lock<Inside>,
+}
+
+/// Doors without a lane. The standard mutex, as loom's types cannot live in a static; models take a fresh door
+/// each time.
+static DOORS: std::sync::Mutex<Vec<&'static Door>> = std::sync::Mutex::new(Vec::new());
+
+impl Door {
+    fn open(ticks: Ticks) -> &'static Self {
+        let known = DOORS.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        if let Some(door) = known {
+            door.reopen(ticks);
+            return door;
+        }
+        Box::leak(Box::new(Self { next_ns: AtomicU64::new(NEVER), inside: Lock::new(Inside::new(ticks)) }))
+    }
+
+    /// Gives a closed door a new lane.
+    pub(super) fn reopen(&self, ticks: Ticks) {
+        let inside = Inside::new(ticks);
+        self.inside.with(|closed| *closed = inside);
+    }
+
+    fn retire(&'static self) {
+        if !cfg!(loom) {
+            DOORS.lock().unwrap_or_else(PoisonError::into_inner).push(self);
+        }
+    }
+
+    /// Shows everyone the next deadline. Only with the lock.
+    #[inline]
+    fn publish(&self, inside: &Inside) -> u64 {
+        let next_ns = match inside.next_tick {
+            NEVER => NEVER,
+            tick => inside.ticks.start_ns(tick),
+        };
+        // Relaxed: see "The sleeper and the armer".
+        self.next_ns.store(next_ns, Ordering::Relaxed);
+        next_ns
+    }
+
+    /// Links an entry that is in no wheel.
+    #[inline]
+    pub(super) fn insert(&self, tick: u64, node: Node) -> Filed {
+        self.inside.with(|inside| {
+            if inside.wheel.is_none() {
+                return Filed::Refused;
+            }
+            node.mark_armed();
+            inside.armed_ever += 1;
+            self.file(inside, tick, node)
+        })
+    }
+
+    /// Moves the deadline of an entry if it is still armed under the lock.
+    #[inline]
+    pub(super) fn reset(&self, deadline_ns: u64, node: Node, still_armed: impl FnOnce() -> bool) -> Filed {
+        self.inside.with(|inside| {
+            let wheel = match &mut inside.wheel {
+                Some(wheel) if still_armed() => wheel,
+                _ => return Filed::Refused,
+            };
+            let tick = inside.ticks.at_or_after(deadline_ns);
+            if node.links(|links| std::mem::replace(&mut links.tick, tick)) <= tick {
+                return Filed::Later;
+            }
+            wheel.remove(node);
+            self.file(inside, tick, node)
+        })
+    }
+
+    /// Unlinks an entry if it is still armed under the lock. Says whether it was.
+    #[inline]
+    pub(super) fn remove(&self, node: Node, still_armed: impl FnOnce() -> bool) -> bool {
+        self.inside.with(|inside| match &mut inside.wheel {
+            Some(wheel) if still_armed() => {
+                wheel.remove(node);
+                inside.cancelled += 1;
+                true
+            }
+            _ => false,
+        })
+    }
+
+    /// Runs the closure with the lock.
+    pub(super) fn locked<R>(&self, f: impl FnOnce() -> R) -> R {
+        self.inside.with(|_| f())
+    }
+
+    #[inline]
+    fn file(&self, inside: &mut Inside, tick: u64, node: Node) -> Filed {
+        let Some(wheel) = &mut inside.wheel else { return Filed::Refused };
+        let filed = wheel.insert(node, tick);
+        if filed >= inside.next_tick {
+            return Filed::Later;
+        }
+        inside.next_tick = filed;
+        self.publish(inside);
+        Filed::Earliest
+    }
+}
+
+/// What the lock guards.
+#[derive(Debug)]
+struct Inside {
+    ticks: Ticks,
+    /// What `Door::next_ns` says, in ticks.
+    next_tick: u64,
+    armed_ever: u64,
+    fired: u64,
+    cancelled: u64,
+    /// None once the lane is closed.
+    wheel: Option<Wheel>,
+}
+
+// SAFETY: the nodes in the wheel may be used by whoever holds the lock, whichever thread that is.
+unsafe impl Send for Inside {}
+
+impl Inside {
+    fn new(ticks: Ticks) -> Self {
+        Self { ticks, next_tick: NEVER, armed_ever: 0, fired: 0, cancelled: 0, wheel: Some(Wheel::new()) }
+    }
+
+    /// Takes due entries out until there is none (then true), the list is full, or others should have the lock.
+    #[inline]
+    fn take_due(&mut self, now_ns: u64, wakers: &mut WakeList) -> bool {
+        let Some(wheel) = &mut self.wheel else { return true };
+        let now = self.ticks.containing(now_ns);
+        for _ in 0..ENTRIES_PER_LOCK {
+            if wakers.is_full() {
+                return false;
+            }
+            match wheel.step(now) {
+                Step::Due(node) => {
+                    self.fired += 1;
+                    // SAFETY: the wheel gave it out, and it came in with a waker.
+                    wakers.push(unsafe { node.finish(Status::Fired) });
+                }
+                Step::Refiled => {}
+                Step::Done => {
+                    self.next_tick = wheel.next_tick();
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// Takes every entry out and then the wheel away. The lock is held throughout: an entry must be either
+    /// linked in the wheel or marked, and who cancels meanwhile waits a moment, once in a runtime's life.
+    fn close(&mut self) -> Vec<std::task::Waker> {
+        let mut wakers = Vec::new();
+        if let Some(mut wheel) = self.wheel.take() {
+            while let Some(node) = wheel.take_any() {
+                // SAFETY: the wheel gave it out, and it came in with a waker.
+                wakers.push(unsafe { node.finish(Status::Closed) });
+            }
+        }
+        self.next_tick = NEVER;
+        // Closed entries count as never armed.
+        self.armed_ever = self.fired + self.cancelled;
+        wakers
+    }
+}

@@ -1,0 +1,92 @@
+//! A lock for critical sections of a few nanoseconds.
+//!
+//! Here: one flag and the value it guards. Taking it uncontended is one compare-exchange and giving it back is
+//! one store, where the standard mutex needs a read-modify-write for both.
+//! Not here: sleeping waiters. Who meets a held lock looks a few times and then yields to the scheduler between
+//! looks, so a holder that lost its CPU gets it back. Nothing that can block or run foreign code belongs inside.
+//! Threads: any.
+//!
+//! Giving the lock back touches its memory once and for the last time: a thread that takes the lock afterwards
+//! may free it.
+
+#![expect(unsafe_code, reason = "the flag turns a shared reference into an exclusive one")]
+
+#[cfg(all(test, loom))]
+mod loom_tests;
+
+use crate::loom::atomic::{AtomicBool, Ordering};
+use crate::loom::cell::UnsafeCell;
+use crate::loom::{hint, thread};
+
+/// Looks at a held lock before the waiter yields its CPU: about the length of a critical section, since a
+/// holder that takes longer has probably been preempted.
+const LOOKS: u32 = 32;
+
+/// A value that one thread at a time may touch.
+#[derive(Debug)]
+pub struct Lock<T> {
+    held: AtomicBool,
+    value: UnsafeCell<T>,
+}
+
+// SAFETY: `with` hands the value to one thread at a time, and `T: Send` lets it be a different one each time.
+unsafe impl<T: Send> Sync for Lock<T> {}
+
+impl<T> Lock<T> {
+    /// Wraps a value.
+    pub fn new(value: T) -> Self {
+        Self { held: AtomicBool::new(false), value: UnsafeCell::new(value) }
+    }
+
+    /// Runs the closure on the value while no other thread may.
+    ///
+    /// Not reentrant: a closure that takes the same lock waits for ever.
+    #[inline]
+    pub fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        if !self.try_acquire() {
+            self.acquire_contended();
+        }
+        let _release = Release(&self.held);
+        self.value.with_mut(|value| {
+            // SAFETY: the flag is ours until `_release` drops, and everyone else's access is behind it.
+            f(unsafe { &mut *value })
+        })
+    }
+
+    #[inline]
+    fn try_acquire(&self) -> bool {
+        // Acquire: pairs with the Release in `Release::drop`.
+        self.held.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn acquire_contended(&self) {
+        let mut looks = 0;
+        loop {
+            // Relaxed: only a hint that trying is worth taking the cache line from the holder.
+            while self.held.load(Ordering::Relaxed) {
+                if looks < LOOKS {
+                    looks += 1;
+                    hint::spin_loop();
+                } else {
+                    thread::yield_now();
+                }
+            }
+            if self.try_acquire() {
+                return;
+            }
+        }
+    }
+}
+
+/// Gives the lock back, also when the closure panics.
+struct Release<'a>(&'a AtomicBool);
+
+impl Drop for Release<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        // Release: pairs with the Acquire in `try_acquire`.
+        self.0.store(false, Ordering::Release);
+    }
+}
