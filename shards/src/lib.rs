@@ -1,5 +1,20 @@
 //! The engine of the Corelane runtime. It starts no thread, reads no environment and prints nothing.
+//!
+//! A [`Shard`](shard::Shard) is a value that owns a run queue, the owner end of a mailbox, a reactor and its live tasks;
+//! [`turn`](shard::Shard::turn) does one round. A [`Mesh`](mesh::Mesh) holds what other threads may touch of each shard. Whoever
+//! embeds the engine drives the shards: the runtime's worker threads, `block_on`, a seeded simulation.
+//!
+//! The modules in reading order follow the life of a task:
 
+pub mod config;
+pub mod context;
+pub mod coop;
 pub mod loom;
+pub mod mesh;
+pub mod metrics;
+pub mod park;
+mod queue;
+pub mod shard;
+pub mod task;
 pub mod timer;
 pub mod util;

@@ -1,4 +1,9 @@
-//! Small parts that know nothing of shards, tasks or timers.
+//! Small parts without knowledge of the runtime.
 
+mod cache;
 pub mod lock;
+mod rng;
 pub mod wake_list;
+
+pub use cache::CachePadded;
+pub use rng::Rng;

@@ -1,0 +1,117 @@
+//! What a thread knows: which shard it is inside now, which task it runs, how much budget that task has left.
+//!
+//! One thread-local of plain cells without a destructor, so that a look costs one load relative to the thread
+//! pointer and works while the thread's other locals are being destroyed.
+//!
+//! Threads: each its own.
+
+use std::cell::Cell;
+use std::num::NonZeroU64;
+use std::ptr;
+
+use crate::coop::Budget;
+use crate::mesh::Remote;
+use crate::shard::Local;
+use crate::task::Id;
+
+struct ThreadContext {
+    /// The shard whose turn this thread is in. Null for aliens.
+    local: Cell<*const Local>,
+    /// Its remote half: what a task's header is compared with.
+    remote: Cell<*const Remote>,
+    budget: Cell<Budget>,
+    task: Cell<Option<NonZeroU64>>,
+    /// The block of task ids this thread has taken: the next and the end.
+    ids: Cell<(u64, u64)>,
+}
+
+thread_local! {
+    static CONTEXT: ThreadContext = const {
+        ThreadContext {
+            local: Cell::new(ptr::null()),
+            remote: Cell::new(ptr::null()),
+            budget: Cell::new(Budget::unconstrained()),
+            task: Cell::new(None),
+            ids: Cell::new((0, 0)),
+        }
+    };
+}
+
+/// The remote half of the shard this thread is inside, or null.
+#[inline(always)]
+pub(crate) fn remote() -> *const Remote {
+    CONTEXT.with(|c| c.remote.get())
+}
+
+/// The owner half of the shard this thread is inside, or null. Valid for as long as the thread stays inside.
+#[inline(always)]
+pub(crate) fn local() -> *const Local {
+    CONTEXT.with(|c| c.local.get())
+}
+
+/// Puts the thread inside a shard; what it was inside before comes back when the guard drops.
+pub(crate) struct Inside {
+    local: *const Local,
+    remote: *const Remote,
+    budget: Budget,
+    task: Option<NonZeroU64>,
+}
+
+pub(crate) fn enter(local: *const Local, remote: *const Remote) -> Inside {
+    CONTEXT.with(|c| Inside {
+        local: c.local.replace(local),
+        remote: c.remote.replace(remote),
+        budget: c.budget.replace(Budget::unconstrained()),
+        task: c.task.take(),
+    })
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        CONTEXT.with(|c| {
+            c.local.set(self.local);
+            c.remote.set(self.remote);
+            c.budget.set(self.budget);
+            c.task.set(self.task);
+        });
+    }
+}
+
+/// Says which task runs; gives the one before.
+#[inline(always)]
+pub(crate) fn set_task(id: Option<NonZeroU64>) -> Option<NonZeroU64> {
+    CONTEXT.with(|c| c.task.replace(id))
+}
+
+/// The task that runs on this thread.
+pub fn task_id() -> Option<Id> {
+    CONTEXT.with(|c| c.task.get()).map(Id::from_raw)
+}
+
+#[inline(always)]
+pub(crate) fn budget() -> Budget {
+    CONTEXT.with(|c| c.budget.get())
+}
+
+#[inline(always)]
+pub(crate) fn set_budget(budget: Budget) {
+    CONTEXT.with(|c| c.budget.set(budget));
+}
+
+#[inline(always)]
+pub(crate) fn replace_budget(budget: Budget) -> Budget {
+    CONTEXT.with(|c| c.budget.replace(budget))
+}
+
+/// The next task id of this thread's block, or of the block that `refill` takes.
+#[inline]
+pub(crate) fn next_id(refill: impl FnOnce() -> (u64, u64)) -> Id {
+    CONTEXT.with(|c| {
+        let (mut next, mut end) = c.ids.get();
+        if next == end {
+            (next, end) = refill();
+        }
+        c.ids.set((next + 1, end));
+        Id::from_raw(NonZeroU64::new(next).expect("ids start at one and don't reach 2^64"))
+    })
+}

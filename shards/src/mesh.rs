@@ -1,0 +1,451 @@
+//! The mesh: the remote halves of all shards of a runtime, in one fixed array, and what they share.
+//!
+//! Here: finding a shard, the overflow of movable tasks, waking somebody for movable work. Not here: the owner halves,
+//! which belong to the threads. Threads: any.
+//!
+//! # Waking for movable work
+//!
+//! That a task can be stolen and that somebody is woken for it are two decisions. A push into a ring or the overflow
+//! wakes one idle shard unless one is searching already; a push into a next slot wakes nobody, since the pusher
+//! takes it at once. A searcher that finds work and was the last searcher wakes the next, so load spreads in a chain
+//! and not in a storm. At most half of the shards search at once.
+//!
+//! ```text
+//!  pusher                               shard that goes idle
+//!  N1  publish the task                 I1  set the own bit in `idle`      SeqCst
+//!  N2  fence SeqCst                     I2  fence SeqCst
+//!  N3  read `idle` and `searching`      I3  look at all queues again
+//!  N4  clear a bit: its shard is mine to wake
+//! ```
+//! By the fences either N3 sees the bit or I3 sees the task. The bit is cleared by exactly one thread: a waker, who then
+//! counts the shard as searching and wakes it through its sleep word, or the shard itself when it finds work or mail. A shard
+//! about to sleep that finds its bit cleared does not sleep.
+
+#![expect(
+    unsafe_code,
+    reason = "remote halves point back at the mesh that holds them; tasks keep the mesh alive by count"
+)]
+
+use std::ptr::{self, NonNull};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_queue::SegQueue;
+
+use crate::config::{Config, Reach, Site};
+use crate::loom::Mutex;
+use crate::loom::atomic::Ordering::{Relaxed, SeqCst};
+use crate::loom::atomic::{AtomicU32, AtomicU64, AtomicUsize, fence};
+use crate::metrics::Counters;
+use crate::park::Sleeper;
+use crate::queue::mailbox::{Mailbox, Node};
+use crate::queue::steal::Ring;
+use crate::task::header::{Header, links};
+use crate::task::{RawTask, harness};
+use crate::timer::{Clock, Lane};
+use crate::util::CachePadded;
+
+/// How often an idle shard looks while others run.
+const WATCH: Duration = Duration::from_millis(1);
+
+/// A shard's place in its mesh.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ShardId(pub u32);
+
+impl ShardId {
+    /// As an index.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl Node for Header {
+    fn link(&self) -> &crate::loom::atomic::AtomicPtr<Self> {
+        &self.link
+    }
+}
+
+/// All that other threads may touch of one shard.
+pub struct Remote {
+    mesh: *const Mesh,
+    id: ShardId,
+    pub(crate) mailbox: CachePadded<Mailbox<Header>>,
+    pub(crate) sleeper: CachePadded<Sleeper>,
+    /// Pinned tasks alive here, by the owner, less those received from others: with `sent` that is the load.
+    pub(crate) own_load: CachePadded<AtomicUsize>,
+    /// Pinned tasks that others sent here.
+    pub(crate) sent: AtomicUsize,
+    pub(crate) ring: CachePadded<Ring<Header>>,
+    /// Movable tasks that this shard spawned and that have not completed.
+    owned: CachePadded<Mutex<Owned>>,
+    lane: Lane,
+    counters: CachePadded<Counters>,
+    /// Other shards, nearest first, as far as stealing reaches.
+    pub(crate) victims: Vec<ShardId>,
+}
+
+// SAFETY: `mesh` points at the allocation that this is part of.
+unsafe impl Send for Remote {}
+// SAFETY: as above; everything else is `Sync`.
+unsafe impl Sync for Remote {}
+
+#[derive(Debug)]
+struct Owned {
+    first: *const Header,
+    len: usize,
+    closed: bool,
+}
+
+// SAFETY: the list's tasks may be reached by whoever holds its lock.
+unsafe impl Send for Owned {}
+
+impl Remote {
+    /// The mesh this is part of.
+    pub fn mesh(&self) -> &Mesh {
+        // SAFETY: remote halves live inside their mesh, at a fixed address.
+        unsafe { &*self.mesh }
+    }
+
+    /// The shard's place.
+    pub fn id(&self) -> ShardId {
+        self.id
+    }
+
+    /// The shard's part of the timer wheel.
+    pub fn lane(&self) -> &Lane {
+        &self.lane
+    }
+
+    /// What the shard counts.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Pinned tasks alive on the shard or on the way to it; a moment's impression.
+    pub fn load(&self) -> usize {
+        self.sent.load(Relaxed).wrapping_add(self.own_load.load(Relaxed))
+    }
+
+    /// Wakes the shard if it sleeps, after publishing something for it.
+    pub fn wake(&self) {
+        self.sleeper.wake();
+    }
+
+    /// Lists a new movable task; false if the shard is closing.
+    pub(crate) fn list(&self, task: RawTask) -> bool {
+        let mut owned = self.owned.lock().expect("no code that can panic runs under this lock");
+        if owned.closed {
+            return false;
+        }
+        push_front(&mut owned.first, task);
+        owned.len += 1;
+        true
+    }
+
+    /// Takes a movable task off the list; false if it was not there.
+    pub(crate) fn unlist(&self, task: RawTask) -> bool {
+        let mut owned = self.owned.lock().expect("no code that can panic runs under this lock");
+        let found = remove(&mut owned.first, task);
+        owned.len -= usize::from(found);
+        found
+    }
+
+    fn listed(&self) -> usize {
+        self.owned.lock().expect("no code that can panic runs under this lock").len
+    }
+
+    /// Refuses movable tasks from now on, and gives those listed.
+    pub(crate) fn close_list(&self) -> Vec<RawTask> {
+        let mut owned = self.owned.lock().expect("no code that can panic runs under this lock");
+        owned.closed = true;
+        let mut all = Vec::new();
+        let mut at = owned.first;
+        while let Some(task) = NonNull::new(at.cast_mut()) {
+            // The list's reference is not enough once the lock is given back.
+            // SAFETY: listed tasks have not completed, so they are there.
+            unsafe { task.as_ref() }.state().make_ref();
+            all.push(RawTask(task));
+            // SAFETY: a listed task, under the lock.
+            at = unsafe { links(task).as_ref() }.next;
+        }
+        all
+    }
+}
+
+/// Puts a heap task at the front of a list. The caller holds what guards the list.
+pub(crate) fn push_front(first: &mut *const Header, task: RawTask) {
+    // SAFETY: a heap task's links belong to the list's guard.
+    let link = unsafe { links(task.0).as_mut() };
+    debug_assert!(!link.listed);
+    link.listed = true;
+    link.prev = ptr::null();
+    link.next = *first;
+    if let Some(next) = NonNull::new(first.cast_mut()) {
+        // SAFETY: as above.
+        unsafe { links(next).as_mut() }.prev = task.0.as_ptr();
+    }
+    *first = task.0.as_ptr();
+}
+
+/// Takes a heap task off a list; false if it was on none. The caller holds what guards the list.
+pub(crate) fn remove(first: &mut *const Header, task: RawTask) -> bool {
+    // SAFETY: a heap task's links belong to the list's guard.
+    let link = unsafe { links(task.0).as_mut() };
+    if !std::mem::take(&mut link.listed) {
+        return false;
+    }
+    let (prev, next) = (link.prev, link.next);
+    match NonNull::new(prev.cast_mut()) {
+        // SAFETY: as above.
+        Some(prev) => unsafe { links(prev).as_mut() }.next = next,
+        None => *first = next,
+    }
+    if let Some(next) = NonNull::new(next.cast_mut()) {
+        // SAFETY: as above.
+        unsafe { links(next).as_mut() }.prev = prev;
+    }
+    true
+}
+
+/// See the module's head.
+pub struct Mesh {
+    config: Config,
+    clock: Clock,
+    remotes: Box<[Remote]>,
+    /// Movable tasks from outside, and what the rings could not hold.
+    pub(crate) overflow: CachePadded<SegQueue<RawTask>>,
+    /// A bit for each shard that has nothing to do.
+    idle: Box<[AtomicU64]>,
+    searching: CachePadded<AtomicU32>,
+    /// While positive a paused clock stands even if all is idle: somebody works outside of the shards.
+    clock_holds: AtomicUsize,
+}
+
+/// Keeps a paused clock from being moved on by an idle shard.
+pub struct ClockHold(Arc<Mesh>);
+
+impl Drop for ClockHold {
+    fn drop(&mut self) {
+        // SeqCst: published before the sleep words are looked at.
+        if self.0.clock_holds.fetch_sub(1, SeqCst) == 1 && self.0.clock.is_paused() {
+            self.0.remotes.iter().for_each(Remote::wake);
+        }
+    }
+}
+
+impl Mesh {
+    /// The remote halves for `config.sites.len()` shards.
+    ///
+    /// # Panics
+    ///
+    /// With no shard at all.
+    pub fn new(config: Config, clock: Clock) -> Arc<Self> {
+        let shards = config.sites.len();
+        assert!(shards > 0, "a mesh has at least one shard");
+        let now_ns = clock.now_ns();
+        Arc::new_cyclic(|weak| {
+            let remotes = (0..shards as u32).map(|id| Remote {
+                mesh: weak.as_ptr(),
+                id: ShardId(id),
+                mailbox: CachePadded(Mailbox::new()),
+                sleeper: CachePadded(Sleeper::new()),
+                own_load: CachePadded(AtomicUsize::new(0)),
+                sent: AtomicUsize::new(0),
+                ring: CachePadded(Ring::new()),
+                owned: CachePadded(Mutex::new(Owned { first: ptr::null(), len: 0, closed: false })),
+                lane: Lane::new(config.timer_resolution_us, now_ns),
+                counters: CachePadded(Counters::default()),
+                victims: near_to_far(&config.sites, id as usize, config.steal),
+            });
+            Self {
+                remotes: remotes.collect(),
+                overflow: CachePadded(SegQueue::new()),
+                idle: (0..shards.div_ceil(64)).map(|_| AtomicU64::new(0)).collect(),
+                searching: CachePadded(AtomicU32::new(0)),
+                clock_holds: AtomicUsize::new(0),
+                config,
+                clock,
+            }
+        })
+    }
+
+    /// The knobs.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The time.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Whether tasks move.
+    #[inline(always)]
+    pub fn steals(&self) -> bool {
+        self.config.steal != Reach::Off
+    }
+
+    /// The remote halves, by [`ShardId::index`].
+    pub fn remotes(&self) -> &[Remote] {
+        &self.remotes
+    }
+
+    /// One remote half.
+    ///
+    /// # Panics
+    ///
+    /// If the mesh has no such shard.
+    #[track_caller]
+    pub fn remote(&self, id: ShardId) -> &Remote {
+        &self.remotes[id.index()]
+    }
+
+    /// Keeps a paused clock where it is, until the answer is dropped.
+    pub fn hold_clock(self: &Arc<Self>) -> ClockHold {
+        self.clock_holds.fetch_add(1, SeqCst);
+        ClockHold(Arc::clone(self))
+    }
+
+    /// Whether a paused clock has to stand.
+    pub(crate) fn clock_is_held(&self) -> bool {
+        self.clock_holds.load(SeqCst) > 0
+    }
+
+    /// Tasks that have not completed, pinned as of each shard's last change and movable as listed.
+    pub fn alive_tasks(&self) -> usize {
+        self.remotes.iter().map(|remote| remote.load() + remote.listed()).sum()
+    }
+
+    /// Movable tasks in the queue that all shards share.
+    pub fn overflow_len(&self) -> usize {
+        self.overflow.len()
+    }
+
+    /// The shard with the fewest pinned tasks.
+    pub fn least_loaded(&self) -> &Remote {
+        self.remotes.iter().min_by_key(|remote| remote.load()).expect("a mesh has at least one shard")
+    }
+
+    /// Keeps the mesh alive for a task.
+    pub(crate) fn retain(&self) {
+        // SAFETY: a mesh is only made inside an `Arc`, and the caller borrows it.
+        unsafe { Arc::increment_strong_count(self) };
+    }
+
+    /// Gives a `retain` back.
+    ///
+    /// # Safety
+    /// `shard` is a remote half of a mesh that was retained for this.
+    pub(crate) unsafe fn release(shard: *const Remote) {
+        // SAFETY: alive by the count that is given back.
+        let mesh = unsafe { (*shard).mesh };
+        // SAFETY: by contract.
+        unsafe { Arc::decrement_strong_count(mesh) };
+    }
+
+    /// Something movable was published: wakes one idle shard that may take it, unless one is searching.
+    pub(crate) fn notify(&self, near: Option<&Remote>) {
+        // N2: pairs with I2.
+        fence(SeqCst);
+        if self.searching.load(Relaxed) > 0 || self.idle.iter().all(|word| word.load(Relaxed) == 0) {
+            return;
+        }
+        let order = near.map_or(&[][..], |near| &near.victims);
+        let found = if near.is_some() {
+            order.iter().copied().find(|id| self.claim_idle(*id))
+        } else {
+            self.remotes.iter().map(Remote::id).find(|id| self.claim_idle(*id))
+        };
+        if let Some(id) = found {
+            self.searching.fetch_add(1, SeqCst);
+            self.remote(id).wake();
+        }
+    }
+
+    fn bit(&self, id: ShardId) -> (&AtomicU64, u64) {
+        (&self.idle[id.index() / 64], 1 << (id.index() % 64))
+    }
+
+    /// N4: clears a shard's bit; true for the one who did.
+    fn claim_idle(&self, id: ShardId) -> bool {
+        let (word, bit) = self.bit(id);
+        word.load(Relaxed) & bit != 0 && word.fetch_and(!bit, SeqCst) & bit != 0
+    }
+
+    /// I1 and I2. The caller looks again before it sleeps.
+    pub(crate) fn set_idle(&self, id: ShardId) {
+        let (word, bit) = self.bit(id);
+        word.fetch_or(bit, SeqCst);
+        fence(SeqCst);
+    }
+
+    /// Whether nobody has claimed the shard since `set_idle`.
+    pub(crate) fn is_idle(&self, id: ShardId) -> bool {
+        let (word, bit) = self.bit(id);
+        word.load(SeqCst) & bit != 0
+    }
+
+    /// The shard got up. False if a waker claimed it, and thereby counted it as searching.
+    pub(crate) fn unset_idle(&self, id: ShardId) -> bool {
+        self.claim_idle(id)
+    }
+
+    /// Asks to search; at most half of the shards do at once.
+    pub(crate) fn start_searching(&self) -> bool {
+        let most = (self.remotes.len() as u32).div_ceil(2);
+        // Relaxed: a throttle.
+        if self.searching.load(Relaxed) >= most {
+            return false;
+        }
+        self.searching.fetch_add(1, SeqCst);
+        true
+    }
+
+    /// The search is over; true if this was the last searcher.
+    pub(crate) fn stop_searching(&self) -> bool {
+        self.searching.fetch_sub(1, SeqCst) == 1
+    }
+
+    /// How long a shard may sleep while others run, if it would sleep until then: one idle shard looks every now and then, so that
+    /// what waits behind a long poll (a next slot, a late lane) is found without a wake at each push.
+    pub(crate) fn watch(&self, until: Option<Duration>) -> Option<Duration> {
+        let all_asleep = self.remotes.iter().all(|remote| remote.sleeper.word.is_asleep());
+        if all_asleep || self.remotes.len() == 1 {
+            until
+        } else {
+            Some(until.map_or(WATCH, |until| until.min(WATCH)))
+        }
+    }
+
+    /// Cancels what is left in the overflow, after all shards have closed.
+    pub fn finish(&self) {
+        while let Some(task) = self.overflow.pop() {
+            let _ = task.header().state().abort();
+            harness::run_movable(task, None);
+        }
+    }
+
+    /// Whether any queue of movable tasks within reach of a shard has something.
+    pub(crate) fn has_movable(&self, remote: &Remote) -> bool {
+        !self.overflow.is_empty() || remote.victims.iter().any(|id| !self.remote(*id).ring.is_empty())
+    }
+}
+
+fn near_to_far(sites: &[Site], me: usize, reach: Reach) -> Vec<ShardId> {
+    let distance = |other: usize| {
+        let (a, b) = (sites[me], sites[other]);
+        if (a.llc, a.node) == (b.llc, b.node) {
+            Reach::Llc
+        } else if a.node == b.node {
+            Reach::Numa
+        } else {
+            Reach::All
+        }
+    };
+    let n = sites.len();
+    // Starting after oneself, so that not all shards fall upon the same victim.
+    let mut others: Vec<usize> =
+        (1..n).map(|step| (me + step) % n).filter(|o| distance(*o) <= reach).collect();
+    others.sort_by_key(|other| distance(*other));
+    others.into_iter().map(|other| ShardId(other as u32)).collect()
+}

@@ -1,0 +1,46 @@
+//! What a shard counts. One writer, the owner's thread; anybody reads.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A number that only its owner's thread changes: a load and a store, no read-modify-write.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds, on the owner's thread.
+    #[inline(always)]
+    pub(crate) fn add(&self, n: u64) {
+        // Relaxed: a count; publishes nothing.
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+    }
+
+    /// Sets, on the owner's thread.
+    #[inline(always)]
+    pub(crate) fn set(&self, n: u64) {
+        self.0.store(n, Ordering::Relaxed);
+    }
+
+    /// The number, a moment's impression for other threads.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A shard's counters.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Task polls.
+    pub polls: Counter,
+    /// Turns.
+    pub turns: Counter,
+    /// Times the shard waited in the kernel.
+    pub parks: Counter,
+    /// Tasks taken from other shards.
+    pub steals: Counter,
+    /// Tasks spawned here.
+    pub spawned: Counter,
+    /// Pinned tasks alive.
+    pub live: Counter,
+    /// Tasks in the shard's own run queue, as of its last turn.
+    pub queued: Counter,
+}

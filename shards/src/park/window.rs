@@ -1,0 +1,87 @@
+//! How long a shard looks before it sleeps.
+//!
+//! The window of `Spin::Auto` follows the kernel's haltpoll governor (`drivers/cpuidle/governors/haltpoll.c`): it grows
+//! when the shard was woken soon after it slept, since looking a little longer would have saved the sleep, and
+//! shrinks to nothing when the wake came long after. A cross-core wake of a sleeping thread costs about 44 µs on a
+//! virtual machine, so the cap is what one such wake costs.
+
+use std::time::Duration;
+
+/// The longest look of `Spin::Auto`.
+const CAP_NS: u64 = 50_000;
+const START_NS: u64 = 12_500;
+const SHRINK: u64 = 4;
+
+/// How long a shard looks for work before it sleeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spin {
+    /// As long as it pays, up to 50 µs.
+    Auto,
+    /// Always that long; zero is never.
+    Fixed(Duration),
+}
+
+/// The look of one shard.
+#[derive(Debug)]
+pub struct Window {
+    spin: Spin,
+    ns: u64,
+}
+
+impl Window {
+    /// Closed at first.
+    pub fn new(spin: Spin) -> Self {
+        let ns = match spin {
+            Spin::Auto => 0,
+            Spin::Fixed(duration) => u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX),
+        };
+        Self { spin, ns }
+    }
+
+    /// How long to look now, in nanoseconds.
+    pub fn ns(&self) -> u64 {
+        self.ns
+    }
+
+    /// The shard had nothing to do for `idle_ns`, looking and sleeping together.
+    pub fn idled(&mut self, idle_ns: u64) {
+        if self.spin != Spin::Auto {
+            return;
+        }
+        if idle_ns > CAP_NS {
+            self.ns = if self.ns / SHRINK < START_NS / SHRINK { 0 } else { self.ns / SHRINK };
+        } else if idle_ns > self.ns {
+            self.ns = (self.ns * 2).clamp(START_NS, CAP_NS);
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn auto_grows_on_soon_wakes_and_closes_on_late_ones() {
+        let mut window = Window::new(Spin::Auto);
+        assert_eq!(window.ns(), 0);
+        window.idled(30_000);
+        assert_eq!(window.ns(), START_NS);
+        window.idled(30_000);
+        window.idled(30_000);
+        assert_eq!(window.ns(), CAP_NS);
+        window.idled(10_000);
+        assert_eq!(window.ns(), CAP_NS, "found while looking: nothing to change");
+        for _ in 0..3 {
+            window.idled(1_000_000);
+        }
+        assert_eq!(window.ns(), 0);
+    }
+
+    #[test]
+    fn a_fixed_window_stays() {
+        let mut window = Window::new(Spin::Fixed(Duration::from_micros(7)));
+        window.idled(1);
+        window.idled(u64::MAX);
+        assert_eq!(window.ns(), 7_000);
+    }
+}

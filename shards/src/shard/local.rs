@@ -1,0 +1,194 @@
+//! The owner half of a shard: what tasks reach while the thread is inside it.
+//!
+//! No atomics here. Everything is `&self` because a task that is being polled reaches the same value that is running
+//! it; each access is a closure that runs no foreign code, so none meets another.
+//!
+//! Threads: the one that is inside the shard.
+
+#![expect(unsafe_code, reason = "owner-only cells reached through the thread's context")]
+
+use std::cell::{Cell, UnsafeCell};
+use std::ptr::{self, NonNull};
+use std::sync::Arc;
+
+use crate::context;
+use crate::loom::atomic::Ordering::Relaxed;
+use crate::mesh::{self, Mesh, Remote, ShardId};
+use crate::queue::RunQueue;
+use crate::task::RawTask;
+use crate::task::arena::Arena;
+use crate::task::header::{Header, Home, links};
+
+/// See the module's head.
+pub struct Local {
+    mesh: Arc<Mesh>,
+    remote: NonNull<Remote>,
+    run: UnsafeCell<RunQueue>,
+    arena: UnsafeCell<Arena>,
+    /// Pinned tasks that are not in the arena: large ones, and those that came from other threads.
+    heap: Cell<*const Header>,
+    /// Pinned tasks that have not completed.
+    live: Cell<usize>,
+    /// Pinned tasks that came from other threads, ever.
+    received: Cell<usize>,
+    pub(super) closing: Cell<bool>,
+    /// Below this many live tasks a spawn stays here without a look at the other shards. Zero at the start of a turn.
+    pub(super) stay_below: Cell<usize>,
+}
+
+impl Local {
+    pub(super) fn new(mesh: Arc<Mesh>, id: ShardId) -> Self {
+        let remote = NonNull::from(mesh.remote(id));
+        Self {
+            mesh,
+            remote,
+            run: UnsafeCell::new(RunQueue::with_capacity(256)),
+            arena: UnsafeCell::new(Arena::new()),
+            heap: Cell::new(ptr::null()),
+            live: Cell::new(0),
+            received: Cell::new(0),
+            closing: Cell::new(false),
+            stay_below: Cell::new(0),
+        }
+    }
+
+    /// The mesh.
+    pub fn mesh(&self) -> &Arc<Mesh> {
+        &self.mesh
+    }
+
+    /// The shard's remote half.
+    #[inline(always)]
+    pub fn remote(&self) -> &Remote {
+        // SAFETY: part of the mesh that this value holds.
+        unsafe { self.remote.as_ref() }
+    }
+
+    #[inline(always)]
+    pub(crate) fn remote_ptr(&self) -> *const Remote {
+        self.remote.as_ptr()
+    }
+
+    /// The run queue; `f` runs no foreign code.
+    #[inline(always)]
+    pub(crate) fn run_queue<R>(&self, f: impl FnOnce(&mut RunQueue) -> R) -> R {
+        // SAFETY: one thread, and no closure passed here comes back.
+        f(unsafe { &mut *self.run.get() })
+    }
+
+    /// The arena; `f` runs no foreign code.
+    #[inline(always)]
+    pub(crate) fn arena<R>(&self, f: impl FnOnce(&mut Arena) -> R) -> R {
+        // SAFETY: one thread, and no closure passed here comes back.
+        f(unsafe { &mut *self.arena.get() })
+    }
+
+    /// Puts a pinned task at the end of the run queue.
+    #[inline(always)]
+    pub(crate) fn push(&self, task: RawTask) {
+        self.run_queue(|run| run.push_back(task));
+    }
+
+    /// Puts a movable task that goes on after a yield at the end of the ring.
+    pub(crate) fn push_yielded(&self, task: RawTask) {
+        schedule_in_ring(self, task);
+    }
+
+    /// A pinned task was spawned here.
+    #[inline(always)]
+    pub(crate) fn spawned(&self) {
+        self.set_live(self.live.get() + 1);
+    }
+
+    /// A pinned task completed here.
+    #[inline(always)]
+    pub(crate) fn completed(&self) {
+        self.set_live(self.live.get() - 1);
+    }
+
+    #[inline(always)]
+    fn set_live(&self, live: usize) {
+        self.live.set(live);
+        // Relaxed: an impression for placement.
+        self.remote().own_load.store(live.wrapping_sub(self.received.get()), Relaxed);
+    }
+
+    /// Pinned tasks that have not completed.
+    pub(crate) fn live(&self) -> usize {
+        self.live.get()
+    }
+
+    /// Lists a heap task of this shard's own.
+    #[cold]
+    pub(crate) fn list_heap_task(&self, task: RawTask) {
+        let mut first = self.heap.get();
+        mesh::push_front(&mut first, task);
+        self.heap.set(first);
+    }
+
+    /// Lists a heap task the first time that it comes out of the mailbox.
+    #[inline]
+    pub(crate) fn list_heap_task_once(&self, task: RawTask) {
+        // SAFETY: a heap task's links belong to the owner.
+        if task.header().vtable.home == Home::Heap && !unsafe { links(task.0).as_ref() }.listed {
+            self.received.set(self.received.get() + 1);
+            self.spawned();
+            self.list_heap_task(task);
+        }
+    }
+
+    /// Takes a heap task that is about to be freed off the list.
+    pub(crate) fn unlist_heap_task(&self, task: RawTask) {
+        let mut first = self.heap.get();
+        mesh::remove(&mut first, task);
+        self.heap.set(first);
+    }
+
+    /// All pinned tasks that are still referenced, completed or not.
+    pub(super) fn pinned_tasks(&self) -> Vec<RawTask> {
+        let mut all = Vec::with_capacity(self.arena(|arena| arena.live()));
+        self.arena(|arena| arena.for_each(|slot| all.push(RawTask(slot.cast()))));
+        let mut at = self.heap.get();
+        while let Some(task) = NonNull::new(at.cast_mut()) {
+            all.push(RawTask(task));
+            // SAFETY: a listed task; the list is the owner's.
+            at = unsafe { links(task).as_ref() }.next;
+        }
+        all
+    }
+
+    /// Takes the arena and the heap list away, at the very end.
+    pub(super) fn take_memory(&self) -> (Arena, Vec<RawTask>) {
+        let arena = self.arena(|arena| std::mem::replace(arena, Arena::new()));
+        let mut heap = Vec::new();
+        while let Some(task) = NonNull::new(self.heap.get().cast_mut()) {
+            self.unlist_heap_task(RawTask(task));
+            heap.push(RawTask(task));
+        }
+        (arena, heap)
+    }
+}
+
+pub(super) fn schedule_in_ring(local: &Local, task: RawTask) {
+    if let Err(task) = local.remote().ring.push(task.0) {
+        // The older half of the ring goes to the overflow, and the new one after it, so that the order is kept and
+        // the next pushes find room.
+        let ring = &local.remote().ring;
+        for _ in 0..ring.len() / 2 {
+            match ring.pop() {
+                Some(oldest) => local.mesh().overflow.push(RawTask(oldest)),
+                None => break,
+            }
+        }
+        if let Err(task) = ring.push(task) {
+            local.mesh().overflow.push(RawTask(task));
+        }
+    }
+}
+
+/// Runs `f` with the shard that this thread is inside, if any.
+#[inline]
+pub fn current<R>(f: impl FnOnce(Option<&Local>) -> R) -> R {
+    // SAFETY: while the thread is inside a shard its owner half is there.
+    f(unsafe { context::local().as_ref() })
+}

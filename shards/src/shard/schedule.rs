@@ -1,0 +1,139 @@
+//! A wake finds its way: my shard, then its run queue; else its mailbox, and the shard is woken if it sleeps.
+
+#![expect(unsafe_code, reason = "reaches the owner half after comparing shards; pushes tasks into mailboxes")]
+
+use crate::context;
+use crate::task::RawTask;
+use crate::task::movable::Wake;
+use crate::task::pinned::Unmail;
+use crate::task::raw;
+use crate::task::waker::on_owner;
+
+use super::Local;
+use super::local::schedule_in_ring;
+
+/// Why a movable task is queued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// Somebody woke it: it runs next, since what it waits for is in this core's cache.
+    Woken,
+    /// It is new, or yielded: it waits its turn.
+    Spawned,
+    Yielded,
+}
+
+/// The owner half, for a thread that has compared shards.
+///
+/// # Safety
+/// The thread is inside a shard.
+#[inline(always)]
+unsafe fn local<'a>() -> &'a Local {
+    // SAFETY: by contract; the owner half outlives the thread's stay.
+    unsafe { &*context::local() }
+}
+
+/// Wakes a pinned task. The caller holds a reference throughout.
+#[inline]
+pub(crate) fn wake_pinned(task: RawTask) {
+    if on_owner(task) {
+        if task.header().words.owner_wake() {
+            // SAFETY: on the owner's thread.
+            unsafe { local() }.push(task);
+        }
+    } else if !task.header().words.is_complete() && task.header().words.remote_wake() {
+        mail(task);
+        task.shard().wake();
+    }
+}
+
+/// Aborts a task. The caller holds a reference throughout.
+pub(crate) fn abort(task: RawTask) {
+    let header = task.header();
+    if header.is_movable() {
+        if header.state().abort() == Wake::Submit {
+            submit(task, Why::Spawned);
+        }
+    } else if on_owner(task) {
+        if header.words.owner_abort() {
+            // SAFETY: on the owner's thread.
+            unsafe { local() }.push(task);
+        }
+    } else if header.words.remote_abort() {
+        mail(task);
+        task.shard().wake();
+    }
+}
+
+/// Tells the owner that the remote slot holds a joiner's waker.
+pub(crate) fn post_joiner(task: RawTask) {
+    if task.header().words.remote_joiner() {
+        mail(task);
+        task.shard().wake();
+    }
+}
+
+/// Tells the owner that nobody wants the output.
+pub(crate) fn post_unjoin(task: RawTask) {
+    if task.header().words.remote_unjoin() {
+        mail(task);
+        // The output may hold what others wait to see closed.
+        task.shard().wake();
+    }
+}
+
+/// Puts a task whose MAILED bit the caller just set into its owner's mailbox. Does not wake the owner, and does not touch
+/// the task after the push.
+pub(crate) fn mail(task: RawTask) {
+    let remote = task.shard();
+    // SAFETY: MAILED makes the caller the only pusher and keeps the task alive until it is drained.
+    if unsafe { remote.mailbox.push(task.0) }.is_ok() {
+        return;
+    }
+    // A closed mailbox means that the task has completed, so a joiner can be answered here.
+    loop {
+        match task.header().words.unmail() {
+            Unmail::WakeJoiner => {
+                if let Some(waker) = task.header().join_remote.swap(None) {
+                    waker.wake();
+                }
+            }
+            Unmail::Done { last: false } => return,
+            // SAFETY: the words said so.
+            Unmail::Done { last: true } => return unsafe { raw::free(task, None) },
+        }
+    }
+}
+
+/// As `mail` for a new task, which a closed mailbox leaves to this thread: it is cancelled here. That is in order, since its
+/// future is still `Send`.
+pub(crate) fn mail_new(task: RawTask) {
+    let remote = task.shard();
+    // SAFETY: a new task is nobody else's.
+    if unsafe { remote.mailbox.push(task.0) }.is_err() {
+        raw::refuse_pinned(task);
+    }
+}
+
+/// Queues a movable task, with the reference that the entry holds from now on.
+pub(crate) fn submit(task: RawTask, why: Why) {
+    debug_assert!(!task.header().shard.is_null(), "blocking tasks are queued once, by the pool");
+    let mesh = task.shard().mesh();
+    // SAFETY: null or the owner half of the shard this thread is inside.
+    let inside = unsafe { context::local().as_ref() };
+    match inside {
+        Some(local) if std::ptr::eq(&**local.mesh(), mesh) && !local.closing.get() => {
+            let queued = match why {
+                Why::Woken => local.remote().ring.set_next(task.0).map(RawTask),
+                Why::Spawned | Why::Yielded => Some(task),
+            };
+            if let Some(task) = queued {
+                schedule_in_ring(local, task);
+                mesh.notify(Some(local.remote()));
+            }
+        }
+        _ => {
+            mesh.overflow.push(task);
+            mesh.notify(None);
+        }
+    }
+}

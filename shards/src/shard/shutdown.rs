@@ -1,0 +1,71 @@
+//! How a shard ends, and why no task is left behind.
+//!
+//! 1. `closing`: from now on a spawn here gives a cancelled handle.
+//! 2. Movable tasks that this shard lists are cancelled; new ones are refused by the list. A movable task that is queued
+//!    is marked, and whoever takes it out of its queue cancels it: this shard for its own ring, and
+//!    [`Mesh::finish`](crate::mesh::Mesh::finish), once all shards have closed, for the overflow.
+//! 3. Pinned tasks are cancelled, their futures dropped here, inside the shard. A drop may wake, abort or send; so this
+//!    repeats until no task is left that has not completed and the mailbox is empty.
+//! 4. The mailbox is closed. What arrived since the last look is cancelled *before* its MAILED bit is cleared, so a closed
+//!    mailbox implies that every task of the shard has completed.
+//! 5. The lane is closed: whoever sleeps on it elsewhere is woken and finds an error.
+//! 6. What is still referenced from elsewhere is orphaned: see [`crate::task`].
+
+use crate::task::{RawTask, harness, raw};
+
+use super::Shard;
+
+impl Drop for Shard {
+    /// Closes the shard: cancels its tasks and refuses new ones.
+    fn drop(&mut self) {
+        let inside = self.inside();
+        let local = &*self.local;
+        let remote = local.remote();
+        local.closing.set(true);
+        for task in remote.close_list() {
+            if task.header().state().start_shutdown() {
+                harness::cancel_movable(task);
+            }
+            raw::unref_listed(task);
+        }
+        while let Some(task) = remote.ring.take_next().or_else(|| remote.ring.pop()) {
+            let _ = RawTask(task).header().state().abort();
+            harness::run_movable(RawTask(task), None);
+        }
+        loop {
+            remote.mailbox.drain(|task| harness::drain(RawTask(task), local));
+            let left: Vec<RawTask> =
+                local.pinned_tasks().into_iter().filter(|task| !task.header().is_complete()).collect();
+            if left.is_empty() {
+                break;
+            }
+            // A drop may free other tasks of the list, so each is kept until it has had its turn.
+            for task in &left {
+                task.header().words.owner_ref();
+            }
+            for task in left {
+                if task.header().words.owner_start_cancel() {
+                    harness::cancel_pinned(task, local);
+                }
+                raw::unref_listed(task);
+            }
+        }
+        remote.mailbox.close(|task| {
+            let task = RawTask(task);
+            local.list_heap_task_once(task);
+            if task.header().words.owner_start_cancel() {
+                harness::cancel_pinned(task, local);
+            }
+            harness::drain(task, local);
+        });
+        remote.lane().close();
+        local.run_queue(|run| run.clear());
+        // From here on this thread is an alien like all others.
+        drop(inside);
+        let (arena, heap) = local.take_memory();
+        arena.abandon(|slot| raw::orphan(RawTask(slot.cast()), local.mesh()));
+        for task in heap {
+            raw::orphan(task, local.mesh());
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Spawning: make the task, then put it where it belongs.
+
+#![expect(unsafe_code, reason = "sends a future that is Send only until it is first polled")]
+
+use std::future::Future;
+
+use crate::config::Place;
+use crate::mesh::{Mesh, Remote};
+use crate::task::{self, JoinHandle};
+
+use super::placement::stay_below;
+use super::schedule::{self, Why};
+use super::{Local, current};
+
+/// Spawns onto the shard this thread is inside; the task stays there.
+#[inline]
+pub fn spawn_local<F: Future>(local: &Local, future: F) -> JoinHandle<F::Output> {
+    if local.closing.get() {
+        return task::cancelled(future);
+    }
+    let (task, handle) = task::pinned_here(local, future);
+    local.spawned();
+    local.push(task);
+    handle
+}
+
+/// Spawns onto a given shard. The closure runs there, so what it makes need not be `Send`.
+pub fn spawn_at<C, F>(remote: &Remote, make: C) -> JoinHandle<F::Output>
+where
+    C: FnOnce() -> F + Send,
+    F: Future,
+    F::Output: Send,
+{
+    current(|local| match local {
+        Some(local) if std::ptr::eq(local.remote(), remote) => {
+            spawn_local(local, async move { make().await })
+        }
+        _ => {
+            // SAFETY: until it is polled the future holds the closure alone, which is `Send`.
+            unsafe { send(remote, async move { make().await }) }
+        }
+    })
+}
+
+/// Spawns onto the mesh: movable if tasks move, else placed.
+#[inline]
+pub fn spawn<F>(mesh: &Mesh, future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send,
+    F::Output: Send,
+{
+    current(|local| {
+        let local = local.filter(|local| std::ptr::eq(&**local.mesh(), mesh));
+        if mesh.steals() {
+            return spawn_movable(mesh, local, future);
+        }
+        let target = match local {
+            Some(local) => match local.place(mesh) {
+                None => return spawn_local(local, future),
+                Some(other) => other,
+            },
+            None => mesh.least_loaded(),
+        };
+        // SAFETY: the future is `Send`.
+        unsafe { send(target, future) }
+    })
+}
+
+fn spawn_movable<F>(mesh: &Mesh, local: Option<&Local>, future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send,
+    F::Output: Send,
+{
+    let lister = match local {
+        Some(local) => local.remote(),
+        // Any will do: the list only serves shutdown. Spread by the thread's stack, so that aliens don't meet in one.
+        None => &mesh.remotes()[(&raw const future as usize >> 12) % mesh.remotes().len()],
+    };
+    let (task, handle) = task::movable(lister, future);
+    if lister.list(task) {
+        schedule::submit(task, Why::Spawned);
+    } else {
+        task::refuse(task);
+    }
+    handle
+}
+
+/// # Safety
+/// The future is `Send` for as long as it has not been polled.
+unsafe fn send<F: Future>(remote: &Remote, future: F) -> JoinHandle<F::Output> {
+    // SAFETY: by contract.
+    let (task, handle) = unsafe { task::pinned_there(remote, future) };
+    // Relaxed: an impression for placement.
+    remote.sent.fetch_add(1, crate::loom::atomic::Ordering::Relaxed);
+    schedule::mail_new(task);
+    remote.wake();
+    handle
+}
+
+impl Local {
+    /// Where a spawn goes: `None` is here.
+    #[inline]
+    fn place<'a>(&self, mesh: &'a Mesh) -> Option<&'a Remote> {
+        if mesh.remotes().len() == 1
+            || mesh.config().place == Place::Local
+            || self.live() < self.stay_below.get()
+        {
+            return None;
+        }
+        let least = mesh.least_loaded();
+        self.stay_below.set(stay_below(least.load()));
+        (self.live() >= self.stay_below.get()).then_some(least)
+    }
+}

@@ -1,0 +1,362 @@
+//! One turn of a shard, in order.
+//!
+//! ```text
+//! turn   drain the mailbox → run tasks for a quantum → tasks left: look at the reactor → turn the lane
+//!        → nothing left: search the other shards for movable tasks
+//! park   look for a while → announce sleep, look again → wait in the kernel → turn the lane
+//! ```
+//!
+//! A turn that leaves nothing to do does not look at the reactor: `park`, which follows, does, so that an idle
+//! shard that is woken by I/O pays one system call as a bare event loop does.
+//!
+//! The quantum bounds how long I/O and timers wait behind tasks. It is measured every few polls only; a single poll that
+//! takes long can't be bounded by anyone.
+//!
+//! Threads: the owner's.
+
+#![expect(unsafe_code, reason = "a shard that nobody drives may change threads")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::{NEXT_IN_A_ROW, POLLS_PER_CLOCK, POLLS_PER_MAIL};
+use crate::context::{self, Inside};
+use crate::mesh::{Mesh, ShardId};
+use crate::park::{Unpark, Window};
+use crate::task::{RawTask, harness};
+use crate::timer::NEVER;
+
+use super::Local;
+
+/// What a shard waits with: the owner half of a reactor, or a simulation's stand-in.
+pub trait Driver: Send {
+    /// Waits for events and delivers them, at most that long; `None` is for ever. Gives the number of events. Errors other
+    /// than interruption can only come from misuse of the kernel's interface and panic.
+    fn wait(&mut self, timeout: Option<Duration>) -> usize;
+
+    /// Ends a wait from any thread.
+    fn unparker(&self) -> Arc<dyn Unpark>;
+}
+
+/// What a turn found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Turn {
+    /// There is more to run now.
+    Again,
+    /// Nothing to do until mail, an event or a deadline comes: park.
+    Idle,
+}
+
+// SAFETY: a shard that nobody drives has no owner, and everything that reaches its tasks goes through the remote half. The
+// futures in it may be `!Send` only if `Config::local_tasks` says so, and then whoever built it keeps it on its thread.
+unsafe impl Send for Shard {}
+
+/// A shard as a value. Whoever calls its methods is its owner meanwhile. Dropping it closes it: its tasks are cancelled, their
+/// futures dropped on the calling thread, and new ones are refused.
+pub struct Shard {
+    pub(super) local: Box<Local>,
+    driver: Box<dyn Driver>,
+    window: Window,
+    quantum_ns: u64,
+    /// How often in a row the next slot overtook the ring.
+    next_in_a_row: u32,
+    /// This shard is counted in `Mesh::searching`.
+    searching: bool,
+}
+
+impl Shard {
+    /// Builds the shard with that id of the mesh, on the calling thread: its memory is first touched here.
+    ///
+    /// # Panics
+    ///
+    /// If the shard was built before.
+    pub fn new(mesh: Arc<Mesh>, id: ShardId, driver: Box<dyn Driver>) -> Self {
+        mesh.remote(id).sleeper.set_unpark(driver.unparker());
+        let quantum_ns = u64::from(mesh.config().quantum_us) * 1_000;
+        let window = Window::new(mesh.config().spin);
+        Self {
+            local: Box::new(Local::new(mesh, id)),
+            driver,
+            window,
+            quantum_ns,
+            next_in_a_row: 0,
+            searching: false,
+        }
+    }
+
+    /// The owner half that tasks reach.
+    pub fn local(&self) -> &Local {
+        &self.local
+    }
+
+    /// Runs `f` inside the shard, for instance to poll a root future.
+    pub fn enter<R>(&self, f: impl FnOnce(&Local) -> R) -> R {
+        let _inside = self.inside();
+        f(&self.local)
+    }
+
+    pub(super) fn inside(&self) -> Inside {
+        context::enter(&*self.local, self.local.remote_ptr())
+    }
+
+    /// One turn.
+    pub fn turn(&mut self) -> Turn {
+        let _inside = self.inside();
+        self.local.stay_below.set(0);
+        self.drain();
+        let left = self.run();
+        if left {
+            self.driver.wait(Some(Duration::ZERO));
+        }
+        self.turn_lane();
+        let queued = self.local.run_queue(|run| run.len());
+        let counters = self.local.remote().counters();
+        counters.turns.add(1);
+        counters.queued.set(queued as u64);
+        counters.live.set(self.local.live() as u64);
+        if left || queued > 0 || (self.local.mesh().steals() && (self.has_movable() || self.search())) {
+            Turn::Again
+        } else {
+            Turn::Idle
+        }
+    }
+
+    fn has_movable(&self) -> bool {
+        !self.local.remote().ring.is_empty() || !self.local.mesh().overflow.is_empty()
+    }
+
+    /// Takes the mail.
+    fn drain(&self) {
+        let local = &*self.local;
+        local.remote().mailbox.drain(|task| harness::drain(RawTask(task), local));
+    }
+
+    /// Runs tasks until none is left or the quantum is over; true if some may be left.
+    fn run(&mut self) -> bool {
+        let steals = self.local.mesh().steals();
+        let mut polls = 0;
+        let mut started_ns = 0;
+        let left = loop {
+            let pinned = self.local.run_queue(|run| run.pop_front());
+            if let Some(task) = pinned {
+                harness::run_pinned(task, &self.local);
+                polls += 1;
+            }
+            if steals {
+                if let Some(task) = self.next_movable(polls) {
+                    if std::mem::take(&mut self.searching) && self.local.mesh().stop_searching() {
+                        self.local.mesh().notify(Some(self.local.remote()));
+                    }
+                    harness::run_movable(task, Some(&self.local));
+                    polls += 1;
+                } else if pinned.is_none() {
+                    break false;
+                }
+            } else if pinned.is_none() {
+                if !self.local.remote().mailbox.has_mail() {
+                    break false;
+                }
+                self.drain();
+            }
+            if polls % POLLS_PER_MAIL < 1 + u32::from(steals) {
+                self.drain();
+                if polls % POLLS_PER_CLOCK < 1 + u32::from(steals) {
+                    let now_ns = self.local.mesh().clock().now_ns();
+                    if started_ns == 0 {
+                        started_ns = now_ns;
+                    } else if now_ns - started_ns >= self.quantum_ns {
+                        break true;
+                    }
+                }
+            }
+        };
+        self.local.remote().counters().polls.add(u64::from(polls));
+        left
+    }
+
+    /// The next movable task: the one woken last, but not too often in a row; then the ring; then the overflow. Now and
+    /// then the overflow goes first, or a busy ring would starve it.
+    fn next_movable(&mut self, polls: u32) -> Option<RawTask> {
+        let ring = &self.local.remote().ring;
+        let overflow = &self.local.mesh().overflow;
+        if polls % POLLS_PER_CLOCK == 0 && !overflow.is_empty() {
+            if let Some(task) = self.take_overflow() {
+                return Some(task);
+            }
+        }
+        if self.next_in_a_row < NEXT_IN_A_ROW {
+            if let Some(task) = ring.take_next() {
+                self.next_in_a_row += 1;
+                return Some(RawTask(task));
+            }
+        }
+        self.next_in_a_row = 0;
+        if let Some(task) = ring.pop().or_else(|| ring.take_next()) {
+            return Some(RawTask(task));
+        }
+        self.take_overflow()
+    }
+
+    /// Takes a fair share of the overflow: one to run now, the others into the ring.
+    fn take_overflow(&self) -> Option<RawTask> {
+        let mesh = self.local.mesh();
+        let first = mesh.overflow.pop()?;
+        let ring = &self.local.remote().ring;
+        let share = (mesh.overflow.len() / mesh.remotes().len()).min(ring.room() / 2);
+        for _ in 0..share {
+            let Some(task) = mesh.overflow.pop() else { break };
+            if let Err(task) = ring.push(task.0) {
+                mesh.overflow.push(RawTask(task));
+                break;
+            }
+        }
+        Some(first)
+    }
+
+    /// Fires what is due on the own lane.
+    fn turn_lane(&self) {
+        let lane = self.local.remote().lane();
+        if lane.next_deadline_ns() != NEVER {
+            lane.turn(self.local.mesh().clock().now_ns());
+        }
+    }
+
+    /// Looks at the other shards: takes half of the tasks of the nearest that has some, and turns lanes that are late.
+    /// True if there is something to run now.
+    fn search(&mut self) -> bool {
+        let local = &*self.local;
+        let (mesh, remote) = (local.mesh(), local.remote());
+        if remote.victims.is_empty() || !(self.searching || mesh.start_searching()) {
+            return false;
+        }
+        self.searching = true;
+        let now_ns = mesh.clock().now_ns();
+        for id in &remote.victims {
+            let victim = mesh.remote(*id);
+            if victim.lane().next_deadline_ns() < now_ns.saturating_sub(self.quantum_ns) {
+                victim.lane().turn(now_ns);
+            }
+            if let Some(task) = victim.ring.steal_into(&remote.ring) {
+                remote.counters().steals.add(1 + remote.ring.len() as u64);
+                // The next slot is empty: this shard has nothing to run.
+                if let Some(other) = remote.ring.set_next(task) {
+                    super::local::schedule_in_ring(local, RawTask(other));
+                }
+                return true;
+            }
+        }
+        self.searching = false;
+        mesh.stop_searching();
+        self.has_movable()
+    }
+
+    /// Waits until there is something to do, or `until` in nanoseconds of the clock. Call it after `Turn::Idle`.
+    /// `look_again` is asked once the sleep has been announced: it says whether something that the caller waits for
+    /// has come meanwhile.
+    pub fn park(&mut self, look_again: impl Fn() -> bool) {
+        let _inside = self.inside();
+        if self.local.mesh().clock().is_paused() {
+            return self.park_paused(&look_again);
+        }
+        let mesh = Arc::clone(self.local.mesh());
+        let local = &*self.local;
+        let remote = local.remote();
+        let timed = mesh.config().spin != crate::park::Spin::Fixed(Duration::ZERO);
+        let idle_since = if timed { mesh.clock().now_ns() } else { 0 };
+        if self.window.ns() > 0 {
+            let end_ns = idle_since + self.window.ns();
+            loop {
+                if remote.mailbox.has_mail() || look_again() || self.driver.wait(Some(Duration::ZERO)) > 0 {
+                    break;
+                }
+                if mesh.steals() && self.has_movable() {
+                    break;
+                }
+                let now_ns = mesh.clock().now_ns();
+                if now_ns >= remote.lane().next_deadline_ns() {
+                    break;
+                }
+                if now_ns >= end_ns {
+                    self.sleep(&look_again);
+                    break;
+                }
+                std::hint::spin_loop();
+            }
+        } else {
+            self.sleep(&look_again);
+        }
+        if timed {
+            let now_ns = mesh.clock().now_ns();
+            self.window.idled(now_ns - idle_since);
+        }
+        self.turn_lane();
+    }
+
+    /// As `park` under a paused clock: if nothing else comes, the clock moves on to the next deadline.
+    #[cold]
+    fn park_paused(&mut self, look_again: &impl Fn() -> bool) {
+        if self.driver.wait(Some(Duration::ZERO)) > 0 {
+            return;
+        }
+        if let Some(deadline_ns) = self.lie_down(look_again) {
+            let mesh = self.local.mesh();
+            if deadline_ns == NEVER || mesh.clock_is_held() {
+                self.driver.wait(None);
+            } else {
+                let clock = mesh.clock();
+                // False if the clock was resumed meanwhile; then the caller parks again.
+                let _ = clock.advance(Duration::from_nanos(deadline_ns.saturating_sub(clock.now_ns())));
+            }
+        }
+        self.get_up();
+        self.turn_lane();
+    }
+
+    /// Announces sleep, looks again, waits in the kernel.
+    fn sleep(&mut self, look_again: &impl Fn() -> bool) {
+        let timeout = match self.lie_down(look_again) {
+            None => Some(Duration::ZERO),
+            Some(deadline_ns) => {
+                let mesh = self.local.mesh();
+                self.local.remote().counters().parks.add(1);
+                let until = (deadline_ns != NEVER)
+                    .then(|| Duration::from_nanos(deadline_ns.saturating_sub(mesh.clock().now_ns())));
+                if mesh.steals() { mesh.watch(until) } else { until }
+            }
+        };
+        self.driver.wait(timeout);
+        self.get_up();
+    }
+
+    /// The first half of `park`: announces sleep and looks again. `None` if there is something to do, else the time
+    /// until which to wait. [`get_up`](Self::get_up) follows in either case.
+    pub fn lie_down(&mut self, look_again: impl Fn() -> bool) -> Option<u64> {
+        let (mesh, remote) = (self.local.mesh(), self.local.remote());
+        let steals = mesh.steals();
+        if steals {
+            mesh.set_idle(remote.id());
+        }
+        remote.sleeper.word.announce();
+        let deadline_ns = remote.lane().settle();
+        let up = remote.mailbox.has_mail_before_sleep()
+            || look_again()
+            || (steals && (!mesh.is_idle(remote.id()) || self.has_movable() || mesh.has_movable(remote)));
+        (!up).then_some(deadline_ns)
+    }
+
+    /// The second half of `park`, after the wait.
+    pub fn get_up(&mut self) {
+        let (mesh, remote) = (self.local.mesh(), self.local.remote());
+        remote.sleeper.word.awake();
+        // A bit that somebody else cleared means that this shard was counted as searching.
+        if mesh.steals() && !mesh.unset_idle(remote.id()) && std::mem::replace(&mut self.searching, true) {
+            mesh.stop_searching();
+        }
+    }
+
+    /// Whether tasks wait to be run.
+    pub fn has_work(&self) -> bool {
+        self.local.run_queue(|run| !run.is_empty()) || (self.local.mesh().steals() && self.has_movable())
+    }
+}

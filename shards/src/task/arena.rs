@@ -1,0 +1,316 @@
+//! Where the tasks that a shard spawns for itself live: chunks of equal slots, owned by one thread.
+//!
+//! An allocation is a pop of the chunk's free list, and the chunks double as the list of the shard's tasks, so
+//! neither a general allocator nor list links are paid for at each spawn. A slot is found to be in use by its first
+//! word: the header of a task begins with its vtable, which is never null; a free slot begins with null.
+//!
+//! Chunks are [`CHUNK`] bytes and aligned to that, so the chunk of a slot is a mask away. A chunk whose last slot is
+//! freed goes back to the allocator unless its class allocates from it just now.
+//!
+//! After the shard has closed, slots that are still referenced are freed by whoever drops the last reference, on any
+//! thread: [`Arena::abandon`] stores their number in the chunk, and the free that counts it down to zero returns the
+//! chunk.
+//!
+//! Measured against malloc with an intrusive list: see the commit that brought this file.
+
+#![expect(unsafe_code, reason = "an allocator")]
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+const CHUNK: usize = 64 * 1024;
+/// A little less than `CHUNK`, so that the C allocator's own header does not push the next aligned chunk away.
+const CHUNK_LAYOUT: Layout = match Layout::from_size_align(CHUNK - 64, CHUNK) {
+    Ok(layout) => layout,
+    Err(_) => unreachable!(),
+};
+
+/// Larger tasks go to the heap: a future of this size is rare and its cost is not the allocation.
+pub(crate) const MAX_SIZE: usize = 4096;
+/// Alignment of every slot.
+pub(crate) const ALIGN: usize = 8;
+
+const FINE: usize = 512;
+const FINE_STEP: usize = 8;
+const COARSE_STEP: usize = 64;
+const CLASSES: usize = FINE / FINE_STEP + (MAX_SIZE - FINE) / COARSE_STEP + 1;
+
+const fn class_of(size: usize) -> usize {
+    if size <= FINE {
+        size.div_ceil(FINE_STEP)
+    } else {
+        FINE / FINE_STEP + (size - FINE).div_ceil(COARSE_STEP)
+    }
+}
+
+const fn stride_of(class: usize) -> usize {
+    let fine = FINE / FINE_STEP;
+    if class <= fine { class * FINE_STEP } else { FINE + (class - fine) * COARSE_STEP }
+}
+
+#[repr(C)]
+struct Free {
+    in_use: *const (),
+    next: *mut Free,
+}
+
+#[repr(C)]
+struct Chunk {
+    /// Slots that were freed; slots at and above `bump` were never used.
+    free: *mut Free,
+    bump: u32,
+    end: u32,
+    stride: u32,
+    live: u32,
+    class: u32,
+    /// Whether the chunk is in its class's list of chunks with room.
+    listed: bool,
+    /// The list of chunks with room, singly linked.
+    next_room: *mut Chunk,
+    /// All chunks of the arena.
+    prev: *mut Chunk,
+    next: *mut Chunk,
+    /// After `abandon`: slots still referenced.
+    orphans: AtomicUsize,
+}
+
+const FIRST: usize = size_of::<Chunk>().next_multiple_of(64);
+
+#[derive(Clone, Copy)]
+struct Class {
+    current: *mut Chunk,
+    room: *mut Chunk,
+}
+
+/// See the module's head.
+pub(crate) struct Arena {
+    classes: Box<[Class; CLASSES]>,
+    all: *mut Chunk,
+    live: usize,
+}
+
+impl Arena {
+    pub fn new() -> Self {
+        let empty = Class { current: ptr::null_mut(), room: ptr::null_mut() };
+        Self { classes: Box::new([empty; CLASSES]), all: ptr::null_mut(), live: 0 }
+    }
+
+    /// A slot of at least `SIZE` bytes. Its first word must be set to something that is not null before any other
+    /// call.
+    #[inline]
+    pub fn alloc(&mut self, size: usize) -> NonNull<u8> {
+        debug_assert!(size >= size_of::<Free>() && size <= MAX_SIZE);
+        let class = &mut self.classes[class_of(size)];
+        self.live += 1;
+        // SAFETY: `current` is null or a chunk of this arena, which lives until `release`, and `release` is not called for
+        // a class's current chunk.
+        if let Some(chunk) = unsafe { class.current.as_mut() } {
+            if let Some(slot) = NonNull::new(chunk.free) {
+                // SAFETY: a slot in the free list holds a `Free`.
+                chunk.free = unsafe { slot.as_ref() }.next;
+                chunk.live += 1;
+                return slot.cast();
+            }
+            if chunk.bump < chunk.end {
+                return chunk.take_fresh();
+            }
+        }
+        self.alloc_slow(class_of(size))
+    }
+
+    #[cold]
+    fn alloc_slow(&mut self, index: usize) -> NonNull<u8> {
+        let class = &mut self.classes[index];
+        let found = class.room;
+        // SAFETY: `room` is null or a chunk of this arena with room.
+        if let Some(chunk) = unsafe { found.as_mut() } {
+            class.room = chunk.next_room;
+            chunk.listed = false;
+            class.current = found;
+            chunk.live += 1;
+            let slot = chunk.free;
+            // SAFETY: a chunk is listed when a slot of it is freed, and only its class's current chunk hands slots out.
+            chunk.free = unsafe { (*slot).next };
+            return NonNull::new(slot).expect("a listed chunk has a free slot").cast();
+        }
+        let stride = stride_of(index);
+        // SAFETY: the layout's size is not zero.
+        let memory = unsafe { alloc(CHUNK_LAYOUT) }.cast::<Chunk>();
+        if memory.is_null() {
+            handle_alloc_error(CHUNK_LAYOUT);
+        }
+        let slots = (CHUNK_LAYOUT.size() - FIRST) / stride;
+        let chunk = Chunk {
+            free: ptr::null_mut(),
+            bump: FIRST as u32,
+            end: (FIRST + slots * stride) as u32,
+            stride: stride as u32,
+            live: 0,
+            class: index as u32,
+            listed: false,
+            next_room: ptr::null_mut(),
+            prev: ptr::null_mut(),
+            next: self.all,
+            orphans: AtomicUsize::new(0),
+        };
+        // SAFETY: fresh memory, larger than a `Chunk` and aligned for it.
+        unsafe { memory.write(chunk) };
+        // SAFETY: `all` is null or a chunk of this arena.
+        if let Some(next) = unsafe { self.all.as_mut() } {
+            next.prev = memory;
+        }
+        self.all = memory;
+        class.current = memory;
+        // SAFETY: written just now.
+        unsafe { &mut *memory }.take_fresh()
+    }
+
+    /// Gives a slot back.
+    ///
+    /// # Safety
+    /// `slot` came from `alloc` of this arena and nobody uses it.
+    #[inline]
+    pub unsafe fn free(&mut self, slot: NonNull<u8>) {
+        let chunk_ptr = chunk_of(slot);
+        // SAFETY: slots lie in chunks of this arena.
+        let chunk = unsafe { &mut *chunk_ptr };
+        let free = Free { in_use: ptr::null(), next: chunk.free };
+        // SAFETY: by contract nobody uses the slot, which is large enough and aligned.
+        unsafe { slot.cast::<Free>().write(free) };
+        chunk.free = slot.as_ptr().cast();
+        chunk.live -= 1;
+        self.live -= 1;
+        let class = &mut self.classes[chunk.class as usize];
+        if class.current == chunk_ptr {
+            return;
+        }
+        if !chunk.listed {
+            chunk.listed = true;
+            chunk.next_room = class.room;
+            class.room = chunk_ptr;
+        }
+        if chunk.live == 0 {
+            self.release(chunk_ptr);
+        }
+    }
+
+    #[cold]
+    fn release(&mut self, chunk_ptr: *mut Chunk) {
+        // SAFETY: a chunk of this arena without slots in use.
+        let chunk = unsafe { &mut *chunk_ptr };
+        let class = &mut self.classes[chunk.class as usize];
+        let mut at: *mut *mut Chunk = &mut class.room;
+        // SAFETY: `at` points at the list's head or at a `next_room` of a chunk in it; a listed chunk is found.
+        while unsafe { *at } != chunk_ptr {
+            // SAFETY: as above.
+            at = unsafe { &mut (**at).next_room };
+        }
+        // SAFETY: as above.
+        unsafe { *at = chunk.next_room };
+        self.unlink(chunk_ptr);
+        // SAFETY: allocated with this layout, unlinked, no slot in use.
+        unsafe { dealloc(chunk_ptr.cast(), CHUNK_LAYOUT) };
+    }
+
+    fn unlink(&mut self, chunk_ptr: *mut Chunk) {
+        // SAFETY: a chunk of this arena.
+        let (prev, next) = unsafe { ((*chunk_ptr).prev, (*chunk_ptr).next) };
+        // SAFETY: null or a chunk of this arena.
+        match unsafe { prev.as_mut() } {
+            Some(prev) => prev.next = next,
+            None => self.all = next,
+        }
+        // SAFETY: null or a chunk of this arena.
+        if let Some(next) = unsafe { next.as_mut() } {
+            next.prev = prev;
+        }
+    }
+
+    /// Slots in use.
+    pub fn live(&self) -> usize {
+        self.live
+    }
+
+    /// Calls `f` with each slot in use. `f` must not free or allocate.
+    pub fn for_each(&self, mut f: impl FnMut(NonNull<u8>)) {
+        let mut at = self.all;
+        // SAFETY: null or a chunk of this arena.
+        while let Some(chunk) = unsafe { at.as_ref() } {
+            chunk.for_each(at, &mut f);
+            at = chunk.next;
+        }
+    }
+
+    /// Gives the arena up. `f` is called with each slot in use; it, or whoever it hands the slot to, calls
+    /// `free_orphan` on it sooner or later.
+    pub fn abandon(mut self, mut f: impl FnMut(NonNull<u8>)) {
+        let mut at = std::mem::replace(&mut self.all, ptr::null_mut());
+        while !at.is_null() {
+            // SAFETY: a chunk of this arena; the one added to `orphans` keeps it until the last step below.
+            let chunk = unsafe { &*at };
+            let next = chunk.next;
+            // Relaxed: nobody else knows of the counter before `f` hands a slot over.
+            chunk.orphans.store(chunk.live as usize + 1, Ordering::Relaxed);
+            chunk.for_each(at, &mut f);
+            count_down(at);
+            at = next;
+        }
+    }
+}
+
+impl Drop for Arena {
+    fn drop(&mut self) {
+        debug_assert!(self.all.is_null() || self.live == 0, "an arena in use must be abandoned");
+        while !self.all.is_null() {
+            let chunk = self.all;
+            self.unlink(chunk);
+            // SAFETY: allocated with this layout, unlinked, no slot in use.
+            unsafe { dealloc(chunk.cast(), CHUNK_LAYOUT) };
+        }
+    }
+}
+
+impl Chunk {
+    fn take_fresh(&mut self) -> NonNull<u8> {
+        let slot = ptr::from_mut(self).cast::<u8>().wrapping_add(self.bump as usize);
+        self.bump += self.stride;
+        self.live += 1;
+        NonNull::new(slot).expect("an address inside a chunk")
+    }
+
+    fn for_each(&self, at: *mut Chunk, mut f: impl FnMut(NonNull<u8>)) {
+        for offset in (FIRST..self.bump as usize).step_by(self.stride as usize) {
+            let slot = at.cast::<u8>().wrapping_add(offset);
+            // SAFETY: below `bump` every slot's first word is written.
+            if !unsafe { slot.cast::<*const ()>().read() }.is_null() {
+                f(NonNull::new(slot).expect("an address inside a chunk"));
+            }
+        }
+    }
+}
+
+fn chunk_of(slot: NonNull<u8>) -> *mut Chunk {
+    slot.as_ptr().map_addr(|addr| addr & !(CHUNK - 1)).cast()
+}
+
+fn count_down(chunk: *mut Chunk) {
+    // SAFETY: the caller's slots are part of the count, so the chunk is there.
+    let orphans = unsafe { &(*chunk).orphans };
+    // AcqRel: whoever reaches zero must have seen the end of every other slot's use.
+    if orphans.fetch_sub(1, Ordering::AcqRel) == 1 {
+        // SAFETY: allocated with this layout; no slot is in use and no arena knows it any more.
+        unsafe { dealloc(chunk.cast(), CHUNK_LAYOUT) };
+    }
+}
+
+/// Gives a slot of an abandoned arena back, from any thread.
+///
+/// # Safety
+/// `slot` came from `alloc` of an arena that is being abandoned, was in use then, and nobody uses it now.
+pub(crate) unsafe fn free_orphan(slot: NonNull<u8>) {
+    count_down(chunk_of(slot));
+}
+
+const _: () = assert!(stride_of(CLASSES - 1) == MAX_SIZE && class_of(MAX_SIZE) == CLASSES - 1);
+const _: () = assert!(FIRST % 16 == 0 && MAX_SIZE < (CHUNK - FIRST) / 8);

@@ -1,0 +1,144 @@
+//! The memory of one task: header, then the future or what it left behind.
+
+#![expect(
+    unsafe_code,
+    reason = "a future and its output share memory; which one is there is the protocols' business"
+)]
+
+use std::alloc::Layout;
+use std::future::Future;
+use std::mem::ManuallyDrop;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::ptr::NonNull;
+use std::task::{Context, Poll};
+
+use super::JoinError;
+use super::arena::{ALIGN, MAX_SIZE};
+use super::error::Failure;
+use super::header::{Header, Home, Kind, Polled, Vtable};
+
+#[repr(C)]
+pub(crate) struct Cell<F: Future> {
+    pub header: Header,
+    stage: Stage<F>,
+}
+
+union Stage<F: Future> {
+    future: ManuallyDrop<F>,
+    output: ManuallyDrop<F::Output>,
+    failure: ManuallyDrop<Failure>,
+}
+
+impl<F: Future> Cell<F> {
+    const LAYOUT: Layout = Layout::new::<Self>();
+    pub const FITS_ARENA: bool = Self::LAYOUT.size() <= MAX_SIZE && Self::LAYOUT.align() <= ALIGN;
+    pub const SIZE: usize = Self::LAYOUT.size();
+
+    pub const PINNED_ARENA: Vtable = Self::vtable(Kind::Pinned, Home::Arena);
+    pub const PINNED_HEAP: Vtable = Self::vtable(Kind::Pinned, Home::Heap);
+    pub const MOVABLE: Vtable = Self::vtable(Kind::Movable, Home::Heap);
+    pub const BLOCKING: Vtable = Self::vtable(Kind::Blocking, Home::Heap);
+
+    const fn vtable(kind: Kind, home: Home) -> Vtable {
+        Vtable {
+            poll: poll::<F>,
+            cancel: cancel::<F>,
+            take: take::<F>,
+            drop_output: drop_output::<F>,
+            kind,
+            home,
+            layout: Self::LAYOUT,
+        }
+    }
+
+    pub fn new(header: Header, future: F) -> Self {
+        Self { header, stage: Stage { future: ManuallyDrop::new(future) } }
+    }
+}
+
+/// # Safety
+/// `task` is the header of a `Cell<F>` whose stage the caller may use.
+unsafe fn stage<'a, F: Future>(task: NonNull<Header>) -> &'a mut Stage<F> {
+    let cell = task.cast::<Cell<F>>().as_ptr();
+    // SAFETY: by contract; the header is not part of the borrow.
+    unsafe { &mut (*cell).stage }
+}
+
+unsafe fn poll<F: Future>(task: NonNull<Header>, cx: &mut Context<'_>) -> Polled {
+    // SAFETY: the caller has the right to the future.
+    let stage = unsafe { stage::<F>(task) };
+    // Whether the future's drop has begun: a panic in that drop must not lead to another.
+    let mut gone = false;
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: the stage holds the future until this function or `cancel` replaces it.
+        let future: &mut F = unsafe { &mut stage.future };
+        // SAFETY: the cell does not move, and the future is dropped in place.
+        match unsafe { Pin::new_unchecked(future) }.poll(cx) {
+            Poll::Pending => None,
+            Poll::Ready(output) => {
+                gone = true;
+                drop_future(stage);
+                Some(output)
+            }
+        }
+    }));
+    match result {
+        Ok(None) => Polled::Pending,
+        Ok(Some(output)) => {
+            stage.output = ManuallyDrop::new(output);
+            Polled::Ready
+        }
+        Err(panic) => {
+            if !gone {
+                // The first panic is the one to report.
+                drop(catch_unwind(AssertUnwindSafe(|| drop_future(stage))));
+            }
+            stage.failure = ManuallyDrop::new(Some(panic));
+            Polled::Failed
+        }
+    }
+}
+
+unsafe fn cancel<F: Future>(task: NonNull<Header>) {
+    // SAFETY: the caller has the right to the future.
+    let stage = unsafe { stage::<F>(task) };
+    let result = catch_unwind(AssertUnwindSafe(|| drop_future(stage)));
+    stage.failure = ManuallyDrop::new(result.err());
+}
+
+unsafe fn take<F: Future>(task: NonNull<Header>, failed: bool, to: *mut ()) {
+    // SAFETY: the caller has the right to the output, and takes it once.
+    let stage = unsafe { stage::<F>(task) };
+    let result = if failed {
+        // SAFETY: the stage holds a failure.
+        let failure = unsafe { ManuallyDrop::take(&mut stage.failure) };
+        // SAFETY: the caller has a reference to the task.
+        Err(JoinError::new(unsafe { task.as_ref() }.id, failure))
+    } else {
+        // SAFETY: the stage holds the output.
+        Ok(unsafe { ManuallyDrop::take(&mut stage.output) })
+    };
+    // SAFETY: the JoinHandle, which has the same type parameter, passes a pointer to such a place.
+    unsafe { to.cast::<Result<F::Output, JoinError>>().write(result) };
+}
+
+unsafe fn drop_output<F: Future>(task: NonNull<Header>, failed: bool) {
+    // SAFETY: the caller has the right to the output, and drops it once.
+    let stage = unsafe { stage::<F>(task) };
+    // A panic in the drop of an output that nobody asked for has nowhere to go.
+    drop(catch_unwind(AssertUnwindSafe(|| {
+        if failed {
+            // SAFETY: the stage holds a failure.
+            unsafe { ManuallyDrop::drop(&mut stage.failure) };
+        } else {
+            // SAFETY: the stage holds the output.
+            unsafe { ManuallyDrop::drop(&mut stage.output) };
+        }
+    })));
+}
+
+fn drop_future<F: Future>(stage: &mut Stage<F>) {
+    // SAFETY: called once in a task's life, while the stage holds the future; what follows puts something else there.
+    unsafe { ManuallyDrop::drop(&mut stage.future) };
+}

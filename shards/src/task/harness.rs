@@ -1,0 +1,197 @@
+//! Running a task: poll, then wait, requeue, cancel or complete.
+
+#![expect(unsafe_code, reason = "calls through vtables with the rights that the state transitions gave")]
+
+use std::task::Context;
+
+use crate::context;
+use crate::coop::Budget;
+use crate::shard::{Local, schedule};
+
+use super::header::{Kind, Polled};
+use super::pinned::{Dropped, Run};
+use super::raw::{self, RawTask};
+use super::{movable, pinned, waker};
+
+/// Names the task in the thread's context while it runs, also when its drop panics.
+struct Named(Option<std::num::NonZeroU64>);
+
+impl Named {
+    #[inline(always)]
+    fn new(task: RawTask) -> Self {
+        context::set_budget(Budget::initial());
+        Self(context::set_task(Some(task.header().id.get())))
+    }
+}
+
+impl Drop for Named {
+    #[inline(always)]
+    fn drop(&mut self) {
+        context::set_task(self.0);
+        context::set_budget(Budget::unconstrained());
+    }
+}
+
+/// Runs a pinned task that was just taken out of its owner's run queue, on the owner's thread.
+#[inline]
+pub(crate) fn run_pinned(task: RawTask, local: &Local) {
+    let words = &task.header().words;
+    if words.owner_start() == Run::Cancel {
+        return cancel_pinned(task, local);
+    }
+    let vtable = task.header().vtable;
+    let polled = {
+        let _named = Named::new(task);
+        let waker = waker::borrowed(task, &waker::PINNED);
+        // SAFETY: RUNNING gives the right to the future, and this is the owner's thread.
+        unsafe { (vtable.poll)(task.0, &mut Context::from_waker(&waker)) }
+    };
+    match polled {
+        Polled::Pending => match words.owner_idle() {
+            pinned::Idle::Wait => {}
+            pinned::Idle::Requeue => local.push(task),
+            pinned::Idle::Cancel => cancel_pinned(task, local),
+        },
+        Polled::Ready => complete_pinned(task, local, false),
+        Polled::Failed => complete_pinned(task, local, true),
+    }
+}
+
+/// Drops the future of a pinned task in state RUNNING and completes it as cancelled.
+#[cold]
+pub(crate) fn cancel_pinned(task: RawTask, local: &Local) {
+    {
+        let _named = Named::new(task);
+        // SAFETY: RUNNING gives the right to the future, and this is the owner's thread.
+        unsafe { (task.header().vtable.cancel)(task.0) };
+    }
+    complete_pinned(task, local, true);
+}
+
+#[inline]
+fn complete_pinned(task: RawTask, local: &Local, failed: bool) {
+    let header = task.header();
+    local.completed();
+    let todo = header.words.owner_complete(failed);
+    if todo.wake_local {
+        wake(header.join_local.swap_local(None));
+    }
+    if todo.wake_remote {
+        wake(header.join_remote.swap(None));
+    }
+    if todo.drop_output {
+        let _named = Named::new(task);
+        // SAFETY: JOIN was clear, so the output is the completer's.
+        unsafe { (header.vtable.drop_output)(task.0, failed) };
+    }
+    if header.words.owner_unref() == Dropped::Free {
+        // SAFETY: the words said so.
+        unsafe { raw::free(task, Some(local)) };
+    }
+}
+
+#[inline]
+fn wake(waker: Option<std::task::Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+/// What was in the mail of a task that was just taken out of its owner's mailbox.
+pub(crate) fn drain(task: RawTask, local: &Local) {
+    let header = task.header();
+    local.list_heap_task_once(task);
+    let mail = header.words.owner_drain();
+    if mail.enqueue {
+        local.push(task);
+    }
+    if mail.wake_remote {
+        wake(header.join_remote.swap(None));
+    }
+    if mail.drop_output {
+        // SAFETY: the JoinHandle gave its claim up, and JOIN is clear now.
+        unsafe { (header.vtable.drop_output)(task.0, header.words.is_failed()) };
+    }
+    if mail.free {
+        // SAFETY: the words said so.
+        unsafe { raw::free(task, Some(local)) };
+    }
+}
+
+/// Runs a movable or blocking task with the reference of the queue entry it was just taken out of. `local` is the
+/// shard this thread is inside, if any.
+pub(crate) fn run_movable(task: RawTask, local: Option<&Local>) {
+    let state = task.header().state();
+    if state.start() == Run::Cancel {
+        return cancel_movable(task);
+    }
+    let vtable = task.header().vtable;
+    let polled = {
+        let _named = (vtable.kind == Kind::Movable).then(|| Named::new(task));
+        let id = (vtable.kind == Kind::Blocking).then(|| NamedId::new(task));
+        let waker = waker::borrowed(task, &waker::MOVABLE);
+        // SAFETY: RUNNING gives the right to the future.
+        let polled = unsafe { (vtable.poll)(task.0, &mut Context::from_waker(&waker)) };
+        drop(id);
+        polled
+    };
+    match polled {
+        Polled::Pending => match state.idle() {
+            movable::Idle::Wait => {}
+            movable::Idle::Requeue => match local {
+                Some(local) => local.push_yielded(task),
+                None => schedule::submit(task, schedule::Why::Yielded),
+            },
+            movable::Idle::Cancel => cancel_movable(task),
+            // SAFETY: the state said so.
+            movable::Idle::Free => unsafe { raw::free(task, None) },
+        },
+        Polled::Ready => complete_movable(task, false),
+        Polled::Failed => complete_movable(task, true),
+    }
+}
+
+/// As `Named` for a blocking task, which has no budget.
+struct NamedId(Option<std::num::NonZeroU64>);
+
+impl NamedId {
+    fn new(task: RawTask) -> Self {
+        Self(context::set_task(Some(task.header().id.get())))
+    }
+}
+
+impl Drop for NamedId {
+    fn drop(&mut self) {
+        context::set_task(self.0);
+    }
+}
+
+/// Drops the future of a movable task in state RUNNING and completes it as cancelled; consumes the run's reference.
+#[cold]
+pub(crate) fn cancel_movable(task: RawTask) {
+    {
+        let _named = NamedId::new(task);
+        // SAFETY: RUNNING gives the right to the future.
+        unsafe { (task.header().vtable.cancel)(task.0) };
+    }
+    complete_movable(task, true);
+}
+
+fn complete_movable(task: RawTask, failed: bool) {
+    let header = task.header();
+    let todo = header.state().complete(failed);
+    if todo.wake {
+        wake(header.join_remote.swap(None));
+    }
+    if todo.drop_output {
+        let _named = NamedId::new(task);
+        // SAFETY: JOIN was clear, so the output is the completer's.
+        unsafe { (header.vtable.drop_output)(task.0, failed) };
+    }
+    // The run's reference, and the task's own if a list held it.
+    let refs = 1 + u32::from(header.vtable.kind == Kind::Movable && task.shard().unlist(task));
+    if header.state().unref(refs) == Dropped::Free {
+        // SAFETY: the state said so.
+        unsafe { raw::free(task, None) };
+    }
+}

@@ -1,0 +1,53 @@
+//! Tasks: who may touch what.
+//!
+//! A task is one allocation, a [`Header`](header::Header) followed by the future or its output. Two kinds share
+//! the header, the vtable and the one [`JoinHandle`]:
+//!
+//! - A **pinned** task lives and dies on one shard, its *owner*. Everything the owner's thread does to it (spawn,
+//!   poll, wake, clone and drop of a waker, join) is plain memory traffic without a lock-prefixed instruction.
+//!   The protocol is in [`pinned`].
+//! - A **movable** task may be polled by any shard, one at a time. Its whole state is one atomic word; the
+//!   protocol is in [`movable`].
+//!
+//! | memory | pinned | movable |
+//! |---|---|---|
+//! | future | owner only | whoever moved the state to RUNNING |
+//! | output | written by the owner before COMPLETE, then the JoinHandle's | written by the poller before COMPLETE, then the JoinHandle's |
+//! | `owner` word | stored by the owner, read by all | the state word, read-modify-write by all |
+//! | `remote` word | read-modify-write by all | unused |
+//! | `link` | whoever set MAILED, then the mailbox | whoever holds the queue entry |
+//! | `join_local` | owner only | unused |
+//! | `join_remote` | swapped by all | swapped by all |
+//!
+//! "The owner's thread" means: this thread is inside that very shard now, by the address of the shard's remote
+//! half and never by its index. A shard that nobody drives has no owner; everything then takes the remote path.
+//!
+//! Kinds of reference: the task's own (until it completes), the JoinHandle's, one for each waker and AbortHandle,
+//! and for movable tasks one for a queue entry. A pinned task's queue entry needs none: only a task that has not
+//! completed is queued, and such a task still holds its own.
+
+mod abort;
+pub(crate) mod arena;
+mod cell;
+mod error;
+pub(crate) mod harness;
+pub(crate) mod header;
+mod id;
+mod join;
+pub(crate) mod movable;
+pub(crate) mod pinned;
+pub(crate) mod raw;
+mod slot;
+pub(crate) mod waker;
+
+#[cfg(all(test, loom))]
+mod loom_tests;
+#[cfg(all(test, not(loom)))]
+mod tests;
+
+pub use abort::AbortHandle;
+pub use error::JoinError;
+pub use id::Id;
+pub use join::JoinHandle;
+pub use raw::{BlockingTask, blocking};
+pub(crate) use raw::{RawTask, cancelled, movable, pinned_here, pinned_there, refuse};

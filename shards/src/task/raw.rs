@@ -1,0 +1,269 @@
+//! Making tasks, and what can be done to one without knowing its type.
+
+#![expect(unsafe_code, reason = "allocates tasks and calls through their vtables")]
+
+use std::alloc::{alloc, dealloc, handle_alloc_error};
+use std::future::Future;
+use std::pin::Pin;
+use std::ptr::{self, NonNull};
+use std::task::{Context, Poll};
+
+use crate::loom::atomic::AtomicPtr;
+use crate::mesh::{Mesh, Remote};
+use crate::shard::Local;
+
+use super::cell::Cell;
+use super::header::{Header, Home, Links, Vtable, heap_layout, heap_offset, links};
+use super::movable::State;
+use super::pinned::Unmail;
+use super::pinned::Words;
+use super::slot::JoinSlot;
+use super::{Id, JoinHandle, arena, harness, waker};
+
+/// A pointer to a task, with whatever reference the holder's role gives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RawTask(pub NonNull<Header>);
+
+// SAFETY: who may do what from which thread is the protocols' business, not the pointer's.
+unsafe impl Send for RawTask {}
+
+impl RawTask {
+    #[inline(always)]
+    pub fn header(&self) -> &Header {
+        // SAFETY: whoever holds a `RawTask` holds a reference to the task.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// The remote half of the owner (pinned) or of the shard that lists the task (movable).
+    #[inline(always)]
+    pub fn shard(&self) -> &Remote {
+        debug_assert!(!self.header().shard.is_null());
+        // SAFETY: valid for as long as the task is; see the field.
+        unsafe { &*self.header().shard }
+    }
+}
+
+fn header(vtable: &'static Vtable, shard: *const Remote, words: Words) -> Header {
+    Header {
+        vtable,
+        shard,
+        link: AtomicPtr::new(ptr::null_mut()),
+        words,
+        id: Id::next(),
+        join_local: JoinSlot::new(),
+        join_remote: JoinSlot::new(),
+    }
+}
+
+fn on_heap<F: Future>(header: Header, future: F) -> RawTask {
+    let layout = header.vtable.layout;
+    let whole = heap_layout(layout);
+    // SAFETY: the layout's size is not zero.
+    let memory = unsafe { alloc(whole) };
+    if memory.is_null() {
+        handle_alloc_error(whole);
+    }
+    // SAFETY: within the allocation.
+    let cell = unsafe { memory.add(heap_offset(layout)) }.cast::<Cell<F>>();
+    // SAFETY: sized and aligned for the cell.
+    unsafe { cell.write(Cell::new(header, future)) };
+    let task = NonNull::new(cell).expect("not null").cast::<Header>();
+    // SAFETY: the links lie in front of the header.
+    unsafe { links(task).write(Links::NEW) };
+    RawTask(task)
+}
+
+/// A task of the shard this thread is inside. The caller puts it into the run queue.
+#[inline]
+pub(crate) fn pinned_here<F: Future>(local: &Local, future: F) -> (RawTask, JoinHandle<F::Output>) {
+    let task = if Cell::<F>::FITS_ARENA {
+        let cell = local.arena(|arena| arena.alloc(Cell::<F>::SIZE)).cast::<Cell<F>>();
+        let header = header(&Cell::<F>::PINNED_ARENA, local.remote_ptr(), Words::owner_new());
+        // SAFETY: the slot is large enough and aligned.
+        unsafe { cell.write(Cell::new(header, future)) };
+        RawTask(cell.cast())
+    } else {
+        let task = on_heap(header(&Cell::<F>::PINNED_HEAP, local.remote_ptr(), Words::owner_new()), future);
+        local.list_heap_task(task);
+        task
+    };
+    // SAFETY: the new words count the handle.
+    (task, unsafe { JoinHandle::new(task) })
+}
+
+/// A pinned task of another shard. The caller puts it into that shard's mailbox.
+///
+/// # Safety
+/// The future is `Send` for as long as it has not been polled.
+pub(crate) unsafe fn pinned_there<F: Future>(remote: &Remote, future: F) -> (RawTask, JoinHandle<F::Output>) {
+    let task = on_heap(header(&Cell::<F>::PINNED_HEAP, remote, Words::remote_new()), future);
+    // SAFETY: the new words count the handle.
+    (task, unsafe { JoinHandle::new(task) })
+}
+
+/// A movable task, listed by `remote`. The caller lists it and puts it into a queue.
+pub(crate) fn movable<F>(remote: &Remote, future: F) -> (RawTask, JoinHandle<F::Output>)
+where
+    F: Future + Send,
+    F::Output: Send,
+{
+    remote.mesh().retain();
+    let task = on_heap(header(&Cell::<F>::MOVABLE, remote, Words::with_state(State::new())), future);
+    // SAFETY: the new state counts the handle.
+    (task, unsafe { JoinHandle::new(task) })
+}
+
+/// A closure on its way to a thread that may block, with the handle's other end.
+#[derive(Debug)]
+#[must_use = "dropping it cancels the closure"]
+pub struct BlockingTask(RawTask);
+
+// SAFETY: the closure and its output are `Send`, by the bounds of `blocking`.
+unsafe impl Send for BlockingTask {}
+
+impl BlockingTask {
+    /// Runs the closure on this thread, unless it was aborted. A panic becomes the handle's error.
+    pub fn run(self) {
+        harness::run_movable(self.into_raw(), None);
+    }
+
+    /// Drops the closure; the handle reports a cancellation.
+    pub fn cancel(self) {
+        drop(self);
+    }
+
+    fn into_raw(self) -> RawTask {
+        std::mem::ManuallyDrop::new(self).0
+    }
+}
+
+impl Drop for BlockingTask {
+    fn drop(&mut self) {
+        let _ = self.0.header().state().abort();
+        harness::run_movable(self.0, None);
+    }
+}
+
+struct Closure<F>(Option<F>);
+
+impl<F> Unpin for Closure<F> {}
+
+impl<F: FnOnce() -> R, R> Future for Closure<F> {
+    type Output = R;
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<R> {
+        let closure = self.0.take().expect("a blocking task is polled once");
+        Poll::Ready(closure())
+    }
+}
+
+/// Wraps a closure for the blocking pool.
+pub fn blocking<F, R>(f: F) -> (BlockingTask, JoinHandle<R>)
+where
+    F: FnOnce() -> R + Send,
+    R: Send,
+{
+    let words = Words::with_state(State::new_unowned());
+    let task = on_heap(header(&Cell::<Closure<F>>::BLOCKING, ptr::null(), words), Closure(Some(f)));
+    // SAFETY: the new state counts the handle.
+    (BlockingTask(task), unsafe { JoinHandle::new(task) })
+}
+
+/// The handle of a task that was cancelled before it was spawned, for a runtime that is shutting down.
+pub(crate) fn cancelled<F: Future>(future: F) -> JoinHandle<F::Output> {
+    let words = Words::with_state(State::new_unowned());
+    let task = on_heap(header(&Cell::<F>::BLOCKING, ptr::null(), words), future);
+    let _ = task.header().state().abort();
+    harness::run_movable(task, None);
+    // SAFETY: the new state counts the handle.
+    unsafe { JoinHandle::new(task) }
+}
+
+/// Cancels a new movable task that its list refused; nobody but its handle knows of it.
+pub(crate) fn refuse(task: RawTask) {
+    let _ = task.header().state().abort();
+    // Consumes the queue entry's reference.
+    harness::run_movable(task, None);
+    unref_listed(task);
+}
+
+/// Cancels a new pinned task that its mailbox refused; nobody but its handle knows of it.
+pub(crate) fn refuse_pinned(task: RawTask) {
+    let header = task.header();
+    // SAFETY: the task was never handed over, so the right to the future is still the spawner's.
+    unsafe { (header.vtable.cancel)(task.0) };
+    let _ = header.words.owner_complete(true);
+    orphan_mailed(task);
+}
+
+fn orphan_mailed(task: RawTask) {
+    task.shard().mesh().retain();
+    let words = &task.header().words;
+    words.owner_forget();
+    let last = words.orphan();
+    debug_assert!(!last, "a new task has MAILED set");
+    match words.unmail() {
+        Unmail::Done { last: true } => {
+            // SAFETY: the words said so.
+            unsafe { free(task, None) };
+        }
+        step => debug_assert_eq!(step, Unmail::Done { last: false }),
+    }
+}
+
+/// Gives the reference up that a list of tasks held.
+pub(crate) fn unref_listed(task: RawTask) {
+    // SAFETY: the caller made the reference, or found it in a list that owned it.
+    unsafe { waker::unref(task) };
+}
+
+/// Hands a completed pinned task of a closing shard to the other threads.
+pub(crate) fn orphan(task: RawTask, mesh: &Mesh) {
+    mesh.retain();
+    if task.header().words.orphan() {
+        // SAFETY: the words said so, and the owner has given its arena up.
+        unsafe { free(task, None) };
+    }
+}
+
+/// Frees a task whose last reference is gone. `local` is the owner half if this is the owner's thread and the task is
+/// pinned.
+///
+/// # Safety
+/// A protocol said `Free` to the caller.
+pub(crate) unsafe fn free(task: RawTask, local: Option<&Local>) {
+    let header = task.header();
+    let (vtable, shard) = (header.vtable, header.shard);
+    let movable = header.is_movable();
+    if !movable && header.words.has_output() {
+        // SAFETY: nobody else can reach the task.
+        unsafe { (vtable.drop_output)(task.0, header.words.is_failed()) };
+    }
+    let listed = vtable.home == Home::Heap && local.is_some();
+    if let (true, Some(local)) = (listed, local) {
+        local.unlist_heap_task(task);
+    }
+    // SAFETY: nobody else can reach the task; the future and the output are gone.
+    unsafe { ptr::drop_in_place(task.0.as_ptr()) };
+    match (vtable.home, local) {
+        (Home::Arena, Some(local)) => {
+            // SAFETY: an arena task of this shard, unreachable.
+            local.arena(|arena| unsafe { arena.free(task.0.cast()) });
+        }
+        (Home::Arena, None) => {
+            // SAFETY: freed off the owner's thread means that the arena was abandoned with this slot in use.
+            unsafe { arena::free_orphan(task.0.cast()) };
+        }
+        (Home::Heap, _) => {
+            // SAFETY: the start of the allocation.
+            let memory = unsafe { task.0.cast::<u8>().sub(heap_offset(vtable.layout)) };
+            // SAFETY: allocated with this layout.
+            unsafe { dealloc(memory.as_ptr(), heap_layout(vtable.layout)) };
+        }
+    }
+    if !shard.is_null() && (movable || local.is_none()) {
+        // SAFETY: movable tasks retain their mesh when made, pinned ones when orphaned; this gives that back. Nothing of the
+        // mesh is used after it.
+        unsafe { Mesh::release(shard) };
+    }
+}

@@ -1,0 +1,95 @@
+//! Where a JoinHandle leaves its waker: a waker in one word.
+//!
+//! Our own wakers are a pointer to a task, at least 8-aligned, and one of two vtables; the low bits tell which. Any
+//! other waker is boxed. Zero is empty.
+//!
+//! Threads: `swap` from any; `set_local` and `take_local` only for a slot that one thread owns.
+
+#![expect(unsafe_code, reason = "packs and unpacks wakers")]
+
+use std::task::{RawWakerVTable, Waker};
+
+use crate::loom::atomic::AtomicUsize;
+use crate::loom::atomic::Ordering::{AcqRel, Relaxed};
+
+use super::waker::{MOVABLE, PINNED};
+
+const TAG: usize = 0b111;
+const TAG_PINNED: usize = 1;
+const TAG_MOVABLE: usize = 2;
+const TAG_BOXED: usize = 3;
+
+fn tag_of(vtable: &'static RawWakerVTable) -> usize {
+    if std::ptr::eq(vtable, &PINNED) {
+        TAG_PINNED
+    } else if std::ptr::eq(vtable, &MOVABLE) {
+        TAG_MOVABLE
+    } else {
+        TAG_BOXED
+    }
+}
+
+fn pack(waker: Waker) -> usize {
+    let tag = tag_of(waker.vtable());
+    let ptr = if tag == TAG_BOXED {
+        Box::into_raw(Box::new(waker)).expose_provenance()
+    } else {
+        let data = waker.data().expose_provenance();
+        std::mem::forget(waker);
+        data
+    };
+    debug_assert!(ptr & TAG == 0);
+    ptr | tag
+}
+
+fn unpack(word: usize) -> Option<Waker> {
+    let ptr = std::ptr::with_exposed_provenance::<()>(word & !TAG);
+    let vtable = match word & TAG {
+        TAG_PINNED => &PINNED,
+        TAG_MOVABLE => &MOVABLE,
+        // SAFETY: a word with this tag is a box that `pack` leaked, and each packed word is unpacked once.
+        TAG_BOXED => return Some(*unsafe { Box::from_raw(ptr.cast::<Waker>().cast_mut()) }),
+        _ => return None,
+    };
+    // SAFETY: the data pointer and the vtable of a waker that `pack` forgot.
+    Some(unsafe { Waker::new(ptr, vtable) })
+}
+
+/// See the module's head.
+#[derive(Debug)]
+pub(crate) struct JoinSlot(AtomicUsize);
+
+impl JoinSlot {
+    pub fn new() -> Self {
+        Self(AtomicUsize::new(0))
+    }
+
+    /// Whether the slot holds just this waker and filling it again can be left out. A boxed waker is never
+    /// recognised.
+    pub fn holds(&self, waker: &Waker) -> bool {
+        let tag = tag_of(waker.vtable());
+        // Relaxed: only compared. If the waker is being taken out now, it is being woken.
+        tag != TAG_BOXED && self.0.load(Relaxed) == waker.data().addr() | tag
+    }
+
+    /// Puts a waker in, takes the old one out.
+    pub fn swap(&self, waker: Option<Waker>) -> Option<Waker> {
+        // AcqRel: the waker's own memory (a box) goes from thread to thread through this word.
+        unpack(self.0.swap(waker.map_or(0, pack), AcqRel))
+    }
+
+    /// As `swap` for a slot that only this thread uses.
+    #[inline]
+    pub fn swap_local(&self, waker: Option<Waker>) -> Option<Waker> {
+        // Relaxed: one thread.
+        let old = self.0.load(Relaxed);
+        self.0.store(waker.map_or(0, pack), Relaxed);
+        unpack(old)
+    }
+}
+
+impl Drop for JoinSlot {
+    fn drop(&mut self) {
+        drop(self.swap_local(None));
+    }
+}

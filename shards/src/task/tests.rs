@@ -1,0 +1,425 @@
+//! Tasks on one shard, driven by hand.
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use super::{JoinHandle, header::Header};
+use crate::config::Config;
+use crate::mesh::{Mesh, ShardId};
+use crate::park::Unpark;
+use crate::shard::{self, Driver, Shard, Turn};
+use crate::timer::Clock;
+
+struct NoEvents;
+
+impl Unpark for NoEvents {
+    fn unpark(&self) {}
+}
+
+impl Driver for NoEvents {
+    fn wait(&mut self, _: Option<Duration>) -> usize {
+        0
+    }
+
+    fn unparker(&self) -> Arc<dyn Unpark> {
+        Arc::new(NoEvents)
+    }
+}
+
+fn shard() -> Shard {
+    Shard::new(Mesh::new(Config::new(1), Clock::new()), ShardId(0), Box::new(NoEvents))
+}
+
+fn spawn<F: Future>(shard: &Shard, future: F) -> JoinHandle<F::Output> {
+    shard.enter(|local| shard::spawn_local(local, future))
+}
+
+fn run(shard: &mut Shard) {
+    while shard.turn() == Turn::Again {}
+}
+
+fn poll<T>(handle: &mut JoinHandle<T>) -> Poll<Result<T, super::JoinError>> {
+    pin!(handle).poll(&mut Context::from_waker(Waker::noop()))
+}
+
+fn output<T>(handle: &mut JoinHandle<T>) -> T {
+    match poll(handle) {
+        Poll::Ready(result) => result.expect("completed"),
+        Poll::Pending => panic!("not finished"),
+    }
+}
+
+/// Counts its drops, and says whether the thread was inside a shard.
+struct Guard(Rc<Cell<(usize, bool)>>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.set((self.0.get().0 + 1, shard::current(|local| local.is_some())));
+    }
+}
+
+async fn yield_once() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await
+}
+
+#[test]
+fn header_size() {
+    assert_eq!(size_of::<Header>(), 56);
+}
+
+#[test]
+fn spawn_does_not_poll() {
+    let mut shard = shard();
+    let polled = Rc::new(Cell::new(false));
+    let mut handle = spawn(&shard, {
+        let polled = polled.clone();
+        async move { polled.set(true) }
+    });
+    assert!(!polled.get());
+    run(&mut shard);
+    assert!(polled.get());
+    output(&mut handle);
+    drop(shard);
+}
+
+#[test]
+fn tasks_run_in_the_order_they_were_woken() {
+    let mut shard = shard();
+    let order = Rc::new(RefCell::new(Vec::new()));
+    let handles: Vec<_> = (0..5)
+        .map(|n| {
+            let order = order.clone();
+            spawn(&shard, async move {
+                for round in 0..3 {
+                    order.borrow_mut().push((round, n));
+                    yield_once().await;
+                }
+            })
+        })
+        .collect();
+    run(&mut shard);
+    let expected: Vec<_> = (0..3).flat_map(|round| (0..5).map(move |n| (round, n))).collect();
+    assert_eq!(*order.borrow(), expected);
+    assert!(handles.iter().all(JoinHandle::is_finished));
+    drop(handles);
+    drop(shard);
+}
+
+#[test]
+fn join_inside_the_shard() {
+    let mut shard = shard();
+    let child = spawn(&shard, async {
+        yield_once().await;
+        7
+    });
+    let mut parent = spawn(&shard, async move { child.await.expect("no panic") + 1 });
+    run(&mut shard);
+    assert_eq!(output(&mut parent), 8);
+    drop(shard);
+}
+
+#[test]
+#[should_panic(expected = "JoinHandle polled after completion")]
+fn a_handle_gives_its_output_once() {
+    let mut shard = shard();
+    let mut handle = spawn(&shard, async {});
+    run(&mut shard);
+    output(&mut handle);
+    let _ = poll(&mut handle);
+}
+
+#[test]
+fn panics_stay_in_their_task() {
+    let mut shard = shard();
+    let mut bad = spawn(&shard, async { panic!("oops {}", std::hint::black_box(1)) });
+    let mut good = spawn(&shard, async { 1 });
+    run(&mut shard);
+    assert_eq!(output(&mut good), 1);
+    let Poll::Ready(Err(error)) = poll(&mut bad) else { panic!("finished") };
+    assert!(error.is_panic());
+    assert_eq!(error.to_string(), format!("task {} panicked with message \"oops 1\"", bad.id()));
+    assert_eq!(*error.into_panic().downcast::<String>().unwrap(), "oops 1");
+    drop(shard);
+}
+
+#[test]
+fn a_panic_in_the_drop_of_a_cancelled_future_is_reported() {
+    struct Bad;
+    impl Drop for Bad {
+        fn drop(&mut self) {
+            panic!("in drop");
+        }
+    }
+    let mut shard = shard();
+    let bad = Bad;
+    let mut handle = spawn(&shard, async move {
+        std::future::pending::<()>().await;
+        drop(bad);
+    });
+    run(&mut shard);
+    handle.abort();
+    run(&mut shard);
+    let Poll::Ready(Err(error)) = poll(&mut handle) else { panic!("finished") };
+    assert!(error.is_panic());
+    drop(shard);
+}
+
+#[test]
+fn abort_is_asynchronous_and_drops_the_future_first() {
+    let mut shard = shard();
+    let drops = Rc::new(Cell::new((0, false)));
+    let guard = Guard(drops.clone());
+    let mut handle = spawn(&shard, async move {
+        std::future::pending::<()>().await;
+        drop(guard);
+    });
+    run(&mut shard);
+    handle.abort();
+    handle.abort();
+    assert!(!handle.is_finished());
+    assert_eq!(drops.get().0, 0);
+    run(&mut shard);
+    assert!(handle.is_finished());
+    assert_eq!(drops.get(), (1, true));
+    let Poll::Ready(Err(error)) = poll(&mut handle) else { panic!("finished") };
+    assert!(error.is_cancelled());
+    assert_eq!(error.to_string(), format!("task {} was cancelled", handle.id()));
+    drop(shard);
+}
+
+#[test]
+fn abort_after_completion_keeps_the_output() {
+    let mut shard = shard();
+    let mut handle = spawn(&shard, async { 5 });
+    run(&mut shard);
+    handle.abort();
+    run(&mut shard);
+    assert_eq!(output(&mut handle), 5);
+    drop(shard);
+}
+
+#[test]
+fn a_task_may_abort_itself() {
+    let mut shard = shard();
+    let slot: Rc<RefCell<Option<super::AbortHandle>>> = Rc::default();
+    let mut handle = spawn(&shard, {
+        let slot = slot.clone();
+        async move {
+            slot.borrow().as_ref().unwrap().abort();
+            std::future::pending::<()>().await;
+        }
+    });
+    *slot.borrow_mut() = Some(handle.abort_handle());
+    run(&mut shard);
+    let Poll::Ready(Err(error)) = poll(&mut handle) else { panic!("finished") };
+    assert!(error.is_cancelled());
+    drop(shard);
+}
+
+#[test]
+fn a_dropped_handle_detaches_and_the_output_is_dropped() {
+    let mut shard = shard();
+    let drops = Rc::new(Cell::new((0, false)));
+    for abort in [false, true] {
+        let guard = Guard(drops.clone());
+        let handle = spawn(&shard, async move {
+            yield_once().await;
+            guard
+        });
+        if abort {
+            handle.abort();
+        }
+        drop(handle);
+    }
+    run(&mut shard);
+    assert_eq!(drops.get().0, 2);
+    drop(shard);
+}
+
+#[test]
+fn close_drops_every_future_on_the_shard() {
+    let mut shard = shard();
+    let drops = Rc::new(Cell::new((0, false)));
+    let wakers = Rc::new(RefCell::new(Vec::<Waker>::new()));
+    let mut handles = Vec::new();
+    for n in 0..1000 {
+        let guard = Guard(drops.clone());
+        let wakers = wakers.clone();
+        // Small ones from the arena, large ones from the heap.
+        let large = [0u8; 5000];
+        let body = async move {
+            poll_fn(|cx| {
+                wakers.borrow_mut().push(cx.waker().clone());
+                Poll::<()>::Pending
+            })
+            .await;
+            drop(guard);
+        };
+        handles.push(if n % 10 == 0 {
+            spawn(&shard, async move {
+                body.await;
+                std::hint::black_box(large);
+            })
+        } else {
+            spawn(&shard, body)
+        });
+    }
+    run(&mut shard);
+    drop(shard);
+    assert_eq!(drops.get(), (1000, true));
+    // Handles and wakers outlive the shard.
+    let wakers = std::mem::take(&mut *wakers.borrow_mut());
+    assert_eq!(wakers.len(), 1000);
+    for waker in wakers {
+        waker.clone().wake();
+        waker.wake();
+    }
+    for mut handle in handles {
+        let Poll::Ready(Err(error)) = poll(&mut handle) else { panic!("cancelled") };
+        assert!(error.is_cancelled());
+    }
+}
+
+#[test]
+fn a_drop_during_close_may_wake_and_spawn() {
+    struct Spawns(Option<Waker>);
+    impl Drop for Spawns {
+        fn drop(&mut self) {
+            self.0.take().unwrap().wake();
+            let handle = shard::current(|local| shard::spawn_local(local.unwrap(), async {}));
+            assert!(handle.is_finished());
+        }
+    }
+    let mut shard = shard();
+    let waker = Rc::new(RefCell::new(None));
+    let first = spawn(&shard, {
+        let waker = waker.clone();
+        poll_fn(move |cx| {
+            *waker.borrow_mut() = Some(cx.waker().clone());
+            Poll::<()>::Pending
+        })
+    });
+    run(&mut shard);
+    let guard = Spawns(waker.borrow_mut().take());
+    let second = spawn(&shard, async move {
+        std::future::pending::<()>().await;
+        drop(guard);
+    });
+    run(&mut shard);
+    drop(shard);
+    assert!(first.is_finished() && second.is_finished());
+}
+
+#[test]
+fn wakes_handles_and_aborts_from_other_threads() {
+    let mut shard = shard();
+    let wakers = Arc::new(std::sync::Mutex::new(Vec::<Waker>::new()));
+    let polls = Arc::new(AtomicUsize::new(0));
+    let mut handle = spawn(&shard, {
+        let (wakers, polls) = (wakers.clone(), polls.clone());
+        poll_fn(move |cx| {
+            wakers.lock().unwrap().push(cx.waker().clone());
+            if polls.fetch_add(1, Ordering::Relaxed) == 1 { Poll::Ready(3) } else { Poll::Pending }
+        })
+    });
+    let stuck = spawn(&shard, std::future::pending::<()>());
+    run(&mut shard);
+    let mine = std::mem::take(&mut *wakers.lock().unwrap());
+    std::thread::scope(|scope| {
+        for waker in mine {
+            scope.spawn(move || {
+                let other = waker.clone();
+                drop(waker);
+                other.wake();
+            });
+        }
+        scope.spawn(move || stuck.abort());
+    });
+    run(&mut shard);
+    assert_eq!(polls.load(Ordering::Relaxed), 2);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            assert_eq!(output(&mut handle), 3);
+            drop(handle);
+            wakers.lock().unwrap().clear();
+        });
+    });
+    assert_eq!(shard.local().live(), 0);
+    run(&mut shard);
+    assert_eq!(
+        shard.enter(|local| local.arena(|arena| arena.live())),
+        0,
+        "all memory came back to the owner"
+    );
+    drop(shard);
+}
+
+#[test]
+fn spawn_at_runs_the_closure_on_the_shard() {
+    let mut shard = shard();
+    let mesh = shard.local().mesh().clone();
+    let mut handle = std::thread::spawn(move || {
+        shard::spawn_at(&mesh.remotes()[0], || {
+            let local = Rc::new(4);
+            async move {
+                yield_once().await;
+                *local + usize::from(shard::current(|local| local.is_some()))
+            }
+        })
+    })
+    .join()
+    .unwrap();
+    assert!(!handle.is_finished());
+    run(&mut shard);
+    assert_eq!(output(&mut handle), 5);
+    drop(handle);
+    run(&mut shard);
+    drop(shard);
+}
+
+#[test]
+fn spawn_on_a_closed_shard_gives_a_cancelled_handle() {
+    let shard = shard();
+    let mesh = shard.local().mesh().clone();
+    let drops = Rc::new(Cell::new((0, false)));
+    drop(shard);
+    let mut handle = shard::spawn_at(&mesh.remotes()[0], || async { 1 });
+    let Poll::Ready(Err(error)) = poll(&mut handle) else { panic!("cancelled") };
+    assert!(error.is_cancelled());
+    drop(handle);
+    assert_eq!(Arc::strong_count(&mesh), 1);
+    drop(drops);
+}
+
+#[test]
+fn blocking_tasks_run_or_report_cancellation() {
+    let (task, mut handle) = super::blocking(|| 9);
+    assert!(poll(&mut handle).is_pending());
+    std::thread::spawn(|| task.run()).join().unwrap();
+    assert_eq!(output(&mut handle), 9);
+    let (task, mut handle) = super::blocking(|| 9);
+    handle.abort();
+    assert!(!handle.is_finished());
+    task.run();
+    assert!(matches!(poll(&mut handle), Poll::Ready(Err(error)) if error.is_cancelled()));
+    let (task, handle) = super::blocking(|| 9);
+    task.cancel();
+    assert!(handle.is_finished());
+    let (task, mut handle) = super::blocking(|| panic!("blocked"));
+    task.run();
+    assert!(matches!(poll(&mut handle), Poll::Ready(Err(error)) if error.is_panic()));
+}

@@ -1,0 +1,156 @@
+//! Wakers: a task's address under one of two vtables.
+//!
+//! A waker of a pinned task first compares the header's shard with the thread's: on the owner's thread clone, wake and
+//! drop are plain memory traffic, elsewhere they go through the remote word and the mailbox.
+
+#![expect(unsafe_code, reason = "implements the waker vtables")]
+
+use std::mem::ManuallyDrop;
+use std::ptr::NonNull;
+use std::task::{RawWaker, RawWakerVTable, Waker};
+
+use crate::context;
+use crate::shard::schedule;
+
+use super::header::Header;
+use super::movable::Wake;
+use super::pinned::Dropped;
+use super::raw::{self, RawTask};
+
+pub(crate) static PINNED: RawWakerVTable =
+    RawWakerVTable::new(pinned_clone, pinned_wake, pinned_wake_by_ref, pinned_drop);
+pub(crate) static MOVABLE: RawWakerVTable =
+    RawWakerVTable::new(movable_clone, movable_wake, movable_wake_by_ref, movable_drop);
+
+/// A waker that borrows the caller's reference.
+#[inline(always)]
+pub(crate) fn borrowed(task: RawTask, vtable: &'static RawWakerVTable) -> ManuallyDrop<Waker> {
+    // SAFETY: the vtable's functions expect a task's address, and the waker is not dropped.
+    ManuallyDrop::new(unsafe { Waker::new(task.0.as_ptr().cast(), vtable) })
+}
+
+#[inline(always)]
+fn task(data: *const ()) -> RawTask {
+    RawTask(NonNull::new(data.cast_mut().cast::<Header>()).expect("a waker's data is a task"))
+}
+
+/// Whether this thread is inside the task's owner.
+#[inline(always)]
+pub(crate) fn on_owner(task: RawTask) -> bool {
+    std::ptr::eq(context::remote(), task.header().shard)
+}
+
+unsafe fn pinned_clone(data: *const ()) -> RawWaker {
+    let task = task(data);
+    if on_owner(task) {
+        task.header().words.owner_ref();
+    } else {
+        task.header().words.remote_ref();
+    }
+    RawWaker::new(data, &PINNED)
+}
+
+unsafe fn pinned_wake(data: *const ()) {
+    // The reference is kept until the shard has been woken: it keeps the shard's remote half alive.
+    // SAFETY: the caller's contract is the same.
+    unsafe { pinned_wake_by_ref(data) };
+    // SAFETY: consumes the reference that the caller gives up.
+    unsafe { pinned_drop(data) };
+}
+
+unsafe fn pinned_wake_by_ref(data: *const ()) {
+    schedule::wake_pinned(task(data));
+}
+
+unsafe fn pinned_drop(data: *const ()) {
+    // SAFETY: the waker's reference.
+    unsafe { unref_pinned(task(data)) };
+}
+
+/// Gives a reference to a pinned task up.
+///
+/// # Safety
+/// The caller owns a reference.
+#[inline]
+pub(crate) unsafe fn unref_pinned(task: RawTask) {
+    let words = &task.header().words;
+    if on_owner(task) {
+        if words.owner_unref() == Dropped::Free {
+            // SAFETY: this thread is inside the shard, so `local` is its owner half.
+            let local = unsafe { &*context::local() };
+            // SAFETY: the words said so.
+            unsafe { raw::free(task, Some(local)) };
+        }
+        return;
+    }
+    match words.remote_unref() {
+        Dropped::Keep => {}
+        // The memory of a finished task is all that waits, so nobody is woken for it.
+        Dropped::Mail => schedule::mail(task),
+        // SAFETY: the words said so, and the owner is gone.
+        Dropped::Free => unsafe { raw::free(task, None) },
+    }
+}
+
+unsafe fn movable_clone(data: *const ()) -> RawWaker {
+    task(data).header().state().make_ref();
+    RawWaker::new(data, &MOVABLE)
+}
+
+unsafe fn movable_wake(data: *const ()) {
+    let task = task(data);
+    match task.header().state().wake() {
+        Wake::Nothing => {}
+        Wake::Submit => schedule::submit(task, schedule::Why::Woken),
+        // SAFETY: the state said so.
+        Wake::Free => unsafe { raw::free(task, None) },
+    }
+}
+
+unsafe fn movable_wake_by_ref(data: *const ()) {
+    let task = task(data);
+    if task.header().state().wake_by_ref() == Wake::Submit {
+        schedule::submit(task, schedule::Why::Woken);
+    }
+}
+
+unsafe fn movable_drop(data: *const ()) {
+    // SAFETY: the waker's reference.
+    unsafe { unref_movable(task(data)) };
+}
+
+/// Gives a reference to a movable or blocking task up.
+///
+/// # Safety
+/// The caller owns a reference.
+pub(crate) unsafe fn unref_movable(task: RawTask) {
+    if task.header().state().unref(1) == Dropped::Free {
+        // SAFETY: the state said so.
+        unsafe { raw::free(task, None) };
+    }
+}
+
+/// Gives a reference to any task up.
+///
+/// # Safety
+/// The caller owns a reference.
+pub(crate) unsafe fn unref(task: RawTask) {
+    if task.header().is_movable() {
+        // SAFETY: by contract.
+        unsafe { unref_movable(task) }
+    } else {
+        // SAFETY: by contract.
+        unsafe { unref_pinned(task) }
+    }
+}
+
+/// Makes a reference to any task from one that the caller has.
+pub(crate) fn make_ref(task: RawTask) {
+    if task.header().is_movable() {
+        task.header().state().make_ref();
+    } else if on_owner(task) {
+        task.header().words.owner_ref();
+    } else {
+        task.header().words.remote_ref();
+    }
+}
