@@ -1,1 +1,8 @@
 //! A thread-per-core async runtime with the API of Tokio.
+
+mod macros;
+
+pub use corelane_macros::{main, test};
+
+#[doc(hidden)]
+pub use macros::support as macros_support;

@@ -1,11 +1,14 @@
 //! Procedural macros of the Corelane runtime. Use them through the runtime's own crate.
 //!
 //! Here: `#[main]` and `#[test]`, once with Corelane's defaults and once with Tokio's for the crate that
-//! stands in for it.
-//! Not here: anything that runs. Expansions name the runtime's public builder.
+//! stands in for it, and the expansions behind `select!`, `join!` and `try_join!`.
+//! Not here: anything that runs. Expansions name the runtime's public builder, and the futures' macros name
+//! the runtime crate's hidden support module.
 
 mod args;
+mod concurrent;
 mod entry;
+mod select;
 #[cfg(test)]
 mod tests;
 
@@ -78,4 +81,25 @@ pub fn tokio_main(args: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn tokio_test(args: TokenStream, item: TokenStream) -> TokenStream {
     entry::expand(Macro::TOKIO_TEST, args.into(), item.into()).into()
+}
+
+/// Expansion of `select!`: path of the support module, `;`, what the user wrote.
+#[doc(hidden)]
+#[proc_macro]
+pub fn __select(input: TokenStream) -> TokenStream {
+    select::expand(input.into()).into()
+}
+
+/// Expansion of `join!`: path of the support module, `;`, what the user wrote.
+#[doc(hidden)]
+#[proc_macro]
+pub fn __join(input: TokenStream) -> TokenStream {
+    concurrent::expand(concurrent::Until::AllDone, input.into()).into()
+}
+
+/// Expansion of `try_join!`: path of the support module, `;`, what the user wrote.
+#[doc(hidden)]
+#[proc_macro]
+pub fn __try_join(input: TokenStream) -> TokenStream {
+    concurrent::expand(concurrent::Until::FirstError, input.into()).into()
 }

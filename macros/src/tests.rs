@@ -1,7 +1,7 @@
 //! What is rejected, in which words and underlining what; and the shape of what is accepted.
 
 use crate::args::Macro;
-use crate::entry;
+use crate::{entry, select};
 use proc_macro2::TokenStream;
 
 const MAIN: Macro = Macro::MAIN;
@@ -274,4 +274,24 @@ fn a_mistake_becomes_a_compile_error_beside_the_function() {
     let text = compact(&entry::expand(MAIN, tokens("flavor = 1"), tokens("async fn main() {}")));
     assert!(text.starts_with("fnmain(){"), "{text}");
     assert!(text.contains("::core::compile_error!{\"Failedtoparsevalueof`flavor`asstring.\"}"), "{text}");
+}
+
+#[test]
+fn select_rejects() {
+    let branches = |count| "_ = f => (),".repeat(count);
+    let table = [
+        (String::new(), "select! requires at least one branch."),
+        ("biased;".into(), "select! requires at least one branch."),
+        (branches(65), "select! takes at most 64 branches"),
+        ("else => 1, _ = f => 2".into(), "the `else` branch must be the last one of `select!`"),
+        ("_ = f".into(), "expected `=>`"),
+        ("_ = a => b c".into(), "expected `,`"),
+        ("_ = a, unless b => c".into(), "expected `if`"),
+        ("f => c".into(), "expected `=`"),
+    ];
+    for (input, message) in table {
+        let error = select::parse(tokens(&format!("s; {input}"))).err();
+        assert_eq!(error.map(|error| error.to_string()).as_deref(), Some(message), "input: {input}");
+    }
+    assert!(select::parse(tokens(&format!("s; {}", branches(64)))).is_ok());
 }
