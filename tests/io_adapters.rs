@@ -45,6 +45,39 @@ fn take_adds_to_what_is_filled_and_keeps_what_is_initialized() {
 }
 
 #[test]
+fn take_passes_on_what_is_initialized() {
+    /// Initializes four bytes, uses one, and notes how many were initialized before.
+    struct Generous(Vec<usize>);
+    impl AsyncRead for Generous {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buf: &mut ReadBuf<'_>,
+        ) -> Poll<corelane::io::Result<()>> {
+            self.0.push(buf.initialized().len());
+            buf.initialize_unfilled_to(4)[0] = b'x';
+            buf.advance(1);
+            Poll::Ready(Ok(()))
+        }
+    }
+    let mut memory = [std::mem::MaybeUninit::uninit(); 8];
+    let mut buf = ReadBuf::uninit(&mut memory);
+    let mut taken = Generous(Vec::new()).take(5);
+    for initialized in [4, 5] {
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        assert!(Pin::new(&mut taken).poll_read(&mut cx, &mut buf).is_ready());
+        assert_eq!(buf.initialized().len(), initialized);
+    }
+    assert_eq!((buf.filled(), &taken.get_ref().0[..]), (&b"xx"[..], &[0, 3][..]));
+
+    // Never more than the limit lets through.
+    let mut memory = [0; 8];
+    let mut taken = Generous(Vec::new()).take(4);
+    assert_eq!(run(taken.read(&mut memory)).unwrap(), 1);
+    assert_eq!(taken.get_ref().0, [4]);
+}
+
+#[test]
 fn take_limits_the_buffer_it_shows() {
     let mut taken = (&b"abcdef"[..]).take(4);
     assert_eq!(run(taken.fill_buf()).unwrap(), b"abcd");

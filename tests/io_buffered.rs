@@ -189,6 +189,44 @@ fn a_seek_flushes_the_writer_first() {
 }
 
 #[test]
+fn a_seek_waits_for_the_write_behind() {
+    /// Writes in the background: until that is done, no seek may start.
+    #[derive(Default)]
+    struct Background {
+        data: Vec<u8>,
+        busy: bool,
+        sought: bool,
+    }
+    impl AsyncWrite for Background {
+        fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize>> {
+            self.busy = true;
+            self.data.extend_from_slice(buf);
+            Poll::Ready(Ok(buf.len()))
+        }
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<()>> {
+            unreachable!()
+        }
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<()>> {
+            unreachable!()
+        }
+    }
+    impl AsyncSeek for Background {
+        fn start_seek(mut self: Pin<&mut Self>, _: SeekFrom) -> Result<()> {
+            assert!(!self.busy, "a write is still going on");
+            self.sought = true;
+            Ok(())
+        }
+        fn poll_complete(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<u64>> {
+            if std::mem::take(&mut self.busy) { Poll::Pending } else { Poll::Ready(Ok(5)) }
+        }
+    }
+    let mut writer = BufWriter::new(Background::default());
+    run(writer.write_all(b"ab")).unwrap();
+    assert_eq!(run(writer.seek(SeekFrom::Start(5))).unwrap(), 5);
+    assert_eq!((&writer.get_ref().data[..], writer.get_ref().sought), (&b"ab"[..], true));
+}
+
+#[test]
 fn both_directions_at_once() {
     let mut stream = BufStream::with_capacity(4, 4, Cursor::new(b"0123456789".to_vec()));
     assert_eq!(run(stream.read_u8()).unwrap(), b'0');

@@ -31,6 +31,9 @@ fn nothing_is_flushed_before_anything_was_written() {
     let mut writer = Writer::default();
     assert_eq!(run(copy(&mut Reader::new(&[Pending, Pending]), &mut writer)).unwrap(), 0);
     assert_eq!(writer.log, ["flush"]);
+    let mut writer = Writer::default();
+    assert_eq!(run(copy_buf(&mut BufReader::new(Reader::new(&[Pending])), &mut writer)).unwrap(), 0);
+    assert_eq!(writer.log, ["flush"]);
 }
 
 #[test]
