@@ -1,6 +1,7 @@
 //! A thread-per-core async runtime with the API of Tokio.
 
 pub mod config;
+pub mod io;
 mod macros;
 pub mod topology;
 
