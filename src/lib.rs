@@ -1,1 +1,3 @@
 //! A thread-per-core async runtime with the API of Tokio.
+
+mod runtime;
