@@ -284,6 +284,18 @@ fn loom_refused_thread_leaves_the_job_to_the_others() {
     });
 }
 
+/// The only thread falls asleep between the refusal and the counting of the job: it must be called.
+#[test]
+fn loom_refusal_meets_falling_asleep() {
+    model(2, || {
+        let world = World::new(2, FOR_EVER, 1);
+        World::submit(&world, 0, false, 0).unwrap();
+        World::submit(&world, 1, false, 0).unwrap();
+        world.wait_for(2);
+        World::finish(&world, 2);
+    });
+}
+
 /// The system gives no thread: both submitters get their own job back, and neither relies on the other's start.
 #[test]
 fn loom_no_thread_at_all_hands_every_job_back() {
