@@ -51,6 +51,8 @@ struct Threads {
     handles: Vec<JoinHandle<()>>,
     /// How many more threads the system will give.
     left: usize,
+    /// Whether the next thread to start has a hook that waits for a job to run, unless it brings one along.
+    hook_waits: bool,
 }
 
 struct Numbered {
@@ -108,10 +110,14 @@ impl World {
             *left = left.checked_sub(1).ok_or(std::io::ErrorKind::WouldBlock)?;
         }
         let world = this.clone();
+        let hook_waits = std::mem::take(&mut this.threads.lock().unwrap().hook_waits);
         let handle = thread::spawn(move || {
             let bell = Bell::new(Condvar::new());
             let start = || World::start(&world);
             let mut job = world.queue.arrive(&start);
+            if hook_waits && job.is_none() {
+                world.wait_for(1);
+            }
             while let Some(job) = job.take().or_else(|| world.queue.next(&bell, &start)) {
                 job.run();
             }
@@ -293,6 +299,18 @@ fn loom_refusal_meets_falling_asleep() {
         World::submit(&world, 1, false, 0).unwrap();
         world.wait_for(2);
         World::finish(&world, 2);
+    });
+}
+
+/// A thread that looks before the job it was started for is counted, and whose hook then blocks, holds up nobody.
+#[test]
+fn loom_blocked_hook_does_not_hold_up_the_job() {
+    model(2, || {
+        let world = World::new(2, FOR_EVER, 2);
+        world.threads.lock().unwrap().hook_waits = true;
+        World::submit(&world, 0, false, 0).unwrap();
+        world.wait_for(1);
+        World::finish(&world, 1);
     });
 }
 
