@@ -302,11 +302,12 @@ fn loom_refusal_meets_falling_asleep() {
     });
 }
 
-/// A thread that looks before the job it was started for is counted, and whose hook then blocks, holds up nobody.
+/// A thread that finds the job it was started for taken, or not yet counted, and whose hook then blocks, holds up
+/// nobody.
 #[test]
 fn loom_blocked_hook_does_not_hold_up_the_job() {
     model(2, || {
-        let world = World::new(2, FOR_EVER, 2);
+        let world = World::new(1, FOR_EVER, 1);
         world.threads.lock().unwrap().hook_waits = true;
         World::submit(&world, 0, false, 0).unwrap();
         world.wait_for(1);

@@ -191,6 +191,8 @@ impl<J: Job> Queue<J> {
 
     /// A started thread's first step, before it runs anything of the user's: its first job, if one is there.
     pub(super) fn arrive(&self, start: Start<'_>) -> Option<J> {
+        // Whoever started the thread counts it, and its job, before letting go of the lock.
+        drop(self.lock());
         loop {
             if let Some(job) = self.claim(true, start) {
                 return Some(job);
@@ -264,10 +266,8 @@ impl<J: Job> Queue<J> {
                     self.word.fetch_and(!SEARCHING, Relaxed);
                     return Err(error);
                 }
-                // The new thread may have looked already and seen nothing; then the job needs another look.
-                let count = |word: Word| THREAD + if word.searching() { jobs } else { 0 };
-                let last = self.update(|word| Some(word.0 + count(word))).expect("unconditional");
-                Ok(last.searching())
+                self.word.fetch_add(THREAD + jobs, Relaxed);
+                Ok(true)
             }
         }
     }
