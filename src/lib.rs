@@ -9,3 +9,4 @@ pub use corelane_macros::{main, test};
 
 #[doc(hidden)]
 pub use macros::support as macros_support;
+mod runtime;

@@ -1,0 +1,378 @@
+//! Which thread takes which job, who is woken, who may end.
+//!
+//! Here: the word that decides, the queue of jobs, the stack of sleepers.
+//! Not here: starting and joining threads, hooks (`pool`); starting comes in as a closure.
+//! Threads: `submit` and `close` from any; the rest from the pool's threads.
+//!
+//! # The word
+//!
+//! ```text
+//!  63            34 33         18 17          2      1          0
+//! |    pending     |    idle     |   threads   | searching | closed |
+//! ```
+//!
+//! - `pending`: jobs accepted and not claimed. A submitter counts its job first and pushes it next; a thread claims
+//!   by counting down and pops next, so a pop may have to wait for the push of a job that is already counted, as
+//!   it waits inside the queue for a push that is half done. 2^30 jobs do not fit in memory.
+//! - `idle`: threads on the stack of sleepers. Changes only with the stack, under its lock.
+//! - `threads`: threads that serve. Grows and shrinks only under the lock; a thread is counted when it has really
+//!   started, and no longer counted as soon as it has decided to end.
+//! - `searching`: somebody without a job is on the way to look for one: a thread that starts, that was called from the
+//!   stack, or the one that looks about before it sleeps. At most one searches. Whoever sets the bit for another
+//!   (*summons* it) wakes or starts that thread; the searcher clears it in the step that claims a job or that puts
+//!   it to sleep.
+//! - `closed`: nothing is accepted any more.
+//!
+//! Every decision is one read-modify-write of the word, so none acts on an old value, and nothing is published
+//! through it: jobs are published by the queue, the stack by its lock. Hence every access is `Relaxed`, and no fence
+//! is needed between "count the job" and "does somebody sleep?": they are the same step.
+//!
+//! # No wake is lost
+//!
+//! 1. *A job is counted only while a thread serves*, in a step that also sees the searching bit set, or nobody idle and
+//!    no thread to be had. Otherwise the submitter summons first. If none serves it takes the lock and starts one, and
+//!    if that fails it still holds its job.
+//! 2. *A thread lies down only in a step that sees `pending` at zero.* So a thread that runs comes back for what is
+//!    pending, and a job counted after that step finds the thread idle. A sleeper whose keep-alive is over need not
+//!    look: if a job is pending while it lies there, another thread searches.
+//! 3. *A searcher that claims while jobs remain summons the next one before it runs its own*, since its job may
+//!    block for ever. So `pending > 0` implies: somebody searches, or all threads that can be had are running.
+//!    A burst wakes threads one after the other, and a thread that is awake drains short jobs meanwhile. A starting
+//!    thread claims before any hook runs, so that a hook that blocks holds up nobody.
+//! 4. *A sleeper was called if it is no longer on the stack*; both sides hold the lock to tell. A thread that times out
+//!    takes itself off under the lock and cannot be called any more; one that finds itself taken off is the
+//!    searcher, however its wait ended. While the lock is held to start a thread nobody can fall asleep, so if the
+//!    start fails the bit can be cleared: whoever serves is running and comes back.
+//! 5. *Closing* sets the bit, takes all pending jobs and calls all sleepers under the lock. Threads end under the lock
+//!    as well, so the mandatory jobs it puts back are counted while the threads that will run them are. A submit that
+//!    counted before has its job swept; one that comes after sees the bit in its step and still holds its job.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+#[cfg(not(all(test, loom)))]
+use crossbeam_queue::SegQueue;
+
+use corelane_shards::loom::atomic::{AtomicU64, Ordering::Relaxed};
+use corelane_shards::loom::{Arc, Condvar, Mutex, MutexGuard, hint, thread};
+
+#[cfg(all(test, loom))]
+use super::loom_tests::SegQueue;
+use super::{Job, SubmitError};
+
+const CLOSED: u64 = 1;
+const SEARCHING: u64 = 1 << 1;
+const THREAD: u64 = 1 << 2;
+const IDLE: u64 = 1 << 18;
+const PENDING: u64 = 1 << 34;
+const COUNT_MAX: u64 = 0xffff;
+const _: () = assert!(THREAD * (COUNT_MAX + 1) == IDLE && IDLE * (COUNT_MAX + 1) == PENDING);
+
+/// One value of the word.
+#[derive(Clone, Copy)]
+struct Word(u64);
+
+impl Word {
+    fn closed(self) -> bool {
+        self.0 & CLOSED != 0
+    }
+
+    fn searching(self) -> bool {
+        self.0 & SEARCHING != 0
+    }
+
+    fn threads(self) -> u64 {
+        (self.0 / THREAD) & COUNT_MAX
+    }
+
+    fn idle(self) -> u64 {
+        (self.0 / IDLE) & COUNT_MAX
+    }
+
+    fn pending(self) -> u64 {
+        self.0 / PENDING
+    }
+
+    /// Whether a pending job needs somebody to be woken or started, and there is somebody.
+    fn wants_searcher(self, max_threads: u64) -> bool {
+        !self.closed() && !self.searching() && (self.idle() > 0 || self.threads() < max_threads)
+    }
+}
+
+/// What a sleeper waits for. Its address is its name on the stack.
+pub(super) type Bell = Arc<Condvar>;
+
+/// How a thread starts. On success some thread will call [`Queue::arrive`] and then [`Queue::next`] until `None`.
+pub(super) type Start<'a> = &'a dyn Fn() -> io::Result<()>;
+
+/// The limits a queue keeps to.
+pub(super) struct Limits {
+    pub(super) max_threads: usize,
+    pub(super) keep_alive: Duration,
+    pub(super) spin: Duration,
+    /// CPUs there are; looking about is for a thread that finds one free.
+    pub(super) cpus: usize,
+}
+
+/// The jobs and the threads that wait for them.
+pub(super) struct Queue<J> {
+    word: AtomicU64,
+    jobs: SegQueue<J>,
+    /// Last in, first out, so that threads nobody needs reach their keep-alive.
+    sleepers: Mutex<Vec<Bell>>,
+    limits: Limits,
+}
+
+/// How a try to sleep ended.
+enum Rest {
+    /// The thread was called and is the searcher now.
+    Called,
+    /// There are jobs; nothing else changed.
+    Disturbed,
+    /// The thread no longer serves.
+    Leave,
+}
+
+impl<J: Job> Queue<J> {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            word: AtomicU64::new(0),
+            jobs: SegQueue::new(),
+            sleepers: Mutex::new(Vec::new()),
+            limits: Limits { max_threads: limits.max_threads.clamp(1, COUNT_MAX as usize), ..limits },
+        }
+    }
+
+    /// Queues a job and sees to it that a thread comes for it, or hands it back.
+    pub(super) fn submit(&self, job: J, start: Start<'_>) -> Result<(), (J, SubmitError)> {
+        let mut max_threads = self.limits.max_threads as u64;
+        let mut word = self.load();
+        loop {
+            if word.closed() {
+                return Err((job, SubmitError::ShutDown));
+            }
+            if word.threads() == 0 || word.wants_searcher(max_threads) {
+                match self.summon(PENDING, start) {
+                    Ok(true) => break,
+                    Ok(false) => {}
+                    Err(error) if self.load().threads() == 0 => {
+                        return Err((job, SubmitError::NoThread(error)));
+                    }
+                    // The threads there are will come for it; but one that is idle by now must be called.
+                    Err(_) => max_threads = 0,
+                }
+                word = self.load();
+                continue;
+            }
+            match self.word.compare_exchange_weak(word.0, word.0 + PENDING, Relaxed, Relaxed) {
+                Ok(_) => break,
+                Err(actual) => word = Word(actual),
+            }
+        }
+        self.jobs.push(job);
+        Ok(())
+    }
+
+    /// Stops accepting, calls every sleeper, and returns the jobs to cancel. Mandatory ones stay for the threads.
+    pub(super) fn close(&self) -> Vec<J> {
+        let mut sleepers = self.lock();
+        let called = std::mem::take(&mut *sleepers);
+        let last = self
+            .update(|word| Some((word.0 % PENDING - word.idle() * IDLE) | CLOSED))
+            .expect("unconditional");
+        let (mandatory, cancelled): (Vec<J>, Vec<J>) =
+            (0..last.pending()).map(|_| self.pop()).partition(Job::mandatory);
+        self.word.fetch_add(mandatory.len() as u64 * PENDING, Relaxed);
+        mandatory.into_iter().for_each(|job| self.jobs.push(job));
+        drop(sleepers);
+        called.iter().for_each(|bell| bell.notify_one());
+        cancelled
+    }
+
+    /// A started thread's first step, before it runs anything of the user's: its first job, if one is there.
+    pub(super) fn arrive(&self, start: Start<'_>) -> Option<J> {
+        // Whoever started the thread counts it, and its job, before letting go of the lock.
+        drop(self.lock());
+        loop {
+            if let Some(job) = self.claim(true, start) {
+                return Some(job);
+            }
+            if self.update(|word| (word.pending() == 0).then_some(word.0 & !SEARCHING)).is_some() {
+                return None;
+            }
+        }
+    }
+
+    /// Waits for the next job; `None` tells the thread to end.
+    pub(super) fn next(&self, bell: &Bell, start: Start<'_>) -> Option<J> {
+        let mut searching = false;
+        loop {
+            if let Some(job) = self.claim(searching, start) {
+                return Some(job);
+            }
+            if self.look_about(&mut searching) {
+                continue;
+            }
+            match self.sleep(bell, searching) {
+                Rest::Called => searching = true,
+                Rest::Disturbed => {}
+                Rest::Leave => return None,
+            }
+        }
+    }
+
+    pub(super) fn num_threads(&self) -> usize {
+        self.load().threads() as usize
+    }
+
+    pub(super) fn num_idle_threads(&self) -> usize {
+        self.load().idle() as usize
+    }
+
+    pub(super) fn depth(&self) -> usize {
+        self.load().pending() as usize
+    }
+
+    /// Claims a job. A searcher that succeeds is none any more, and sends the next one if jobs remain.
+    fn claim(&self, searching: bool, start: Start<'_>) -> Option<J> {
+        let mine = if searching { SEARCHING } else { 0 };
+        let last = self.update(|word| (word.pending() > 0).then(|| (word.0 - PENDING) & !mine))?;
+        if searching && last.pending() > 1 {
+            // If the system refuses a thread, those there are come for the rest.
+            let _ = self.summon(0, start);
+        }
+        Some(self.pop())
+    }
+
+    /// Sets the searching bit and wakes or starts the thread it stands for, unless none is wanted any more. `jobs`
+    /// are counted along with it; whether they were is the answer.
+    fn summon(&self, jobs: u64, start: Start<'_>) -> io::Result<bool> {
+        let mut sleepers = self.lock();
+        let max_threads = self.limits.max_threads as u64;
+        let wanted = self.update(|word| {
+            let wake = if word.idle() > 0 { jobs.wrapping_sub(IDLE) } else { 0 };
+            word.wants_searcher(max_threads).then_some((word.0 | SEARCHING).wrapping_add(wake))
+        });
+        match wanted {
+            None => Ok(false),
+            Some(word) if word.idle() > 0 => {
+                let bell = sleepers.pop().expect("idle counts the stack");
+                drop(sleepers);
+                bell.notify_one();
+                Ok(true)
+            }
+            Some(_) => {
+                if let Err(error) = start() {
+                    self.word.fetch_and(!SEARCHING, Relaxed);
+                    return Err(error);
+                }
+                self.word.fetch_add(THREAD + jobs, Relaxed);
+                Ok(true)
+            }
+        }
+    }
+
+    /// Waits a moment for a job, if nobody else does and a CPU is free for it: whether there may be one.
+    fn look_about(&self, searching: &mut bool) -> bool {
+        let Limits { spin, cpus, .. } = self.limits;
+        if spin.is_zero() {
+            return false;
+        }
+        // The thread that submits wants a CPU too.
+        let free = |word: Word| word.threads() - word.idle() < cpus as u64;
+        let quiet = |word: Word| !word.closed() && word.pending() == 0 && free(word);
+        if *searching {
+            if !quiet(self.load()) {
+                return false;
+            }
+        } else if self
+            .update(|word| (quiet(word) && !word.searching()).then_some(word.0 | SEARCHING))
+            .is_none()
+        {
+            return false;
+        }
+        *searching = true;
+        let begin = Instant::now();
+        while begin.elapsed() < spin {
+            for _ in 0..32 {
+                let word = self.load();
+                if word.pending() > 0 || word.closed() {
+                    return true;
+                }
+                hint::spin_loop();
+            }
+            // Whoever else can run goes first; if that took long, the window is over.
+            thread::yield_now();
+        }
+        false
+    }
+
+    /// Sleeps until called or the keep-alive is over.
+    fn sleep(&self, bell: &Bell, searching: bool) -> Rest {
+        let rest = self.lie_down(bell, searching);
+        rest.unwrap_or_else(|| self.doze(bell))
+    }
+
+    /// Puts the thread on the stack, unless that must not be.
+    fn lie_down(&self, bell: &Bell, searching: bool) -> Option<Rest> {
+        let mine = if searching { SEARCHING } else { 0 };
+        let mut sleepers = self.lock();
+        let lain = self.update(|word| {
+            let next = if word.closed() { word.0 - THREAD } else { word.0 + IDLE };
+            (word.pending() == 0).then_some(next & !mine)
+        });
+        match lain {
+            None => Some(Rest::Disturbed),
+            Some(word) if word.closed() => Some(Rest::Leave),
+            Some(_) => {
+                sleepers.push(bell.clone());
+                None
+            }
+        }
+    }
+
+    /// Waits on the stack to be called; takes itself off when the keep-alive is over.
+    fn doze(&self, bell: &Bell) -> Rest {
+        // A keep-alive past the clock's end is for ever.
+        let deadline = Instant::now().checked_add(self.limits.keep_alive);
+        let mut sleepers = self.lock();
+        loop {
+            let Some(place) = sleepers.iter().position(|other| Arc::ptr_eq(other, bell)) else {
+                return Rest::Called;
+            };
+            let left = deadline.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()));
+            if left.is_zero() {
+                sleepers.remove(place);
+                self.word.fetch_sub(IDLE + THREAD, Relaxed);
+                return Rest::Leave;
+            }
+            sleepers = bell.wait_timeout(sleepers, left).expect(NEVER_POISONED).0;
+        }
+    }
+
+    /// The job that goes with a claim.
+    fn pop(&self) -> J {
+        loop {
+            if let Some(job) = self.jobs.pop() {
+                return job;
+            }
+            // It is counted and about to be pushed.
+            thread::yield_now();
+        }
+    }
+
+    fn load(&self) -> Word {
+        Word(self.word.load(Relaxed))
+    }
+
+    /// One step of the word: the value before it, or nothing if `step` declined.
+    fn update(&self, mut step: impl FnMut(Word) -> Option<u64>) -> Option<Word> {
+        self.word.fetch_update(Relaxed, Relaxed, |word| step(Word(word))).ok().map(Word)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Bell>> {
+        self.sleepers.lock().expect(NEVER_POISONED)
+    }
+}
+
+const NEVER_POISONED: &str = "nothing that panics runs under this lock";
