@@ -70,12 +70,16 @@ impl Config {
 
 /// Tasks run between two looks at the clock: at 27 ns a look this adds less than 2 ns to a task.
 pub(crate) const POLLS_PER_CLOCK: u32 = 16;
+/// Tasks run in one turn at most. The quantum comes first unless the clock stands still: a poll takes 10 ns or more.
+pub(crate) const POLLS_PER_TURN: u32 = 1 << 16;
 /// Tasks run between two looks at the mailbox, one relaxed load each.
 pub(crate) const POLLS_PER_MAIL: u32 = 4;
+/// Movable tasks run between two looks at the overflow while the shard's own ring is not empty.
+pub(crate) const POLLS_PER_OVERFLOW: u32 = 16;
 /// How often the task woken last may overtake the queue before the queue is served.
 pub(crate) const NEXT_IN_A_ROW: u32 = 3;
 /// How many more live tasks than the least loaded shard make a spawn go there: short fan-outs stay local, an accept
 /// loop spreads its connections.
 pub(crate) const PLACE_MARGIN: usize = 4;
 
-const _: () = assert!(POLLS_PER_CLOCK % POLLS_PER_MAIL == 0);
+const _: () = assert!(POLLS_PER_CLOCK % POLLS_PER_MAIL == 0 && POLLS_PER_OVERFLOW.is_power_of_two());

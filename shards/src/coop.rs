@@ -34,44 +34,32 @@ impl Budget {
     }
 }
 
-/// Gives the unit back when dropped, unless the operation made progress.
+/// Leave to go on, to be paid for if the operation completes.
 #[derive(Debug)]
-#[must_use = "dropping the guard without made_progress() gives the unit back"]
-pub struct RestoreOnPending {
-    before: Option<Budget>,
-}
+#[must_use = "an operation that completes without made_progress() is not counted"]
+pub struct Proceed(());
 
-impl RestoreOnPending {
-    /// Keeps the unit: the operation completed.
-    #[inline]
-    pub fn made_progress(mut self) {
-        self.before = None;
-    }
-}
-
-impl Drop for RestoreOnPending {
-    #[inline]
-    fn drop(&mut self) {
-        if let Some(before) = self.before {
-            context::set_budget(before);
-        }
-    }
-}
-
-/// Takes one unit, or wakes the task and answers `Pending` when none is left.
-#[inline]
-pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<RestoreOnPending> {
-    match context::budget().0 {
-        None => Poll::Ready(RestoreOnPending { before: None }),
-        Some(0) => {
-            cx.waker().wake_by_ref();
-            Poll::Pending
-        }
-        Some(n) => {
+impl Proceed {
+    /// The operation completed: takes one unit.
+    #[inline(always)]
+    pub fn made_progress(&self) {
+        if let Some(n @ 1..) = context::budget().0 {
             context::set_budget(Budget(Some(n - 1)));
-            Poll::Ready(RestoreOnPending { before: Some(Budget(Some(n))) })
         }
     }
+}
+
+/// Asks whether the task may go on; if its budget is used up, wakes it and answers `Pending`.
+///
+/// An operation that turns out to have to wait costs nothing, so nothing is taken here: see
+/// [`made_progress`](Proceed::made_progress).
+#[inline(always)]
+pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<Proceed> {
+    if context::budget().has_remaining() {
+        return Poll::Ready(Proceed(()));
+    }
+    cx.waker().wake_by_ref();
+    Poll::Pending
 }
 
 /// Whether the running task may do more in this poll.

@@ -14,6 +14,7 @@ pub mod mesh;
 pub mod metrics;
 pub mod park;
 mod queue;
+pub mod reactor;
 pub mod shard;
 pub mod task;
 pub mod timer;

@@ -27,7 +27,7 @@
 )]
 
 use std::ptr::{self, NonNull};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crossbeam_queue::SegQueue;
@@ -40,6 +40,7 @@ use crate::metrics::Counters;
 use crate::park::Sleeper;
 use crate::queue::mailbox::{Mailbox, Node};
 use crate::queue::steal::Ring;
+use crate::reactor::Registry;
 use crate::task::header::{Header, links};
 use crate::task::{RawTask, harness};
 use crate::timer::{Clock, Lane};
@@ -71,7 +72,7 @@ pub struct Remote {
     id: ShardId,
     pub(crate) mailbox: CachePadded<Mailbox<Header>>,
     pub(crate) sleeper: CachePadded<Sleeper>,
-    /// Pinned tasks alive here, by the owner, less those received from others: with `sent` that is the load.
+    /// Pinned tasks alive here as of the last turn, less those received from others: with `sent` that is the load.
     pub(crate) own_load: CachePadded<AtomicUsize>,
     /// Pinned tasks that others sent here.
     pub(crate) sent: AtomicUsize,
@@ -79,6 +80,7 @@ pub struct Remote {
     /// Movable tasks that this shard spawned and that have not completed.
     owned: CachePadded<Mutex<Owned>>,
     lane: Lane,
+    registry: OnceLock<Arc<Registry>>,
     counters: CachePadded<Counters>,
     /// Other shards, nearest first, as far as stealing reaches.
     pub(crate) victims: Vec<ShardId>,
@@ -114,6 +116,15 @@ impl Remote {
     /// The shard's part of the timer wheel.
     pub fn lane(&self) -> &Lane {
         &self.lane
+    }
+
+    /// The remote half of the shard's reactor, once the shard is built, if it has one.
+    pub fn registry(&self) -> Option<&Arc<Registry>> {
+        self.registry.get()
+    }
+
+    pub(crate) fn set_registry(&self, registry: Arc<Registry>) {
+        assert!(self.registry.set(registry).is_ok(), "a shard of the mesh is built once");
     }
 
     /// What the shard counts.
@@ -254,6 +265,7 @@ impl Mesh {
                 ring: CachePadded(Ring::new()),
                 owned: CachePadded(Mutex::new(Owned { first: ptr::null(), len: 0, closed: false })),
                 lane: Lane::new(config.timer_resolution_us, now_ns),
+                registry: OnceLock::new(),
                 counters: CachePadded(Counters::default()),
                 victims: near_to_far(&config.sites, id as usize, config.steal),
             });
@@ -311,7 +323,7 @@ impl Mesh {
         self.clock_holds.load(SeqCst) > 0
     }
 
-    /// Tasks that have not completed, pinned as of each shard's last change and movable as listed.
+    /// Tasks that have not completed, pinned as of each shard's last turn and movable as listed.
     pub fn alive_tasks(&self) -> usize {
         self.remotes.iter().map(|remote| remote.load() + remote.listed()).sum()
     }

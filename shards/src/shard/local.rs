@@ -14,10 +14,11 @@ use std::sync::Arc;
 use crate::context;
 use crate::loom::atomic::Ordering::Relaxed;
 use crate::mesh::{self, Mesh, Remote, ShardId};
-use crate::queue::RunQueue;
+use crate::queue::run_queue::RunQueue;
 use crate::task::RawTask;
 use crate::task::arena::Arena;
 use crate::task::header::{Header, Home, links};
+use crate::timer::Stamps;
 
 /// See the module's head.
 pub struct Local {
@@ -34,6 +35,7 @@ pub struct Local {
     pub(super) closing: Cell<bool>,
     /// Below this many live tasks a spawn stays here without a look at the other shards. Zero at the start of a turn.
     pub(super) stay_below: Cell<usize>,
+    stamps: Stamps,
 }
 
 impl Local {
@@ -42,13 +44,14 @@ impl Local {
         Self {
             mesh,
             remote,
-            run: UnsafeCell::new(RunQueue::with_capacity(256)),
+            run: UnsafeCell::new(RunQueue::new()),
             arena: UnsafeCell::new(Arena::new()),
             heap: Cell::new(ptr::null()),
             live: Cell::new(0),
             received: Cell::new(0),
             closing: Cell::new(false),
             stay_below: Cell::new(0),
+            stamps: Stamps::new(),
         }
     }
 
@@ -67,6 +70,12 @@ impl Local {
     #[inline(always)]
     pub(crate) fn remote_ptr(&self) -> *const Remote {
         self.remote.as_ptr()
+    }
+
+    /// What dates the events of a turn without reading the clock.
+    #[inline(always)]
+    pub fn stamps(&self) -> &Stamps {
+        &self.stamps
     }
 
     /// The run queue; `f` runs no foreign code.
@@ -97,20 +106,19 @@ impl Local {
     /// A pinned task was spawned here.
     #[inline(always)]
     pub(crate) fn spawned(&self) {
-        self.set_live(self.live.get() + 1);
+        self.live.set(self.live.get() + 1);
     }
 
     /// A pinned task completed here.
     #[inline(always)]
     pub(crate) fn completed(&self) {
-        self.set_live(self.live.get() - 1);
+        self.live.set(self.live.get() - 1);
     }
 
-    #[inline(always)]
-    fn set_live(&self, live: usize) {
-        self.live.set(live);
+    /// Shows the other shards how loaded this one is; once a turn.
+    pub(super) fn publish_load(&self) {
         // Relaxed: an impression for placement.
-        self.remote().own_load.store(live.wrapping_sub(self.received.get()), Relaxed);
+        self.remote().own_load.store(self.live.get().wrapping_sub(self.received.get()), Relaxed);
     }
 
     /// Pinned tasks that have not completed.

@@ -17,5 +17,6 @@ mod spawn;
 mod turn;
 
 pub use local::{Local, current};
+pub use schedule::hand_over;
 pub use spawn::{spawn, spawn_at, spawn_local};
 pub use turn::{Driver, Shard, Turn};

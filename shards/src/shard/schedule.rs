@@ -40,7 +40,14 @@ pub(crate) fn wake_pinned(task: RawTask) {
             // SAFETY: on the owner's thread.
             unsafe { local() }.push(task);
         }
-    } else if !task.header().words.is_complete() && task.header().words.remote_wake() {
+    } else {
+        wake_elsewhere(task);
+    }
+}
+
+#[inline(never)]
+fn wake_elsewhere(task: RawTask) {
+    if !task.header().words.is_complete() && task.header().words.remote_wake() {
         mail(task);
         task.shard().wake();
     }
@@ -136,4 +143,16 @@ pub(crate) fn submit(task: RawTask, why: Why) {
             mesh.notify(None);
         }
     }
+}
+
+/// The thread is about to block inside of a task: what it has queued and may move goes where others find it.
+pub fn hand_over() {
+    super::current(|local| {
+        let Some(local) = local else { return };
+        let (mesh, ring) = (local.mesh(), &local.remote().ring);
+        while let Some(task) = ring.take_next().or_else(|| ring.pop()) {
+            mesh.overflow.push(RawTask(task));
+            mesh.notify(Some(local.remote()));
+        }
+    });
 }

@@ -19,10 +19,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{NEXT_IN_A_ROW, POLLS_PER_CLOCK, POLLS_PER_MAIL};
+use crate::config::{NEXT_IN_A_ROW, POLLS_PER_CLOCK, POLLS_PER_MAIL, POLLS_PER_OVERFLOW, POLLS_PER_TURN};
 use crate::context::{self, Inside};
 use crate::mesh::{Mesh, ShardId};
 use crate::park::{Unpark, Window};
+use crate::reactor::Registry;
 use crate::task::{RawTask, harness};
 use crate::timer::NEVER;
 
@@ -36,6 +37,11 @@ pub trait Driver: Send {
 
     /// Ends a wait from any thread.
     fn unparker(&self) -> Arc<dyn Unpark>;
+
+    /// The half through which other threads add resources to be waited for, if it waits for any.
+    fn registry(&self) -> Option<Arc<Registry>> {
+        None
+    }
 }
 
 /// What a turn found.
@@ -61,6 +67,8 @@ pub struct Shard {
     quantum_ns: u64,
     /// How often in a row the next slot overtook the ring.
     next_in_a_row: u32,
+    /// How many movable tasks were asked for.
+    taken: u32,
     /// This shard is counted in `Mesh::searching`.
     searching: bool,
 }
@@ -73,6 +81,9 @@ impl Shard {
     /// If the shard was built before.
     pub fn new(mesh: Arc<Mesh>, id: ShardId, driver: Box<dyn Driver>) -> Self {
         mesh.remote(id).sleeper.set_unpark(driver.unparker());
+        if let Some(registry) = driver.registry() {
+            mesh.remote(id).set_registry(registry);
+        }
         let quantum_ns = u64::from(mesh.config().quantum_us) * 1_000;
         let window = Window::new(mesh.config().spin);
         Self {
@@ -81,6 +92,7 @@ impl Shard {
             window,
             quantum_ns,
             next_in_a_row: 0,
+            taken: 0,
             searching: false,
         }
     }
@@ -113,6 +125,7 @@ impl Shard {
         let queued = self.local.run_queue(|run| run.len());
         let counters = self.local.remote().counters();
         counters.turns.add(1);
+        self.local.publish_load();
         counters.queued.set(queued as u64);
         counters.live.set(self.local.live() as u64);
         if left || queued > 0 || (self.local.mesh().steals() && (self.has_movable() || self.search())) {
@@ -134,40 +147,25 @@ impl Shard {
 
     /// Runs tasks until none is left or the quantum is over; true if some may be left.
     fn run(&mut self) -> bool {
-        let steals = self.local.mesh().steals();
         let mut polls = 0;
-        let mut started_ns = 0;
+        let mut look_at_clock = POLLS_PER_CLOCK;
+        let mut started_ns = None;
         let left = loop {
-            let pinned = self.local.run_queue(|run| run.pop_front());
-            if let Some(task) = pinned {
-                harness::run_pinned(task, &self.local);
-                polls += 1;
+            let ran = if self.local.mesh().steals() { self.run_both() } else { self.run_pinned() };
+            polls += ran;
+            self.drain();
+            if ran < POLLS_PER_MAIL && !self.has_work() {
+                break false;
             }
-            if steals {
-                if let Some(task) = self.next_movable(polls) {
-                    if std::mem::take(&mut self.searching) && self.local.mesh().stop_searching() {
-                        self.local.mesh().notify(Some(self.local.remote()));
-                    }
-                    harness::run_movable(task, Some(&self.local));
-                    polls += 1;
-                } else if pinned.is_none() {
-                    break false;
-                }
-            } else if pinned.is_none() {
-                if !self.local.remote().mailbox.has_mail() {
-                    break false;
-                }
-                self.drain();
-            }
-            if polls % POLLS_PER_MAIL < 1 + u32::from(steals) {
-                self.drain();
-                if polls % POLLS_PER_CLOCK < 1 + u32::from(steals) {
-                    let now_ns = self.local.mesh().clock().now_ns();
-                    if started_ns == 0 {
-                        started_ns = now_ns;
-                    } else if now_ns - started_ns >= self.quantum_ns {
-                        break true;
-                    }
+            if polls >= look_at_clock {
+                look_at_clock = polls + POLLS_PER_CLOCK;
+                let now_ns = self.local.mesh().clock().now_ns();
+                self.local.stamps().settle(now_ns);
+                // The first polls of a turn are not measured, so that a short turn reads no clock.
+                let over = now_ns - *started_ns.get_or_insert(now_ns) >= self.quantum_ns;
+                // By number too: a paused clock would let a task that keeps waking itself run for ever.
+                if over || polls >= POLLS_PER_TURN {
+                    break true;
                 }
             }
         };
@@ -175,12 +173,45 @@ impl Shard {
         left
     }
 
+    /// Runs some pinned tasks; fewer than `POLLS_PER_MAIL` if no more are queued.
+    #[inline(always)]
+    fn run_pinned(&self) -> u32 {
+        for ran in 0..POLLS_PER_MAIL {
+            let Some(task) = self.local.run_queue(|run| run.pop_front()) else { return ran };
+            harness::run_pinned(task, &self.local);
+        }
+        POLLS_PER_MAIL
+    }
+
+    /// As `run_pinned`, pinned and movable tasks in turn.
+    fn run_both(&mut self) -> u32 {
+        let mut ran = 0;
+        while ran < POLLS_PER_MAIL {
+            let pinned = self.local.run_queue(|run| run.pop_front());
+            if let Some(task) = pinned {
+                harness::run_pinned(task, &self.local);
+                ran += 1;
+            }
+            if let Some(task) = self.next_movable() {
+                if std::mem::take(&mut self.searching) && self.local.mesh().stop_searching() {
+                    self.local.mesh().notify(Some(self.local.remote()));
+                }
+                harness::run_movable(task, Some(&self.local));
+                ran += 1;
+            } else if pinned.is_none() {
+                break;
+            }
+        }
+        ran
+    }
+
     /// The next movable task: the one woken last, but not too often in a row; then the ring; then the overflow. Now and
     /// then the overflow goes first, or a busy ring would starve it.
-    fn next_movable(&mut self, polls: u32) -> Option<RawTask> {
+    fn next_movable(&mut self) -> Option<RawTask> {
         let ring = &self.local.remote().ring;
         let overflow = &self.local.mesh().overflow;
-        if polls % POLLS_PER_CLOCK == 0 && !overflow.is_empty() {
+        self.taken = self.taken.wrapping_add(1);
+        if self.taken % POLLS_PER_OVERFLOW == 0 && !overflow.is_empty() {
             if let Some(task) = self.take_overflow() {
                 return Some(task);
             }
@@ -214,11 +245,13 @@ impl Shard {
         Some(first)
     }
 
-    /// Fires what is due on the own lane.
+    /// Fires what is due on the own lane, and dates the stamp that somebody refers to: the shard may rest for long after this.
     fn turn_lane(&self) {
-        let lane = self.local.remote().lane();
-        if lane.next_deadline_ns() != NEVER {
-            lane.turn(self.local.mesh().clock().now_ns());
+        let (lane, stamps) = (self.local.remote().lane(), self.local.stamps());
+        if lane.next_deadline_ns() != NEVER || stamps.is_awaited() {
+            let now_ns = self.local.mesh().clock().now_ns();
+            stamps.settle(now_ns);
+            lane.turn(now_ns);
         }
     }
 
@@ -353,6 +386,11 @@ impl Shard {
         if mesh.steals() && !mesh.unset_idle(remote.id()) && std::mem::replace(&mut self.searching, true) {
             mesh.stop_searching();
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn driver(&mut self) -> &mut dyn Driver {
+        &mut *self.driver
     }
 
     /// Whether tasks wait to be run.

@@ -1,5 +1,10 @@
 //! Why a task gave no output.
 
+#![expect(
+    unsafe_code,
+    reason = "shares a payload that may not be Sync, of which only strings are ever looked at"
+)]
+
 use std::any::Any;
 use std::{fmt, io};
 
@@ -11,13 +16,15 @@ pub(crate) type Failure = Option<Box<dyn Any + Send>>;
 /// A task did not run to its end: it was cancelled or it panicked.
 pub struct JoinError {
     id: Id,
-    // A mutex only to be `Sync` for payloads that are not; it is never contended.
-    payload: Option<std::sync::Mutex<Box<dyn Any + Send>>>,
+    payload: Failure,
 }
+
+// SAFETY: through a shared reference only the payload's type is asked for and, if it is a string, read. Strings are `Sync`.
+unsafe impl Sync for JoinError {}
 
 impl JoinError {
     pub(crate) fn new(id: Id, failure: Failure) -> Self {
-        Self { id, payload: failure.map(std::sync::Mutex::new) }
+        Self { id, payload: failure }
     }
 
     /// Whether the task was cancelled: aborted, or dropped with its runtime.
@@ -47,8 +54,8 @@ impl JoinError {
     /// Gives `self` back if the task did not panic.
     pub fn try_into_panic(self) -> Result<Box<dyn Any + Send + 'static>, Self> {
         match self.payload {
-            Some(payload) => Ok(payload.into_inner().unwrap_or_else(|poison| poison.into_inner())),
-            None => Err(self),
+            Some(payload) => Ok(payload),
+            None => Err(Self { id: self.id, payload: None }),
         }
     }
 
@@ -57,12 +64,11 @@ impl JoinError {
         self.id
     }
 
-    /// Runs `f` on the panic's message, if it has one.
-    fn with_message<R>(&self, f: impl FnOnce(Option<&str>) -> R) -> R {
-        let Some(payload) = &self.payload else { return f(None) };
-        let payload = payload.lock().unwrap_or_else(|poison| poison.into_inner());
+    /// The panic's message, if it has one.
+    fn message(&self) -> Option<&str> {
+        let payload = self.payload.as_ref()?;
         let message = payload.downcast_ref::<&'static str>().copied();
-        f(message.or_else(|| payload.downcast_ref::<String>().map(String::as_str)))
+        message.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
     }
 }
 
@@ -71,10 +77,10 @@ impl fmt::Display for JoinError {
         if self.is_cancelled() {
             return write!(f, "task {} was cancelled", self.id);
         }
-        self.with_message(|message| match message {
+        match self.message() {
             Some(message) => write!(f, "task {} panicked with message {message:?}", self.id),
             None => write!(f, "task {} panicked", self.id),
-        })
+        }
     }
 }
 
@@ -83,10 +89,10 @@ impl fmt::Debug for JoinError {
         if self.is_cancelled() {
             return write!(f, "JoinError::Cancelled({:?})", self.id);
         }
-        self.with_message(|message| match message {
+        match self.message() {
             Some(message) => write!(f, "JoinError::Panic({:?}, {message:?}, ...)", self.id),
             None => write!(f, "JoinError::Panic({:?}, ...)", self.id),
-        })
+        }
     }
 }
 

@@ -74,7 +74,7 @@ fn complete_pinned(task: RawTask, local: &Local, failed: bool) {
     local.completed();
     let todo = header.words.owner_complete(failed);
     if todo.wake_local {
-        wake(header.join_local.swap_local(None));
+        header.join_local.wake_local(local);
     }
     if todo.wake_remote {
         wake(header.join_remote.swap(None));

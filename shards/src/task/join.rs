@@ -28,7 +28,6 @@ use super::{AbortHandle, Id, JoinError, waker};
 /// # Panics
 ///
 /// If polled again after it gave the output.
-#[must_use = "a detached task's panic goes unnoticed; drop the handle explicitly if that is meant"]
 pub struct JoinHandle<T> {
     task: RawTask,
     /// The output was taken.
@@ -76,29 +75,37 @@ impl<T> JoinHandle<T> {
     }
 
     /// Registers the waker; true if the output is there.
+    #[inline]
     fn poll_complete(&mut self, cx: &mut Context<'_>) -> bool {
+        let header = self.task.header();
+        if header.is_movable() || !waker::on_owner(self.task) {
+            return self.poll_complete_shared(cx);
+        }
+        if header.words.is_complete() {
+            return true;
+        }
+        if !(header.words.owner_has_join_waker() && header.join_local.holds(cx.waker())) {
+            drop(header.join_local.swap_local(Some(cx.waker().clone())));
+            header.words.owner_set_join_waker();
+        }
+        false
+    }
+
+    /// As `poll_complete` for a task that other threads may complete just now.
+    #[inline(never)]
+    fn poll_complete_shared(&mut self, cx: &mut Context<'_>) -> bool {
         let header = self.task.header();
         if header.is_complete() {
             return true;
         }
-        if header.is_movable() {
-            if header.join_remote.holds(cx.waker()) {
-                return header.is_complete();
-            }
-            drop(header.join_remote.swap(Some(cx.waker().clone())));
-            return header.state().set_join_waker();
-        }
-        if waker::on_owner(self.task) {
-            if !(header.words.owner_has_join_waker() && header.join_local.holds(cx.waker())) {
-                drop(header.join_local.swap_local(Some(cx.waker().clone())));
-                header.words.owner_set_join_waker();
-            }
-            return false;
-        }
+        // A slot that holds this waker was filled and announced before.
         if header.join_remote.holds(cx.waker()) {
             return header.is_complete();
         }
         drop(header.join_remote.swap(Some(cx.waker().clone())));
+        if header.is_movable() {
+            return header.state().set_join_waker();
+        }
         schedule::post_joiner(self.task);
         header.is_complete()
     }

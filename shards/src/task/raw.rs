@@ -231,7 +231,24 @@ pub(crate) fn orphan(task: RawTask, mesh: &Mesh) {
 ///
 /// # Safety
 /// A protocol said `Free` to the caller.
+#[inline]
 pub(crate) unsafe fn free(task: RawTask, local: Option<&Local>) {
+    let header = task.header();
+    match local {
+        Some(local) if header.vtable.home == Home::Arena && !header.words.has_output() => {
+            // SAFETY: nobody else can reach the task; the future and the output are gone.
+            unsafe { ptr::drop_in_place(task.0.as_ptr()) };
+            // SAFETY: an arena task of this shard, unreachable.
+            local.arena(|arena| unsafe { arena.free(task.0.cast()) });
+        }
+        // SAFETY: by contract.
+        _ => unsafe { free_slow(task, local) },
+    }
+}
+
+#[cold]
+#[inline(never)]
+unsafe fn free_slow(task: RawTask, local: Option<&Local>) {
     let header = task.header();
     let (vtable, shard) = (header.vtable, header.shard);
     let movable = header.is_movable();
@@ -239,8 +256,7 @@ pub(crate) unsafe fn free(task: RawTask, local: Option<&Local>) {
         // SAFETY: nobody else can reach the task.
         unsafe { (vtable.drop_output)(task.0, header.words.is_failed()) };
     }
-    let listed = vtable.home == Home::Heap && local.is_some();
-    if let (true, Some(local)) = (listed, local) {
+    if let (Home::Heap, Some(local)) = (vtable.home, local) {
         local.unlist_heap_task(task);
     }
     // SAFETY: nobody else can reach the task; the future and the output are gone.

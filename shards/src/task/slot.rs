@@ -11,14 +11,16 @@ use std::task::{RawWakerVTable, Waker};
 
 use crate::loom::atomic::AtomicUsize;
 use crate::loom::atomic::Ordering::{AcqRel, Relaxed};
+use crate::shard::Local;
 
-use super::waker::{MOVABLE, PINNED};
+use super::waker::{self, MOVABLE, PINNED};
 
 const TAG: usize = 0b111;
 const TAG_PINNED: usize = 1;
 const TAG_MOVABLE: usize = 2;
 const TAG_BOXED: usize = 3;
 
+#[inline]
 fn tag_of(vtable: &'static RawWakerVTable) -> usize {
     if std::ptr::eq(vtable, &PINNED) {
         TAG_PINNED
@@ -29,6 +31,7 @@ fn tag_of(vtable: &'static RawWakerVTable) -> usize {
     }
 }
 
+#[inline]
 fn pack(waker: Waker) -> usize {
     let tag = tag_of(waker.vtable());
     let ptr = if tag == TAG_BOXED {
@@ -42,6 +45,7 @@ fn pack(waker: Waker) -> usize {
     ptr | tag
 }
 
+#[inline]
 fn unpack(word: usize) -> Option<Waker> {
     let ptr = std::ptr::with_exposed_provenance::<()>(word & !TAG);
     let vtable = match word & TAG {
@@ -55,6 +59,13 @@ fn unpack(word: usize) -> Option<Waker> {
     Some(unsafe { Waker::new(ptr, vtable) })
 }
 
+#[cold]
+fn wake_other(word: usize) {
+    if let Some(waker) = unpack(word) {
+        waker.wake();
+    }
+}
+
 /// See the module's head.
 #[derive(Debug)]
 pub(crate) struct JoinSlot(AtomicUsize);
@@ -66,6 +77,7 @@ impl JoinSlot {
 
     /// Whether the slot holds just this waker and filling it again can be left out. A boxed waker is never
     /// recognised.
+    #[inline]
     pub fn holds(&self, waker: &Waker) -> bool {
         let tag = tag_of(waker.vtable());
         // Relaxed: only compared. If the waker is being taken out now, it is being woken.
@@ -76,6 +88,20 @@ impl JoinSlot {
     pub fn swap(&self, waker: Option<Waker>) -> Option<Waker> {
         // AcqRel: the waker's own memory (a box) goes from thread to thread through this word.
         unpack(self.0.swap(waker.map_or(0, pack), AcqRel))
+    }
+
+    /// Takes the waker out of a slot that only this thread uses and wakes it. A task of this very shard, the usual joiner,
+    /// is woken without going through its vtable.
+    #[inline]
+    pub fn wake_local(&self, local: &Local) {
+        // Relaxed: one thread.
+        let word = self.0.load(Relaxed);
+        self.0.store(0, Relaxed);
+        if word & TAG == TAG_PINNED {
+            // SAFETY: the data pointer of a waker that `pack` forgot, with the waker's reference.
+            return unsafe { waker::wake_here(std::ptr::with_exposed_provenance(word & !TAG), local) };
+        }
+        wake_other(word);
     }
 
     /// As `swap` for a slot that only this thread uses.
@@ -89,7 +115,11 @@ impl JoinSlot {
 }
 
 impl Drop for JoinSlot {
+    #[inline]
     fn drop(&mut self) {
-        drop(self.swap_local(None));
+        // Relaxed: whoever drops the slot has it to itself.
+        if self.0.load(Relaxed) != 0 {
+            drop(self.swap_local(None));
+        }
     }
 }

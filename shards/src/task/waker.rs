@@ -10,7 +10,7 @@ use std::ptr::NonNull;
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
 use crate::context;
-use crate::shard::schedule;
+use crate::shard::{Local, schedule};
 
 use super::header::Header;
 use super::movable::Wake;
@@ -31,7 +31,8 @@ pub(crate) fn borrowed(task: RawTask, vtable: &'static RawWakerVTable) -> Manual
 
 #[inline(always)]
 fn task(data: *const ()) -> RawTask {
-    RawTask(NonNull::new(data.cast_mut().cast::<Header>()).expect("a waker's data is a task"))
+    // SAFETY: the data of a waker with our vtables is a task's address.
+    RawTask(unsafe { NonNull::new_unchecked(data.cast_mut().cast::<Header>()) })
 }
 
 /// Whether this thread is inside the task's owner.
@@ -51,11 +52,32 @@ unsafe fn pinned_clone(data: *const ()) -> RawWaker {
 }
 
 unsafe fn pinned_wake(data: *const ()) {
+    let task = task(data);
     // The reference is kept until the shard has been woken: it keeps the shard's remote half alive.
-    // SAFETY: the caller's contract is the same.
-    unsafe { pinned_wake_by_ref(data) };
+    schedule::wake_pinned(task);
     // SAFETY: consumes the reference that the caller gives up.
-    unsafe { pinned_drop(data) };
+    unsafe { unref_pinned(task) };
+}
+
+/// As `pinned_wake` for a thread that is inside `local`.
+///
+/// # Safety
+/// `data` is a pinned task's address, with a reference that this consumes.
+#[inline(always)]
+pub(crate) unsafe fn wake_here(data: *const (), local: &Local) {
+    let task = task(data);
+    let words = &task.header().words;
+    if !std::ptr::eq(task.header().shard, local.remote_ptr()) {
+        // SAFETY: by contract.
+        return unsafe { pinned_wake(data) };
+    }
+    if words.owner_wake() {
+        local.push(task);
+    }
+    if words.owner_unref() == Dropped::Free {
+        // SAFETY: the words said so.
+        unsafe { raw::free(task, Some(local)) };
+    }
 }
 
 unsafe fn pinned_wake_by_ref(data: *const ()) {
@@ -73,17 +95,22 @@ unsafe fn pinned_drop(data: *const ()) {
 /// The caller owns a reference.
 #[inline]
 pub(crate) unsafe fn unref_pinned(task: RawTask) {
-    let words = &task.header().words;
-    if on_owner(task) {
-        if words.owner_unref() == Dropped::Free {
-            // SAFETY: this thread is inside the shard, so `local` is its owner half.
-            let local = unsafe { &*context::local() };
-            // SAFETY: the words said so.
-            unsafe { raw::free(task, Some(local)) };
-        }
-        return;
+    if !on_owner(task) {
+        // SAFETY: by contract.
+        return unsafe { unref_elsewhere(task) };
     }
-    match words.remote_unref() {
+    if task.header().words.owner_unref() == Dropped::Free {
+        // SAFETY: this thread is inside the shard, so `local` is its owner half.
+        let local = unsafe { &*context::local() };
+        // SAFETY: the words said so.
+        unsafe { raw::free(task, Some(local)) };
+    }
+}
+
+#[cold]
+#[inline(never)]
+unsafe fn unref_elsewhere(task: RawTask) {
+    match task.header().words.remote_unref() {
         Dropped::Keep => {}
         // The memory of a finished task is all that waits, so nobody is woken for it.
         Dropped::Mail => schedule::mail(task),

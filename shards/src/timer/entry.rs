@@ -180,13 +180,23 @@ impl Entry {
     /// Takes the entry out of its lane. Says whether it was still armed; if not, it stays as it was.
     #[inline]
     pub fn cancel(self: Pin<&mut Self>) -> bool {
-        let Some((door, node)) = self.armed() else { return false };
+        self.disarm().is_some()
+    }
+
+    /// As [`cancel`](Self::cancel), and gives the waker that waited.
+    #[inline]
+    pub fn disarm(self: Pin<&mut Self>) -> Option<Waker> {
+        let (door, node) = self.armed()?;
         if !door.remove(node, || self.still_armed()) {
-            return false;
+            return None;
         }
         // SAFETY: out of the wheel, still ARMED: nobody else knows of it.
-        drop(unsafe { node.finish(Status::Idle) });
-        true
+        Some(unsafe { node.finish(Status::Idle) })
+    }
+
+    /// Whether it was this lane that the entry was armed in last.
+    pub fn is_in(&self, lane: &Lane) -> bool {
+        self.door.is_some_and(|door| std::ptr::eq(door, lane.door()))
     }
 
     /// The lane's door and the entry's node, if the entry was armed a moment ago.

@@ -83,7 +83,7 @@ impl Lane {
     /// When the resolution is zero.
     pub fn new(resolution_us: u32, now_ns: u64) -> Self {
         let ticks = Ticks::new(resolution_us, now_ns);
-        Self { door: Door::open(ticks), ticks }
+        Self { door: Door::open(Inside::new(ticks)), ticks }
     }
 
     /// The time before which a turn has nothing to do, [`NEVER`] when no entry is armed. One relaxed load: a
@@ -189,19 +189,15 @@ pub(super) struct Door {
 static DOORS: std::sync::Mutex<Vec<&'static Door>> = std::sync::Mutex::new(Vec::new());
 
 impl Door {
-    fn open(ticks: Ticks) -> &'static Self {
+    fn open(inside: Inside) -> &'static Self {
         let known = DOORS.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        if let Some(door) = known {
-            door.reopen(ticks);
-            return door;
+        match known {
+            Some(door) => {
+                door.inside.with(|place| *place = inside);
+                door
+            }
+            None => Box::leak(Box::new(Self { next_ns: AtomicU64::new(NEVER), inside: Lock::new(inside) })),
         }
-        Box::leak(Box::new(Self { next_ns: AtomicU64::new(NEVER), inside: Lock::new(Inside::new(ticks)) }))
-    }
-
-    /// Gives a closed door a new lane.
-    pub(super) fn reopen(&self, ticks: Ticks) {
-        let inside = Inside::new(ticks);
-        self.inside.with(|closed| *closed = inside);
     }
 
     fn retire(&'static self) {

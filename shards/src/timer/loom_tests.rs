@@ -5,7 +5,7 @@ use std::sync::Arc as StdArc;
 use std::sync::atomic::{AtomicUsize as Count, Ordering::Relaxed as Counted};
 use std::task::{Wake, Waker};
 
-use super::{Entry, Filed, Lane, Status, Ticks};
+use super::{Entry, Filed, Lane, Status};
 use crate::loom::atomic::{AtomicBool, Ordering};
 use crate::loom::{Arc, thread};
 
@@ -109,8 +109,8 @@ fn loom_set_waker_against_fire() {
     });
 }
 
-/// The door gets another lane at once. Fails without the look at the state under the lock in `Door::remove`, which
-/// then empties a slot of that lane, and when `close` marks entries after it gave the lock back.
+/// Fails without the look at the state under the lock in `Door::remove`, and when `close` marks entries after it
+/// gave the lock back.
 #[test]
 fn loom_close_against_cancel() {
     loom::model(|| {
@@ -122,13 +122,10 @@ fn loom_close_against_cancel() {
             assert_eq!(entry.status() == Status::Closed, !cancelled);
             cancelled
         });
-        lane.close();
-        lane.door().reopen(Ticks::new(1, 0));
-        let (successor, _) = timer(&lane, US);
+        drop(lane);
         let cancelled = canceller.join().unwrap();
         assert_eq!((neighbour.status(), wakes.0.load(Counted)), (Status::Closed, usize::from(!cancelled)));
-        assert_eq!((lane.turn(US), lane.counts().cancelled), (1, 0));
-        assert!(successor.is_fired());
+        drop(neighbour);
     });
 }
 

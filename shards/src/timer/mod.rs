@@ -7,14 +7,14 @@
 //! ```
 //!
 //! - [`Entry`] is what a sleeping future embeds. Armed, it is linked into the wheel of one [`Lane`].
-//! - [`Lane`] is one lock around one wheel; it publishes its next deadline, so a turn with nothing due costs
+//! - [`Lane`] is one lock around one [`wheel`]; it publishes its next deadline, so a turn with nothing due costs
 //!   one load. Everything that touches a link holds the lock, so arm, reset, cancel and fire have no races of
 //!   their own; what remains (memory that goes away) is settled in the head of `lane`.
 //! - The wheel counts in *ticks* of the lane's resolution since the lane was made. A deadline is rounded **up**
 //!   to a tick and the current time **down**, so nothing fires early, and what is due fires in the first turn
 //!   after its tick began. Deadlines that fall into one tick share a wake-up; they fire in the order they were
 //!   armed, and ticks fire in order.
-//! - [`Clock`] tells nanoseconds, real or paused.
+//! - [`Clock`] tells nanoseconds, real or paused. [`Stamps`] date what happens between two readings of it.
 //!
 //! Not here: the futures (Sleep, Timeout, Interval), the sleep protocol of a shard, and moving a paused clock on
 //! when a runtime is idle, which is `clock.advance` up to `lane.settle()`.
@@ -23,6 +23,7 @@ pub mod clock;
 pub mod entry;
 pub mod lane;
 mod level;
+pub mod stamp;
 mod wheel;
 
 #[cfg(all(test, loom))]
@@ -33,6 +34,7 @@ mod tests;
 pub use clock::Clock;
 pub use entry::{Entry, Status};
 pub use lane::{Counts, Filed, Lane};
+pub use stamp::{Stamp, Stamps};
 
 /// The time no clock reaches: "no deadline".
 pub const NEVER: u64 = u64::MAX;

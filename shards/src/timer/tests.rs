@@ -185,7 +185,7 @@ fn a_sleeper_reaches_the_deadline_in_few_steps() {
 
 #[test]
 fn the_last_level_goes_round() {
-    // The wheel's round is 2^42 ticks; the clock reaches past its end.
+    // Coarse ticks bring the wheel's round of 2^42 ticks near the clock's reach; start just before its end.
     let lane = Lane::new(1_000, 0);
     let round = (1 << 42) * MS;
     lane.turn(0);

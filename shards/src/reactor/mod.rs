@@ -1,0 +1,205 @@
+//! The reactor: how a shard waits for the world, and how the world wakes tasks.
+//!
+//! Here: the owner half, which waits and delivers events. One `mio::Poll` a shard, edge-triggered.
+//! - [`registration`](Registration): what a socket holds; it is bound to a reactor by the first shard that has to wait for it.
+//! - `registry`: the remote half; adds and takes away, from any thread.
+//! - `readiness`: what a resource is ready for and who waits, with the protocol between the owner and everybody else.
+//! - `interest`: the two sets that users see.
+//!
+//! Not here: when to wait, and for how long (`shard::turn`); ending a wait (`park`).
+//!
+//! Threads: the one that owns the shard.
+
+#![expect(unsafe_code, reason = "looks states up by token, and is their owner")]
+
+mod interest;
+mod readiness;
+mod registration;
+mod registry;
+mod timerfd;
+
+#[cfg(all(test, loom))]
+mod loom_tests;
+#[cfg(all(test, not(loom)))]
+mod tests;
+
+pub use interest::{Interest, Ready};
+pub use readiness::Direction;
+pub use registration::{Readiness, ReadyEvent, Registration};
+pub use registry::Registry;
+
+use std::io;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mio::{Events, Poll, Token};
+
+use crate::loom::atomic::Ordering::{Relaxed, SeqCst};
+use crate::loom::atomic::fence;
+use crate::park::Unpark;
+use crate::shard::Driver;
+
+use readiness::State;
+use timerfd::TimerFd;
+
+const UNPARK: Token = Token(usize::MAX);
+const TIMER: Token = Token(usize::MAX - 1);
+
+/// Below this the kernel's timeout, which is in milliseconds and rounded up, is too coarse.
+const TIMEOUT_RESOLUTION_US: u32 = 1_000;
+
+/// Batches taken in one wait. A full one means that there may be more; but tasks are waiting too.
+const BATCHES: usize = 4;
+
+/// See the module's head.
+pub struct Reactor {
+    poll: Poll,
+    events: Events,
+    registry: Arc<Registry>,
+    unpark: Arc<Waker>,
+    timer: Option<TimerFd>,
+    /// The registry's chunks of states, as far as events came for them.
+    chunks: Vec<NonNull<[State]>>,
+    /// The batch in hand: who is to be woken for what.
+    batch: Vec<(NonNull<State>, Ready)>,
+}
+
+// SAFETY: the pointers are to states of the registry, which this holds and whose states may be reached from any thread; the
+// owner's half of a state goes to whoever has the reactor.
+unsafe impl Send for Reactor {}
+
+struct Waker(mio::Waker);
+
+impl Unpark for Waker {
+    fn unpark(&self) {
+        self.0.wake().expect("writing to an eventfd fails only when it overflows, which is handled");
+    }
+}
+
+impl Reactor {
+    /// A reactor that takes up to `capacity` events from the kernel at once, for timers of that resolution in microseconds.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel gives no more files.
+    pub fn new(capacity: usize, resolution_us: u32) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let timer = match resolution_us {
+            TIMEOUT_RESOLUTION_US.. => None,
+            _ => Some(TimerFd::new(poll.registry(), TIMER)?),
+        };
+        Ok(Self {
+            unpark: Arc::new(Waker(mio::Waker::new(poll.registry(), UNPARK)?)),
+            registry: Arc::new(Registry::new(poll.registry().try_clone()?)),
+            events: Events::with_capacity(capacity),
+            timer,
+            poll,
+            chunks: Vec::new(),
+            batch: Vec::with_capacity(capacity),
+        })
+    }
+
+    /// Waits for one batch; false if the wait was cut short by a signal.
+    fn poll(&mut self, timeout: Option<Duration>) -> bool {
+        match self.poll.poll(&mut self.events, timeout) {
+            Ok(()) => true,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => false,
+            Err(e) => panic!("the kernel refuses to wait for events: {e}"),
+        }
+    }
+
+    /// Delivers the batch in hand; gives its size.
+    fn deliver(&mut self) -> usize {
+        let mut len = 0;
+        for event in &self.events {
+            len += 1;
+            let token = event.token();
+            if token >= TIMER {
+                continue;
+            }
+            let (chunk, at, generation) = registry::parse(token);
+            if chunk >= self.chunks.len() {
+                let chunks = &mut self.chunks;
+                self.registry.chunks_from(chunks.len(), |chunk| chunks.push(NonNull::from(chunk)));
+            }
+            // SAFETY: states live as long as the registry.
+            let state = unsafe { &self.chunks[chunk].as_ref()[at] };
+            // Relaxed: the owner's own word.
+            if state.generation.load(Relaxed) != generation {
+                continue;
+            }
+            let ready = Ready::of(event);
+            // SAFETY: this is the owner.
+            unsafe { state.publish(ready) };
+            self.batch.push((NonNull::from(state), ready));
+        }
+        if !self.batch.is_empty() {
+            // E2, for the whole batch.
+            fence(SeqCst);
+            for (state, ready) in self.batch.drain(..) {
+                // SAFETY: this is the owner; states live as long as the registry.
+                unsafe { state.as_ref().wake(ready) };
+            }
+        }
+        len
+    }
+}
+
+impl Driver for Reactor {
+    fn wait(&mut self, timeout: Option<Duration>) -> usize {
+        let mut timeout = timeout;
+        // Between two batches, and after sleep was announced: what is retired from now on wakes the shard.
+        // SAFETY: this is the owner.
+        if self.registry.has_retired() && unsafe { self.registry.recycle() } {
+            timeout = Some(Duration::ZERO);
+        }
+        if let (Some(timer), Some(1..)) = (&self.timer, timeout.map(|timeout| timeout.as_nanos())) {
+            timer.arm(timeout.unwrap_or_default());
+            timeout = None;
+        }
+        let mut events = 0;
+        for _ in 0..BATCHES {
+            if !self.poll(timeout) {
+                break;
+            }
+            let len = self.deliver();
+            events += len;
+            if len < self.events.capacity() {
+                break;
+            }
+            timeout = Some(Duration::ZERO);
+        }
+        events
+    }
+
+    fn unparker(&self) -> Arc<dyn Unpark> {
+        self.unpark.clone()
+    }
+
+    fn registry(&self) -> Option<Arc<Registry>> {
+        Some(Arc::clone(&self.registry))
+    }
+}
+
+/// Whoever waits is woken, and finds an error.
+impl Drop for Reactor {
+    fn drop(&mut self) {
+        self.registry.close();
+        let mut all = Vec::new();
+        self.registry.chunks_from(0, |chunk| all.push(NonNull::from(chunk)));
+        // SAFETY: states live as long as the registry.
+        let states = || all.iter().flat_map(|chunk| unsafe { chunk.as_ref() });
+        for state in states() {
+            // SAFETY: this is the owner.
+            unsafe { state.publish_shutdown() };
+        }
+        fence(SeqCst);
+        for state in states() {
+            // SAFETY: this is the owner.
+            unsafe { state.wake(Ready::ALL) };
+            // SAFETY: this is the owner.
+            unsafe { state.forget_own() };
+        }
+    }
+}

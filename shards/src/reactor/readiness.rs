@@ -1,0 +1,510 @@
+//! One registered resource as its shard and its users see it: what it is ready for, and who waits.
+//!
+//! # The word
+//!
+//! Only the *owner*, the thread inside the shard whose reactor watches the resource, writes the word; it does so for each
+//! event, with a plain store. Users never write it. What they found out they put beside it, in `seen`.
+//!
+//! ```text
+//!  62        61            60           59…45    44…30       29…15    14…0
+//!  SHUTDOWN  WRITE_CLOSED  READ_CLOSED  errors   priorities  writes   reads
+//! ```
+//! - The four counts say how many events of a kind there were, modulo 2^15. A kind is *ready* while its count differs from
+//!   what `seen` holds for it. A user that tried and found nothing stores the count that it read *before* it tried: what came
+//!   meanwhile counts higher, and stays. So clearing is a plain store too, from any thread. Should two users clear at
+//!   once, the older count may win: the kind looks ready once too often, and one more try clears it. Only who is held up
+//!   between reading and storing while exactly 32,768 events pass would hide one.
+//! - READ_CLOSED, WRITE_CLOSED stick: what is closed stays closed. They make a direction ready as well, except for one who
+//!   saw them, tried, and was told that it would block, as files that are no sockets may answer. It would spin.
+//! - SHUTDOWN: the reactor is gone; every wait ends.
+//!
+//! # Who waits
+//!
+//! | place | holds | touched by |
+//! |---|---|---|
+//! | `own` | the last poller of each direction, if it polled on the owner | the owner; no lock, no atomic |
+//! | `shared` | the last poller of each direction elsewhere, and any number of futures | anyone, under its lock; made when first needed |
+//!
+//! The owner can't miss its own event. For `shared` there is a race:
+//!
+//! ```text
+//!  owner                                user elsewhere
+//!  E1  store the words of the batch     U1  leave the waker in `shared`
+//!  E2  fence SeqCst                     U2  fence SeqCst
+//!  E3  look into `shared`, wake         U3  look at the word again; ready: don't wait
+//! ```
+//! By the fences either E3 sees U1, or U3 sees E1. E3 looks at the pointer first: what it reads as null was null before
+//! U2. Otherwise the lock decides: either E3 finds the waker, or the user had the lock later, and sees E1 by it. One fence serves a whole
+//! batch; that is why words and wakers are two passes.
+//!
+//! A waker that was woken stays in `own`, marked as not armed: the task that reads again leaves it there without cloning it.
+//!
+//! # Reuse
+//!
+//! The memory belongs to the shard's registry and is reused, never given back, so a late event can be compared
+//! with the `generation` of its token. Dropping a registration only *retires* its state: the owner recycles it once the batch in
+//! hand is done, and only then can it be given out again. The counts run on.
+
+#![expect(unsafe_code, reason = "owner-only wakers beside shared ones; the shared half is made on demand")]
+
+use std::mem;
+use std::ptr;
+use std::task::Waker;
+
+use crate::loom::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
+use crate::loom::atomic::{AtomicPtr, AtomicU16, AtomicU32, AtomicU64, fence};
+use crate::loom::cell::UnsafeCell;
+use crate::mesh::Remote;
+use crate::util::lock::Lock;
+use crate::util::wake_list::WakeList;
+
+use super::interest::{Interest, Ready};
+
+const COUNT_BITS: u32 = 15;
+const COUNT: u64 = (1 << COUNT_BITS) - 1;
+const READ_CLOSED: u64 = 1 << 60;
+const WRITE_CLOSED: u64 = 1 << 61;
+const SHUTDOWN: u64 = 1 << 62;
+
+const _: () = assert!(4 * COUNT_BITS == READ_CLOSED.trailing_zeros());
+const _: () = assert!(size_of::<State>() <= 96 || cfg!(loom));
+
+/// The kinds of event, by their place in the word.
+const KINDS: [Ready; 4] = [Ready::READABLE, Ready::WRITABLE, Ready::PRIORITY, Ready::ERROR];
+
+/// A way that bytes go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// In.
+    Read = 0,
+    /// Out.
+    Write = 1,
+}
+
+impl Direction {
+    /// The interest in it.
+    #[inline]
+    pub fn interest(self) -> Interest {
+        match self {
+            Self::Read => Interest::READABLE,
+            Self::Write => Interest::WRITABLE,
+        }
+    }
+
+    #[inline]
+    fn closed(self) -> u64 {
+        match self {
+            Self::Read => READ_CLOSED,
+            Self::Write => WRITE_CLOSED,
+        }
+    }
+}
+
+/// The word at some moment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Word(u64);
+
+impl Word {
+    /// Before any event: the moment of a try that there was none of.
+    pub(super) const NEVER: Self = Self(0);
+
+    /// Without what was closed at another moment.
+    #[inline]
+    fn without(self, other: Self) -> Self {
+        Self(self.0 & !(other.0 & (READ_CLOSED | WRITE_CLOSED)))
+    }
+
+    #[inline]
+    fn count(self, kind: usize) -> u16 {
+        (self.0 >> (kind as u32 * COUNT_BITS) & COUNT) as u16
+    }
+
+    #[inline]
+    fn bump(self, kind: usize) -> Self {
+        let shift = kind as u32 * COUNT_BITS;
+        let count = (u64::from(self.count(kind)) + 1) & COUNT;
+        Self(self.0 & !(COUNT << shift) | count << shift)
+    }
+
+    /// The direction is at its end.
+    #[inline]
+    pub(super) fn is_closed(self, direction: Direction) -> bool {
+        self.0 & direction.closed() != 0
+    }
+
+    /// The reactor is gone.
+    #[inline]
+    pub(super) fn is_shutdown(self) -> bool {
+        self.0 & SHUTDOWN != 0
+    }
+}
+
+/// See the module's head.
+pub struct State {
+    word: AtomicU64,
+    /// By kind, the count up to which users found nothing left.
+    seen: [AtomicU16; 4],
+    own: UnsafeCell<Own>,
+    shared: AtomicPtr<Lock<Shared>>,
+    /// The shard whose reactor watches the resource.
+    pub(super) home: *const Remote,
+    /// The place in the registry.
+    pub(super) index: u32,
+    /// How often the place was reused.
+    pub(super) generation: AtomicU32,
+}
+
+// SAFETY: `own` is touched by one thread at a time, the owner, and wakers may go to any thread; `home` is only compared
+// here, and lives in the mesh that the registry is part of.
+unsafe impl Send for State {}
+// SAFETY: as above; everything else is atomic or behind its lock.
+unsafe impl Sync for State {}
+
+/// Pollers on the owner, by direction.
+#[derive(Default)]
+struct Own {
+    wakers: [Option<Waker>; 2],
+    armed: [bool; 2],
+}
+
+#[derive(Default)]
+struct Shared {
+    /// Pollers elsewhere, by direction.
+    pollers: [Option<Waker>; 2],
+    /// Futures, in the order of their ids.
+    list: Vec<Waiter>,
+    last_id: u64,
+}
+
+struct Waiter {
+    id: u64,
+    until: Ready,
+    waker: Option<Waker>,
+}
+
+impl State {
+    pub(super) fn new(home: *const Remote, index: u32) -> Self {
+        Self {
+            word: AtomicU64::new(0),
+            seen: [const { 0 }; 4].map(AtomicU16::new),
+            own: UnsafeCell::new(Own::default()),
+            shared: AtomicPtr::new(ptr::null_mut()),
+            home,
+            index,
+            generation: AtomicU32::new(0),
+        }
+    }
+
+    /// The word now.
+    #[inline]
+    pub(super) fn word(&self) -> Word {
+        // Acquire: pairs with the Release in `publish`.
+        Word(self.word.load(Acquire))
+    }
+
+    /// Whether the direction is worth a try, after one that began at `tried` would have blocked.
+    #[inline]
+    pub(super) fn is_ready(&self, word: Word, direction: Direction, tried: Word) -> bool {
+        // Relaxed: an older value makes the kind look ready.
+        word.count(direction as usize) != self.seen[direction as usize].load(Relaxed)
+            || word.without(tried).is_closed(direction)
+            || word.is_shutdown()
+    }
+
+    /// What of the interest is ready, after a try that began at `tried`.
+    pub(super) fn ready(&self, word: Word, interest: Interest, tried: Word) -> Ready {
+        let mut ready = Ready::EMPTY;
+        for (kind, flag) in KINDS.into_iter().enumerate() {
+            if word.count(kind) != self.seen[kind].load(Relaxed) {
+                ready |= flag;
+            }
+        }
+        let news = if ready.meets(interest.ends_with()) { word } else { word.without(tried) };
+        if news.is_closed(Direction::Read) {
+            ready |= Ready::READ_CLOSED;
+        }
+        if news.is_closed(Direction::Write) {
+            ready |= Ready::WRITE_CLOSED;
+        }
+        ready & interest.ends_with()
+    }
+
+    /// The direction was tried after the word was read, and there is nothing left.
+    #[inline]
+    pub(super) fn clear(&self, word: Word, direction: Direction) {
+        // Relaxed: publishes nothing. A thread that misses it tries once more than it must.
+        self.seen[direction as usize].store(word.count(direction as usize), Relaxed);
+    }
+
+    /// As `clear`, for some kinds.
+    pub(super) fn clear_kinds(&self, word: Word, kinds: Ready) {
+        for (kind, flag) in KINDS.into_iter().enumerate() {
+            if kinds.meets(flag) {
+                self.seen[kind].store(word.count(kind), Relaxed);
+            }
+        }
+    }
+
+    /// E1: writes an event down.
+    ///
+    /// # Safety
+    /// By the owner.
+    #[inline]
+    pub(super) unsafe fn publish(&self, ready: Ready) {
+        // Relaxed: the owner's own word.
+        let mut word = Word(self.word.load(Relaxed));
+        for (kind, flag) in KINDS.into_iter().enumerate() {
+            if ready.meets(flag) {
+                word = word.bump(kind);
+            }
+        }
+        if ready.meets(Ready::READ_CLOSED) {
+            word.0 |= READ_CLOSED;
+        }
+        if ready.meets(Ready::WRITE_CLOSED) {
+            word.0 |= WRITE_CLOSED;
+        }
+        self.word.store(word.0, Release);
+    }
+
+    /// E1 for the end of the reactor.
+    ///
+    /// # Safety
+    /// By the owner.
+    pub(super) unsafe fn publish_shutdown(&self) {
+        self.word.store(self.word.load(Relaxed) | SHUTDOWN, Release);
+    }
+
+    /// E3: wakes those who wait for it. Says whether there was somebody. The caller has passed a SeqCst fence since it published.
+    ///
+    /// # Safety
+    /// By the owner.
+    #[inline]
+    pub(super) unsafe fn wake(&self, ready: Ready) -> bool {
+        let mut found = false;
+        if ready.is_readable() {
+            // SAFETY: by contract.
+            found |= unsafe { self.wake_own(Direction::Read) };
+        }
+        if ready.is_writable() {
+            // SAFETY: by contract.
+            found |= unsafe { self.wake_own(Direction::Write) };
+        }
+        // Relaxed: E2 orders it after the word; Acquire would be for the lock's memory, see `shared`.
+        if self.shared.load(Relaxed).is_null() {
+            return found;
+        }
+        self.wake_shared(ready) || found
+    }
+
+    /// # Safety
+    /// By the owner.
+    #[inline]
+    unsafe fn wake_own(&self, direction: Direction) -> bool {
+        let at = direction as usize;
+        // Taken out meanwhile: waking runs foreign code, which may poll this resource.
+        // SAFETY: by contract, and this runs no foreign code.
+        let waker = unsafe { self.own(|own| mem::take(&mut own.armed[at]).then(|| own.wakers[at].take())) };
+        let Some(Some(waker)) = waker else { return false };
+        waker.wake_by_ref();
+        // SAFETY: as above.
+        let spare = unsafe {
+            self.own(|own| match own.wakers[at] {
+                None => own.wakers[at].replace(waker),
+                Some(_) => Some(waker),
+            })
+        };
+        drop(spare);
+        true
+    }
+
+    /// # Safety
+    /// By the owner; `f` runs no foreign code.
+    #[inline]
+    unsafe fn own<R>(&self, f: impl FnOnce(&mut Own) -> R) -> R {
+        self.own.with_mut(|own| {
+            // SAFETY: one thread, and no closure passed here comes back.
+            f(unsafe { &mut *own })
+        })
+    }
+
+    #[cold]
+    fn wake_shared(&self, ready: Ready) -> bool {
+        let Some(shared) = self.shared_if_made() else { return false };
+        let mut found = false;
+        loop {
+            let mut wakers = WakeList::new();
+            shared.with(|shared| {
+                if ready.is_readable() {
+                    shared.pollers[Direction::Read as usize].take().into_iter().for_each(|w| wakers.push(w));
+                }
+                if ready.is_writable() {
+                    shared.pollers[Direction::Write as usize].take().into_iter().for_each(|w| wakers.push(w));
+                }
+                shared.list.retain_mut(|waiter| {
+                    let hit = waiter.until.meets(ready) && !wakers.is_full();
+                    if hit {
+                        waiter.waker.take().into_iter().for_each(|w| wakers.push(w));
+                    }
+                    !hit
+                });
+            });
+            let last = !wakers.is_full();
+            found |= !wakers.is_empty();
+            wakers.wake_all();
+            if last {
+                return found;
+            }
+        }
+    }
+
+    /// Has the task woken by the direction's next event, in place of the one that polled on the owner before.
+    ///
+    /// # Safety
+    /// By the owner.
+    #[inline]
+    pub(super) unsafe fn wait_own(&self, direction: Direction, waker: &Waker) {
+        let at = direction as usize;
+        // SAFETY: by contract; comparing wakers runs no foreign code.
+        let same = unsafe {
+            self.own(|own| {
+                own.armed[at] = true;
+                own.wakers[at].as_ref().is_some_and(|old| old.will_wake(waker))
+            })
+        };
+        if !same {
+            // Cloned and dropped outside: both run foreign code.
+            let new = waker.clone();
+            // SAFETY: as above.
+            let old = unsafe { self.own(|own| own.wakers[at].replace(new)) };
+            drop(old);
+        }
+    }
+
+    /// U1 to U3, for a poller elsewhere: true if the direction became ready meanwhile, and the caller need not wait.
+    #[cold]
+    pub(super) fn wait_elsewhere(&self, direction: Direction, waker: &Waker, tried: Word) -> bool {
+        let at = direction as usize;
+        let shared = self.shared();
+        let same = shared.with(|s| s.pollers[at].as_ref().is_some_and(|old| old.will_wake(waker)));
+        if !same {
+            let new = waker.clone();
+            let old = shared.with(|s| s.pollers[at].replace(new));
+            drop(old);
+        }
+        // U2: pairs with E2.
+        fence(SeqCst);
+        let ready = self.is_ready(self.word(), direction, tried);
+        if ready {
+            // A reactor that is gone wakes nobody, and a waker left behind would keep its task for ever.
+            drop(shared.with(|s| s.pollers[at].take()));
+        }
+        ready
+    }
+
+    /// U1 and U2, for a future. It is known by its id from the first time on; zero before.
+    pub(super) fn enlist(&self, id: &mut u64, interest: Interest, waker: &Waker) {
+        let shared = self.shared();
+        let known = *id;
+        let same = shared.with(|s| s.find(known).is_some_and(|at| s.will_wake(at, waker)));
+        if !same {
+            let new = Some(waker.clone());
+            let old = shared.with(|s| match s.find(known) {
+                Some(at) => mem::replace(&mut s.list[at].waker, new),
+                None => {
+                    s.last_id += 1;
+                    *id = s.last_id;
+                    s.list.push(Waiter { id: *id, until: interest.ends_with(), waker: new });
+                    None
+                }
+            });
+            drop(old);
+        }
+        // U2: pairs with E2.
+        fence(SeqCst);
+    }
+
+    /// A future gives up, or is done.
+    pub(super) fn delist(&self, id: u64) {
+        let old = self.shared().with(|s| s.find(id).map(|at| s.list.remove(at)));
+        drop(old);
+    }
+
+    /// Drops what waits on the owner, whose registration is going.
+    ///
+    /// # Safety
+    /// By the owner.
+    pub(super) unsafe fn forget_own(&self) {
+        // SAFETY: by contract.
+        drop(unsafe { self.own(mem::take) });
+    }
+
+    /// The same for pollers elsewhere. There are no futures: they borrow the registration.
+    pub(super) fn forget_elsewhere(&self) {
+        if let Some(shared) = self.shared_if_made() {
+            drop(shared.with(|s| mem::take(&mut s.pollers)));
+        }
+    }
+
+    /// Makes a retired state ready to be given out again. Who still waits is woken, to wait at the new place: a
+    /// registration moved. Says whether there was somebody.
+    ///
+    /// # Safety
+    /// By the owner, past the batch in hand.
+    pub(super) unsafe fn recycle(&self) -> bool {
+        // SAFETY: by contract.
+        let found = unsafe { self.wake(Ready::ALL) };
+        // SAFETY: by contract.
+        unsafe { self.forget_own() };
+        // Relaxed, all: the registry's lock shows them to the next user.
+        let word = Word(self.word.load(Relaxed) & !(READ_CLOSED | WRITE_CLOSED));
+        self.word.store(word.0, Relaxed);
+        self.clear_kinds(word, Ready::ALL);
+        self.generation.store(self.generation.load(Relaxed).wrapping_add(1), Relaxed);
+        found
+    }
+
+    fn shared_if_made(&self) -> Option<&Lock<Shared>> {
+        // Acquire: pairs with the Release in `shared`.
+        // SAFETY: once there it stays, until this is dropped.
+        unsafe { self.shared.load(Acquire).as_ref() }
+    }
+
+    fn shared(&self) -> &Lock<Shared> {
+        if let Some(shared) = self.shared_if_made() {
+            return shared;
+        }
+        let new = Box::into_raw(Box::new(Lock::new(Shared::default())));
+        // AcqRel: shows the new one to those who find it, or the one found to us.
+        match self.shared.compare_exchange(ptr::null_mut(), new, AcqRel, Acquire) {
+            // SAFETY: as in `shared_if_made`.
+            Ok(_) => unsafe { &*new },
+            Err(old) => {
+                // SAFETY: nobody else has seen it.
+                drop(unsafe { Box::from_raw(new) });
+                // SAFETY: as in `shared_if_made`.
+                unsafe { &*old }
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn find(&self, id: u64) -> Option<usize> {
+        self.list.binary_search_by_key(&id, |waiter| waiter.id).ok()
+    }
+
+    fn will_wake(&self, at: usize, waker: &Waker) -> bool {
+        self.list[at].waker.as_ref().is_some_and(|old| old.will_wake(waker))
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        let shared = self.shared.load(Acquire);
+        if !shared.is_null() {
+            // SAFETY: made by `shared`, and nobody else is here.
+            drop(unsafe { Box::from_raw(shared) });
+        }
+    }
+}

@@ -1,0 +1,381 @@
+//! What a socket holds: the way to its shard's reactor, once it needs one.
+//!
+//! *Lazy binding.* A registration starts out bound to nothing. An operation is tried first; only one that would block binds
+//! the resource, to the reactor of the shard that it waits on, or the least loaded one's when the thread is outside of all. What
+//! arrives between the try and the binding is not lost: adding a resource reports what is ready already.
+//!
+//! *Following its task.* Where tasks move, one that settled on another shard takes its resource along: after some waits in a
+//! row from other shards the binding is given up, and the next operation that blocks binds it where it is. The threshold
+//! doubles each time, so that a task that never settles does not drag its resource around. This needs `&mut`: nobody
+//! else may be in the middle of a wait. What is shared by reference stays where it is, and is woken through the mailbox.
+//!
+//! Threads: any. The hot path, an operation on the shard of the binding, takes no lock and has no locked instruction.
+
+#![expect(unsafe_code, reason = "reaches states, which live as long as the mesh that a registration holds")]
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::os::fd::RawFd;
+use std::pin::Pin;
+use std::ptr;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use crate::context;
+use crate::coop;
+use crate::loom::atomic::Ordering::{Acquire, Relaxed, Release};
+use crate::loom::atomic::{AtomicPtr, AtomicU8};
+use crate::mesh::{Mesh, Remote};
+use crate::shard;
+use crate::util::lock::Lock;
+
+use super::interest::{Interest, Ready};
+use super::readiness::{Direction, State, Word};
+use super::registry::shutting_down;
+
+/// Waits in a row from other shards after which a resource first follows its task.
+const FOLLOW_AFTER: u8 = 4;
+
+/// A resource's place in a reactor. Drop it before the file is closed.
+pub struct Registration {
+    /// Null until bound.
+    state: AtomicPtr<State>,
+    mesh: Arc<Mesh>,
+    fd: RawFd,
+    interest: Interest,
+    /// Waits in a row from other shards, and how many of them make the resource follow.
+    foreign: AtomicU8,
+    follow_after: u8,
+    binding: Lock<()>,
+}
+
+const _: () = assert!(size_of::<Registration>() <= 24 || cfg!(loom));
+
+/// What was found ready, and when: to be cleared if it turns out to be used up.
+#[derive(Debug, Clone, Copy)]
+pub struct ReadyEvent {
+    /// What was found ready.
+    pub ready: Ready,
+    word: Word,
+}
+
+/// How an operation ended, other than by having to wait.
+type Outcome<R> = Option<io::Result<R>>;
+
+impl Registration {
+    /// A registration that is not bound yet.
+    pub fn new(mesh: &Arc<Mesh>, fd: RawFd, interest: Interest) -> Self {
+        Self {
+            state: AtomicPtr::new(ptr::null_mut()),
+            mesh: Arc::clone(mesh),
+            fd,
+            interest,
+            foreign: AtomicU8::new(0),
+            follow_after: FOLLOW_AFTER,
+            binding: Lock::new(()),
+        }
+    }
+
+    /// The mesh that the resource belongs to.
+    pub fn mesh(&self) -> &Arc<Mesh> {
+        &self.mesh
+    }
+
+    /// Binds now, for constructors that report what the kernel says to it.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says, for instance of a file that can't be watched; or that the runtime is gone.
+    pub fn bind_now(&self) -> io::Result<()> {
+        self.bind().map(drop)
+    }
+
+    /// Tries an operation until it does not block; if it does, has the task woken when it is worth another try. Of the tasks
+    /// that poll for one direction, the last is woken.
+    #[inline]
+    pub fn poll_io<R>(
+        &self,
+        cx: &mut Context<'_>,
+        direction: Direction,
+        f: impl FnMut() -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        self.poll_until(cx, direction, f, |_| false)
+    }
+
+    /// [`poll_io`](Self::poll_io) for a read or write of up to `len` bytes of a stream. A short one says that there is no more
+    /// without asking the kernel again.
+    #[inline]
+    pub fn poll_transfer(
+        &self,
+        cx: &mut Context<'_>,
+        direction: Direction,
+        len: usize,
+        f: impl FnMut() -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        self.poll_until(cx, direction, f, |n| 0 < *n && *n < len)
+    }
+
+    #[inline]
+    fn poll_until<R>(
+        &self,
+        cx: &mut Context<'_>,
+        direction: Direction,
+        mut f: impl FnMut() -> io::Result<R>,
+        is_last: impl Fn(&R) -> bool,
+    ) -> Poll<io::Result<R>> {
+        let coop = ready!(coop::poll_proceed(cx));
+        let mut tried = Word::NEVER;
+        loop {
+            let state = match self.state() {
+                Some(state) => state,
+                None => {
+                    if let Some(result) = attempt(&mut f) {
+                        coop.made_progress();
+                        return Poll::Ready(result);
+                    }
+                    self.bind()?
+                }
+            };
+            let word = state.word();
+            if !state.is_ready(word, direction, tried) {
+                ready!(self.wait(state, cx, direction, tried));
+                continue;
+            }
+            if word.is_shutdown() {
+                return Poll::Ready(Err(shutting_down()));
+            }
+            match attempt(&mut f) {
+                Some(result) => {
+                    // The end is not cleared: no event would say again that it is there.
+                    if result.as_ref().is_ok_and(&is_last) && !word.is_closed(direction) {
+                        state.clear(word, direction);
+                    }
+                    coop.made_progress();
+                    return Poll::Ready(result);
+                }
+                None => {
+                    state.clear(word, direction);
+                    tried = word;
+                }
+            }
+        }
+    }
+
+    /// Waits for a direction to be ready without trying it. Of the tasks that poll for one direction, the last is woken.
+    pub fn poll_ready(&self, cx: &mut Context<'_>, direction: Direction) -> Poll<io::Result<ReadyEvent>> {
+        let coop = ready!(coop::poll_proceed(cx));
+        loop {
+            let state = self.bound()?;
+            if let Some(event) = event(state, direction.interest(), Word::NEVER)? {
+                coop.made_progress();
+                return Poll::Ready(Ok(event));
+            }
+            ready!(self.wait(state, cx, direction, Word::NEVER));
+        }
+    }
+
+    /// Tries an operation if what it takes is ready, or may be.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` if it is not.
+    pub fn try_io<R>(&self, interest: Interest, f: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
+        let Some(state) = self.state() else { return f() };
+        let Some(event) = event(state, interest, Word::NEVER)? else {
+            return Err(io::ErrorKind::WouldBlock.into());
+        };
+        let result = f();
+        if would_block(&result) {
+            self.clear_readiness(event);
+        }
+        result
+    }
+
+    /// Waits until something of the interest is ready. Any number of tasks may.
+    pub fn readiness(&self, interest: Interest) -> Readiness<'_> {
+        Readiness { registration: self, interest, tried: Word::NEVER, id: 0 }
+    }
+
+    /// Tries an operation until it does not block. Any number of tasks may.
+    pub async fn async_io<R>(
+        &self,
+        interest: Interest,
+        mut f: impl FnMut() -> io::Result<R>,
+    ) -> io::Result<R> {
+        let mut tried = Word::NEVER;
+        loop {
+            let event = match self.state() {
+                Some(_) => Some(Readiness { registration: self, interest, tried, id: 0 }.await?),
+                None => None,
+            };
+            let coop = poll_fn(coop::poll_proceed).await;
+            if let Some(result) = attempt(&mut f) {
+                coop.made_progress();
+                return result;
+            }
+            match event {
+                Some(event) => {
+                    self.clear_readiness(event);
+                    tried = event.word;
+                }
+                None => drop(self.bound()?),
+            }
+        }
+    }
+
+    /// What was found ready is used up. What became ready since stays.
+    pub fn clear_readiness(&self, event: ReadyEvent) {
+        if let Some(state) = self.state() {
+            state.clear_kinds(event.word, event.ready);
+        }
+    }
+
+    /// Gives the binding up if the task that uses the resource has settled on another shard. To be called before an
+    /// operation by who has the resource to itself.
+    #[inline]
+    pub fn follow(&mut self) {
+        // Relaxed: exclusive.
+        if self.foreign.load(Relaxed) >= self.follow_after {
+            self.unbind(true);
+            self.foreign.store(0, Relaxed);
+            self.follow_after = self.follow_after.saturating_mul(2);
+        }
+    }
+
+    /// The shard whose reactor watches the resource, if one does.
+    pub fn home(&self) -> Option<&Remote> {
+        // SAFETY: part of the mesh that this holds.
+        self.state().map(|state| unsafe { &*state.home })
+    }
+
+    #[inline(always)]
+    fn state(&self) -> Option<&State> {
+        // Acquire: pairs with the Release in `bind`.
+        // SAFETY: states live as long as the mesh.
+        unsafe { self.state.load(Acquire).as_ref() }
+    }
+
+    #[inline]
+    fn bound(&self) -> io::Result<&State> {
+        self.state().map_or_else(|| self.bind(), Ok)
+    }
+
+    #[cold]
+    fn bind(&self) -> io::Result<&State> {
+        // A system call under a spinning lock: it is short, and two tasks rarely wait first for the same resource.
+        self.binding.with(|()| {
+            if let Some(state) = self.state() {
+                return Ok(state);
+            }
+            let here = shard::current(|local| {
+                local.filter(|local| Arc::ptr_eq(local.mesh(), &self.mesh)).map(|local| local.remote().id())
+            });
+            let home = here.map_or_else(|| self.mesh.least_loaded(), |id| self.mesh.remote(id));
+            let registry = home.registry().ok_or_else(|| io::Error::other("the shard has no reactor"))?;
+            let state = registry.add(home, self.fd, self.interest)?;
+            // Release: shows the state to whoever finds the pointer.
+            self.state.store(state.as_ptr(), Release);
+            // SAFETY: states live as long as the mesh.
+            Ok(unsafe { state.as_ref() })
+        })
+    }
+
+    fn unbind(&mut self, moves: bool) {
+        // Relaxed: exclusive.
+        if let (Some(state), Some(registry)) = (self.state(), self.home().and_then(Remote::registry)) {
+            registry.remove(state, self.fd, moves);
+            self.state.store(ptr::null_mut(), Relaxed);
+        }
+    }
+
+    /// Has the task woken; ready if there is no need to wait any more.
+    #[inline]
+    fn wait(&self, state: &State, cx: &mut Context<'_>, direction: Direction, tried: Word) -> Poll<()> {
+        let here = context::remote();
+        if state.home == here {
+            // Relaxed: a hint. The look first: usually there is nothing to write.
+            if self.foreign.load(Relaxed) != 0 {
+                self.foreign.store(0, Relaxed);
+            }
+            // SAFETY: on the owner, as just compared.
+            unsafe { state.wait_own(direction, cx.waker()) };
+            return Poll::Pending;
+        }
+        if !here.is_null() && self.mesh.steals() {
+            // Relaxed: a hint.
+            self.foreign.store(self.foreign.load(Relaxed).saturating_add(1), Relaxed);
+        }
+        if state.wait_elsewhere(direction, cx.waker(), tried) { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.unbind(false);
+    }
+}
+
+/// Runs an operation; `None` if it would block.
+#[inline]
+fn attempt<R>(f: &mut impl FnMut() -> io::Result<R>) -> Outcome<R> {
+    loop {
+        match f() {
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return None,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            result => return Some(result),
+        }
+    }
+}
+
+fn would_block<R>(result: &io::Result<R>) -> bool {
+    result.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock)
+}
+
+fn event(state: &State, interest: Interest, tried: Word) -> io::Result<Option<ReadyEvent>> {
+    let word = state.word();
+    if word.is_shutdown() {
+        return Err(shutting_down());
+    }
+    let ready = state.ready(word, interest, tried);
+    Ok((!ready.is_empty()).then_some(ReadyEvent { ready, word }))
+}
+
+/// Waits for readiness: see [`Registration::readiness`].
+///
+/// # Cancel safety
+///
+/// Readiness is found, not taken: nothing is lost when this is dropped.
+#[must_use = "futures do nothing unless polled"]
+pub struct Readiness<'a> {
+    registration: &'a Registration,
+    interest: Interest,
+    /// When the operation was last tried and would have blocked.
+    tried: Word,
+    /// Zero until it waits.
+    id: u64,
+}
+
+impl Future for Readiness<'_> {
+    type Output = io::Result<ReadyEvent>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        // Bound once, for good: unbinding takes the registration that this borrows.
+        let state = this.registration.bound()?;
+        let mut event = event(state, this.interest, this.tried)?;
+        if event.is_none() {
+            state.enlist(&mut this.id, this.interest, cx.waker());
+            // U3: see `readiness`.
+            event = self::event(state, this.interest, this.tried)?;
+        }
+        event.map_or(Poll::Pending, |event| Poll::Ready(Ok(event)))
+    }
+}
+
+impl Drop for Readiness<'_> {
+    fn drop(&mut self) {
+        if let (Some(state), 1..) = (self.registration.state(), self.id) {
+            state.delist(self.id);
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! The remote half of a reactor: adds resources to it, and takes them away.
+//!
+//! Here: the memory of the states, by index, and the kernel's interest list.
+//! Not here: events, and making a retired state usable again; both are the [owner's](super::Reactor).
+//! Threads: any.
+//!
+//! A token is a state's index and generation. Indices are given out again only after the owner recycled them, between two
+//! batches of events, so within a batch a token means one registration. Across batches the generation tells: a resource
+//! that closed its file behind our back may go on sending events through a duplicate, and these must reach nobody.
+
+#![expect(unsafe_code, reason = "states live as long as the registry, and are handed out by pointer")]
+
+use std::io;
+use std::mem;
+use std::os::fd::RawFd;
+use std::ptr::NonNull;
+
+use mio::Token;
+use mio::unix::SourceFd;
+
+use crate::context;
+use crate::loom::atomic::AtomicBool;
+use crate::loom::atomic::Ordering::{Relaxed, SeqCst};
+use crate::mesh::Remote;
+use crate::util::lock::Lock;
+
+use super::interest::Interest;
+use super::readiness::State;
+
+/// States allocated at once: about 5 KiB.
+const CHUNK_LEN: usize = 64;
+
+/// The answer to I/O on a runtime that is gone.
+pub(super) fn shutting_down() -> io::Error {
+    io::Error::other("A Tokio 1.x context was found, but it is being shutdown.")
+}
+
+/// See the module's head.
+pub struct Registry {
+    epoll: mio::Registry,
+    slots: Lock<Slots>,
+    /// Something is in `Slots::retired`.
+    has_retired: AtomicBool,
+}
+
+#[derive(Default)]
+struct Slots {
+    /// Boxes, as pointers: states are used while the list grows.
+    chunks: Vec<NonNull<[State]>>,
+    free: Vec<u32>,
+    retired: Vec<u32>,
+    closed: bool,
+}
+
+// SAFETY: the pointers are boxes of this alone, and a `State` may go to any thread.
+unsafe impl Send for Slots {}
+
+impl Registry {
+    pub(super) fn new(epoll: mio::Registry) -> Self {
+        Self { epoll, slots: Lock::new(Slots::default()), has_retired: AtomicBool::new(false) }
+    }
+
+    /// Watches a resource. `home` is the shard of this registry. The state lives as long as the registry.
+    pub(super) fn add(&self, home: &Remote, fd: RawFd, interest: Interest) -> io::Result<NonNull<State>> {
+        let state = self.slots.with(|slots| slots.take(home)).ok_or_else(shutting_down)?;
+        // SAFETY: states live as long as the registry.
+        let (index, generation) = unsafe { (state.as_ref().index, state.as_ref().generation.load(Relaxed)) };
+        let added = self.epoll.register(&mut SourceFd(&fd), token(index, generation), interest.to_mio());
+        match added {
+            Ok(()) => Ok(state),
+            Err(error) => {
+                // No event can have come of it.
+                self.slots.with(|slots| slots.free.push(index));
+                Err(error)
+            }
+        }
+    }
+
+    /// Stops watching a resource, whose registration does not use the state any more. If it moves, whoever is left
+    /// waiting is woken to wait at the new place.
+    pub(super) fn remove(&self, state: &State, fd: RawFd, moves: bool) {
+        // It fails if the file is closed already, by misuse of `AsyncFd`; then it sends nothing more, or what it sends
+        // reaches nobody.
+        let _ = self.epoll.deregister(&mut SourceFd(&fd));
+        let owner = context::remote() == state.home;
+        if !moves {
+            state.forget_elsewhere();
+            if owner {
+                // SAFETY: by the owner, as just compared.
+                unsafe { state.forget_own() };
+            }
+        }
+        self.slots.with(|slots| slots.retired.push(state.index));
+        // SeqCst: publishes for a sleeper, who looks when it has announced sleep (see `crate::park`).
+        self.has_retired.store(true, SeqCst);
+        if !owner {
+            // SAFETY: shards live as long as their registry's users.
+            unsafe { &*state.home }.wake();
+        }
+    }
+
+    /// Whether there is something to recycle.
+    #[inline]
+    pub(super) fn has_retired(&self) -> bool {
+        self.has_retired.load(SeqCst)
+    }
+
+    /// Recycles what is retired; true if that woke somebody.
+    ///
+    /// # Safety
+    /// By the owner, between two batches.
+    #[cold]
+    pub(super) unsafe fn recycle(&self) -> bool {
+        self.has_retired.store(false, SeqCst);
+        let mut woke = false;
+        let mut all = self.slots.with(|slots| mem::take(&mut slots.retired));
+        for index in &all {
+            let state = self.slots.with(|slots| slots.get(*index));
+            // SAFETY: by contract; states live as long as the registry.
+            woke |= unsafe { state.as_ref().recycle() };
+        }
+        self.slots.with(|slots| slots.free.append(&mut all));
+        woke
+    }
+
+    /// Refuses resources from now on.
+    pub(super) fn close(&self) {
+        self.slots.with(|slots| slots.closed = true);
+    }
+
+    /// The chunks of states from the given one on.
+    pub(super) fn chunks_from(&self, first: usize, mut f: impl FnMut(&[State])) {
+        let chunks = self.slots.with(|slots| slots.chunks[first..].to_vec());
+        for chunk in chunks {
+            // SAFETY: states live as long as the registry, at their places.
+            f(unsafe { chunk.as_ref() });
+        }
+    }
+}
+
+impl Slots {
+    fn take(&mut self, home: &Remote) -> Option<NonNull<State>> {
+        if self.closed {
+            return None;
+        }
+        if self.free.is_empty() {
+            let first = (self.chunks.len() * CHUNK_LEN) as u32;
+            let indices = first..first + CHUNK_LEN as u32;
+            let chunk: Box<[State]> = indices.clone().map(|index| State::new(home, index)).collect();
+            self.chunks.push(NonNull::from(Box::leak(chunk)));
+            self.free.extend(indices.rev());
+        }
+        self.free.pop().map(|index| self.get(index))
+    }
+
+    fn get(&self, index: u32) -> NonNull<State> {
+        // SAFETY: chunks live as long as this.
+        let chunk = unsafe { self.chunks[index as usize / CHUNK_LEN].as_ref() };
+        NonNull::from(&chunk[index as usize % CHUNK_LEN])
+    }
+}
+
+impl Drop for Slots {
+    fn drop(&mut self) {
+        for chunk in &self.chunks {
+            // SAFETY: a leaked box; those who use its states keep the registry.
+            drop(unsafe { Box::from_raw(chunk.as_ptr()) });
+        }
+    }
+}
+
+const _: () = assert!(usize::BITS == 64, "a token holds an index and a generation");
+
+fn token(index: u32, generation: u32) -> Token {
+    Token((u64::from(generation) << 32 | u64::from(index)) as usize)
+}
+
+/// The chunk, the place in it, and the generation.
+#[inline]
+pub(super) fn parse(token: Token) -> (usize, usize, u32) {
+    let index = token.0 as u32 as usize;
+    (index / CHUNK_LEN, index % CHUNK_LEN, (token.0 as u64 >> 32) as u32)
+}
