@@ -15,7 +15,7 @@ use std::task::{Context, Poll, Waker, ready};
 
 use corelane_shards::loom::{Arc, Mutex};
 
-use super::coop::RestoreOnPending;
+use super::coop::Proceed;
 use super::split::lock;
 use super::{AsyncRead, AsyncWrite, ReadBuf, ReadHalf, WriteHalf, poll_proceed, split};
 
@@ -75,7 +75,7 @@ pub fn duplex(max_buf_size: usize) -> (DuplexStream, DuplexStream) {
 type Step<T> = (Poll<io::Result<T>>, Option<Waker>);
 
 /// Ends a step, with no lock held any more.
-fn finish<T>(coop: RestoreOnPending, (poll, waker): Step<T>) -> Poll<io::Result<T>> {
+fn finish<T>(coop: Proceed, (poll, waker): Step<T>) -> Poll<io::Result<T>> {
     if poll.is_ready() {
         coop.made_progress();
         wake(waker);

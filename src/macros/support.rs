@@ -5,6 +5,7 @@
 
 pub use corelane_macros::{__join, __select, __try_join};
 
+use corelane_shards::coop;
 use pin_project_lite::pin_project;
 use std::cell::Cell;
 use std::future::{Future, IntoFuture};
@@ -38,8 +39,12 @@ pub fn wrap(index: usize, count: usize) -> usize {
 
 /// Ready while the task may go on; pending, with a wake on its way, once it has used up its budget.
 #[inline]
-pub fn poll_budget_available(_context: &mut Context<'_>) -> Poll<()> {
-    Poll::Ready(())
+pub fn poll_budget_available(context: &mut Context<'_>) -> Poll<()> {
+    if coop::has_budget_remaining() {
+        return Poll::Ready(());
+    }
+    context.waker().wake_by_ref();
+    Poll::Pending
 }
 
 pin_project! {

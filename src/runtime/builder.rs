@@ -1,0 +1,484 @@
+//! How a runtime is described.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use corelane_shards::config::{self as engine, Reach, Site};
+use corelane_shards::mesh::{Mesh, ShardId};
+use corelane_shards::park::Spin;
+use corelane_shards::timer::Clock;
+
+use crate::config::{AutoOr, Config, Flavor, OnError, Pin, Place, Steal};
+use crate::topology::{Plan, ShardPlan, Topology};
+
+use super::block_on::Seat;
+use super::blocking::PoolConfig;
+use super::handle::RuntimeFlavor;
+use super::inner::{Callback, Hooks, Inner, Parts};
+use super::local_runtime::{LocalOptions, LocalRuntime};
+use super::runtime::Runtime;
+use super::worker::{self, Order};
+
+type NameFn = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// Describes a runtime, then builds it.
+///
+/// What is set here overrides the config file, which overrides the defaults. The file is the one given to
+/// [`config_file`](Self::config_file), or else the one that `CORELANE_CONFIG` names.
+///
+/// # Examples
+///
+/// ```
+/// let runtime = corelane::runtime::Builder::new_sharded().worker_threads(1).enable_all().build()?;
+/// assert_eq!(runtime.block_on(async { 1 + 1 }), 2);
+/// # std::io::Result::Ok(())
+/// ```
+pub struct Builder {
+    flavor: Flavor,
+    source: Source,
+    worker_threads: Option<usize>,
+    max_blocking_threads: Option<usize>,
+    keep_alive: Option<Duration>,
+    thread_name: NameFn,
+    stack_size: Option<usize>,
+    hooks: Hooks,
+    enable_io: bool,
+    enable_time: bool,
+    start_paused: bool,
+    name: Option<String>,
+}
+
+/// Where settings come from that the builder was not told.
+enum Source {
+    Environment,
+    File(PathBuf),
+    Given(Box<Config>),
+}
+
+/// The name of worker threads unless the builder was told another.
+const THREAD_NAME: &str = "corelane-worker";
+
+impl Builder {
+    fn new(flavor: Flavor) -> Self {
+        Self {
+            flavor,
+            source: Source::Environment,
+            worker_threads: None,
+            max_blocking_threads: None,
+            keep_alive: None,
+            thread_name: Arc::new(|| THREAD_NAME.into()),
+            stack_size: None,
+            hooks: Hooks::default(),
+            enable_io: false,
+            enable_time: false,
+            start_paused: false,
+            name: None,
+        }
+    }
+
+    /// One pinned shard for each core that the process may use; tasks stay on the shard they were put on.
+    pub fn new_sharded() -> Self {
+        Self::new(Flavor::Sharded)
+    }
+
+    /// Shards on threads that are not pinned; tasks go to idle workers.
+    pub fn new_multi_thread() -> Self {
+        Self::new(Flavor::MultiThread)
+    }
+
+    /// One shard, on the thread that calls `block_on`.
+    pub fn new_current_thread() -> Self {
+        Self::new(Flavor::CurrentThread)
+    }
+
+    /// Reads settings from this file, relative to the current directory. The file's `flavor` does not count: the constructor
+    /// chose. Errors are reported by [`build`](Self::build).
+    pub fn config_file(&mut self, path: impl Into<PathBuf>) -> &mut Self {
+        self.source = Source::File(path.into());
+        self
+    }
+
+    /// Takes settings from a config that was read or made before.
+    pub fn config(&mut self, config: Config) -> &mut Self {
+        self.source = Source::Given(Box::new(config));
+        self
+    }
+
+    /// The kind of runtime that a config asks for, with its settings.
+    pub fn from_config(config: Config) -> Self {
+        let mut builder = Self::new(config.runtime.flavor);
+        builder.config(config);
+        builder
+    }
+
+    /// How many shards with threads of their own. The default is what the placement gives (sharded), or as many as the
+    /// process may use CPUs (multi-thread). A current-thread runtime has none and ignores it.
+    ///
+    /// # Panics
+    ///
+    /// If zero.
+    #[track_caller]
+    pub fn worker_threads(&mut self, val: usize) -> &mut Self {
+        assert!(val > 0, "Worker threads cannot be set to 0");
+        self.worker_threads = Some(val);
+        self
+    }
+
+    /// How many threads the blocking pool may have; 512 by default.
+    ///
+    /// # Panics
+    ///
+    /// If zero.
+    #[track_caller]
+    pub fn max_blocking_threads(&mut self, val: usize) -> &mut Self {
+        assert!(val > 0, "Max blocking threads cannot be set to 0");
+        self.max_blocking_threads = Some(val);
+        self
+    }
+
+    /// How long an idle thread of the blocking pool waits for work; 10 s by default.
+    pub fn thread_keep_alive(&mut self, duration: Duration) -> &mut Self {
+        self.keep_alive = Some(duration);
+        self
+    }
+
+    /// The name of the runtime's threads.
+    pub fn thread_name(&mut self, val: impl Into<String>) -> &mut Self {
+        let name = val.into();
+        self.thread_name_fn(move || name.clone())
+    }
+
+    /// A function that names each thread.
+    pub fn thread_name_fn<F>(&mut self, f: F) -> &mut Self
+    where
+        F: Fn() -> String + Send + Sync + 'static,
+    {
+        self.thread_name = Arc::new(f);
+        self
+    }
+
+    /// The name of the runtime, for its handles to tell.
+    pub fn name(&mut self, val: impl Into<String>) -> &mut Self {
+        let name = val.into();
+        assert!(!name.trim().is_empty(), "runtime name shouldn't be empty");
+        self.name = Some(name);
+        self
+    }
+
+    /// The stack size of the runtime's threads in bytes.
+    pub fn thread_stack_size(&mut self, val: usize) -> &mut Self {
+        self.stack_size = Some(val);
+        self
+    }
+
+    /// Called on each thread when it starts, blocking threads included, before it takes work.
+    pub fn on_thread_start<F>(&mut self, f: F) -> &mut Self
+    where
+        F: Fn() + Send + Sync + 'static,
+    {
+        self.hooks.start = Some(Arc::new(f));
+        self
+    }
+
+    /// Called on each thread before it ends, blocking threads included.
+    pub fn on_thread_stop<F>(&mut self, f: F) -> &mut Self
+    where
+        F: Fn() + Send + Sync + 'static,
+    {
+        self.hooks.stop = Some(Arc::new(f));
+        self
+    }
+
+    /// Called by a worker that has nothing to do, in the runtime's context. If it spawns or wakes something, the worker
+    /// goes on instead of sleeping.
+    pub fn on_thread_park<F>(&mut self, f: F) -> &mut Self
+    where
+        F: Fn() + Send + Sync + 'static,
+    {
+        self.hooks.park = Some(Arc::new(f));
+        self
+    }
+
+    /// Called by a worker that comes back from sleep.
+    pub fn on_thread_unpark<F>(&mut self, f: F) -> &mut Self
+    where
+        F: Fn() + Send + Sync + 'static,
+    {
+        self.hooks.unpark = Some(Arc::new(f));
+        self
+    }
+
+    /// Enables I/O and timers.
+    pub fn enable_all(&mut self) -> &mut Self {
+        self.enable_io().enable_time()
+    }
+
+    /// Enables sockets and signals. Without it making one panics.
+    pub fn enable_io(&mut self) -> &mut Self {
+        self.enable_io = true;
+        self
+    }
+
+    /// Enables timers. Without it making one panics.
+    pub fn enable_time(&mut self) -> &mut Self {
+        self.enable_time = true;
+        self
+    }
+
+    /// Starts with a paused clock, for tests; see [`time::pause`](crate::time::pause).
+    ///
+    /// # Panics
+    ///
+    /// [`build`](Self::build) does, unless the runtime is a current-thread one.
+    pub fn start_paused(&mut self, start_paused: bool) -> &mut Self {
+        self.start_paused = start_paused;
+        self
+    }
+
+    /// Builds the runtime and starts its threads.
+    ///
+    /// # Errors
+    ///
+    /// A config file that is wrong, a placement that this machine cannot do, a thread or file descriptor that the
+    /// system refuses.
+    pub fn build(&mut self) -> io::Result<Runtime> {
+        self.build_with(false)
+    }
+
+    /// Builds a runtime that stays on this thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Self::build).
+    ///
+    /// # Panics
+    ///
+    /// Unless the builder is for a current-thread runtime.
+    #[track_caller]
+    pub fn build_local(&mut self, options: LocalOptions) -> io::Result<LocalRuntime> {
+        let _ = options;
+        assert!(
+            self.flavor == Flavor::CurrentThread,
+            "Only current_thread is supported when building a local runtime"
+        );
+        Ok(LocalRuntime::from_runtime(self.build_with(true)?))
+    }
+
+    fn build_with(&mut self, local: bool) -> io::Result<Runtime> {
+        if self.flavor == Flavor::CurrentThread { self.build_current(local) } else { self.build_threads() }
+    }
+
+    fn read_config(&self) -> io::Result<Config> {
+        Ok(match &self.source {
+            Source::Environment => Config::from_env()?.unwrap_or_default(),
+            Source::File(path) => Config::from_file(path)?,
+            Source::Given(config) => (**config).clone(),
+        })
+    }
+
+    fn build_current(&self, local: bool) -> io::Result<Runtime> {
+        let config = self.read_config()?;
+        let engine = engine::Config {
+            local_tasks: local,
+            // The thread is the caller's and not pinned: looking would take time from whoever else runs there.
+            spin: if config.scheduler.spin_us == AutoOr::Auto {
+                Spin::Fixed(Duration::ZERO)
+            } else {
+                spin(&config, true)
+            },
+            ..engine_config(&config, vec![Site::default()])
+        };
+        let clock = Clock::new();
+        if self.start_paused {
+            crate::time::pause_clock(&clock);
+        }
+        let mesh = Mesh::new(engine, clock);
+        let seat = Seat::new(worker::build_shard_of(&mesh, ShardId(0))?);
+        let inner = Inner::new(self.parts(&config, mesh, RuntimeFlavor::CurrentThread, Some(seat), 0, &[]));
+        Ok(Runtime::from_parts(inner, Vec::new()))
+    }
+
+    fn build_threads(&self) -> io::Result<Runtime> {
+        assert!(!self.start_paused, "`start_paused` requires a current-thread runtime");
+        let mut config = self.read_config()?;
+        let (flavor, places, sites, may_spin, pool_cpus, warnings) = match self.flavor {
+            Flavor::MultiThread => {
+                if config.scheduler.steal == Steal::Off {
+                    config.scheduler.steal = Steal::All;
+                }
+                let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+                let workers = self.worker_threads.unwrap_or(match config.placement.shards {
+                    AutoOr::Number(shards) => shards as usize,
+                    AutoOr::Auto => cpus,
+                });
+                (
+                    RuntimeFlavor::MultiThread,
+                    vec![None; workers],
+                    vec![Site::default(); workers],
+                    false,
+                    vec![],
+                    vec![],
+                )
+            }
+            _ => {
+                // Read before any thread is pinned: what a thread is allowed is what its parent was.
+                let topology = Topology::discover();
+                if let Some(workers) = self.worker_threads {
+                    config.placement.shards = AutoOr::Number(workers as u32);
+                    if workers > topology.allowed().len() {
+                        config.placement.pin = Pin::None;
+                    }
+                }
+                let plan = Plan::new(&topology, &config)?;
+                let sites = plan.shards.iter().map(|shard| site(&topology, shard)).collect();
+                let places = plan.shards.into_iter().map(Some).collect::<Vec<_>>();
+                (RuntimeFlavor::Sharded, places, sites, plan.may_spin, plan.blocking_cpus, plan.warnings)
+            }
+        };
+        if config.placement.on_error == OnError::Warn {
+            for warning in &warnings {
+                eprintln!("corelane: {warning}");
+            }
+        }
+        let engine = engine::Config { spin: spin(&config, may_spin), ..engine_config(&config, sites) };
+        let mesh = Mesh::new(engine, Clock::new());
+        let workers = places.len();
+        let inner = Inner::new(self.parts(&config, mesh, flavor, None, workers, &pool_cpus));
+        let (started, reports) = mpsc::channel();
+        let mut threads = Vec::with_capacity(workers);
+        let mut failed = None;
+        for (id, place) in places.into_iter().enumerate() {
+            let order = Order {
+                id: ShardId(id as u32),
+                place,
+                on_error: config.placement.on_error,
+                thread_name: (self.thread_name)(),
+                stack_size: self.stack_size,
+            };
+            match worker::start(&inner, order, started.clone()) {
+                Ok(thread) => threads.push(thread),
+                Err(error) => {
+                    failed = Some(error);
+                    (id..workers).for_each(|_| inner.worker_ended());
+                    break;
+                }
+            }
+        }
+        drop(started);
+        for report in reports {
+            match report {
+                Ok(None) => {}
+                Ok(Some(warning)) if config.placement.on_error == OnError::Warn => {
+                    eprintln!("corelane: {warning}")
+                }
+                Ok(Some(_)) => {}
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        let runtime = Runtime::from_parts(inner, threads);
+        match failed {
+            None => Ok(runtime),
+            Some(error) => {
+                runtime.shutdown_background();
+                Err(error)
+            }
+        }
+    }
+
+    fn parts(
+        &self,
+        config: &Config,
+        mesh: Arc<Mesh>,
+        flavor: RuntimeFlavor,
+        seat: Option<Seat>,
+        workers: usize,
+        pool_cpus: &[u32],
+    ) -> Parts {
+        let pool = PoolConfig {
+            max_threads: self.max_blocking_threads.unwrap_or(config.blocking.max_threads as usize),
+            keep_alive: self
+                .keep_alive
+                .unwrap_or(Duration::from_millis(u64::from(config.blocking.keep_alive_ms))),
+            stack_size: self.stack_size,
+            thread_name: Arc::clone(&self.thread_name),
+            on_start: pool_start(self.hooks.start.clone(), pool_cpus),
+            on_stop: self.hooks.stop.clone(),
+            ..PoolConfig::default()
+        };
+        Parts {
+            mesh,
+            flavor,
+            name: self.name.clone(),
+            hooks: self.hooks.clone(),
+            io_enabled: self.enable_io,
+            time_enabled: self.enable_time,
+            seat,
+            pool,
+            workers,
+        }
+    }
+}
+
+/// What a pool thread does first: leaves the CPUs of the shard whose thread started it, then calls the hook.
+fn pool_start(hook: Option<Callback>, cpus: &[u32]) -> Option<Callback> {
+    if cpus.is_empty() {
+        return hook;
+    }
+    let cpus = cpus.to_vec();
+    Some(Arc::new(move || {
+        // A refusal leaves the thread where it is, which is slower and not wrong.
+        let _ = crate::topology::pin::pin(&cpus);
+        if let Some(hook) = &hook {
+            hook();
+        }
+    }))
+}
+
+fn engine_config(config: &Config, sites: Vec<Site>) -> engine::Config {
+    let shards = sites.len();
+    engine::Config {
+        sites,
+        steal: match config.scheduler.steal {
+            Steal::Off => Reach::Off,
+            Steal::Llc => Reach::Llc,
+            Steal::Numa => Reach::Numa,
+            Steal::All => Reach::All,
+        },
+        place: match config.scheduler.place {
+            Place::Balanced => engine::Place::Balanced,
+            Place::Local => engine::Place::Local,
+        },
+        quantum_us: config.scheduler.quantum_us,
+        timer_resolution_us: config.timer.resolution_us,
+        ..engine::Config::new(shards)
+    }
+}
+
+fn spin(config: &Config, may_spin: bool) -> Spin {
+    match config.scheduler.spin_us {
+        AutoOr::Auto if may_spin => Spin::Auto,
+        AutoOr::Auto => Spin::Fixed(Duration::ZERO),
+        AutoOr::Number(us) => Spin::Fixed(Duration::from_micros(u64::from(us))),
+    }
+}
+
+/// Where a shard is, as far as stealing cares; unknown places are all the same.
+fn site(topology: &Topology, shard: &ShardPlan) -> Site {
+    let cpu = shard.cpus.first().and_then(|id| topology.cpus.iter().find(|cpu| cpu.id == *id));
+    let known = |id: Option<u32>| id.map_or(0, |id| id + 1);
+    cpu.map_or(Site::default(), |cpu| Site { llc: known(cpu.llc), node: known(cpu.node) })
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("flavor", &self.flavor)
+            .field("worker_threads", &self.worker_threads)
+            .field("max_blocking_threads", &self.max_blocking_threads)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}

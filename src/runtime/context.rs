@@ -1,0 +1,188 @@
+//! Which runtime a thread is in, and whether it may block.
+//!
+//! The thread-local holds a bare pointer. It is sound because whoever sets it keeps the runtime's inner half alive until it
+//! is set back: a `block_on` and a worker by their own reference, an [`EnterGuard`] by one that it owns, which a forgotten
+//! guard leaks together with the pointer. Guards dropped in another order than they were made would set back a pointer
+//! that nobody keeps; a depth finds that out.
+//!
+//! Threads: each its own.
+
+#![expect(unsafe_code, reason = "borrows the runtime that the thread is in through a bare pointer")]
+
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::ptr;
+
+use crate::error;
+
+use super::handle::{Handle, TryCurrentError};
+use super::inner::Inner;
+
+/// What a thread may do about blocking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Blocking {
+    /// Not driving tasks: may block.
+    Allowed,
+    /// Driving tasks of a shard whose movable tasks others can take over.
+    InPlaceOnly,
+    /// Driving tasks.
+    Forbidden,
+}
+
+struct ThreadContext {
+    runtime: Cell<*const Inner>,
+    depth: Cell<usize>,
+    blocking: Cell<Blocking>,
+}
+
+thread_local! {
+    static CONTEXT: ThreadContext = const {
+        ThreadContext {
+            runtime: Cell::new(ptr::null()),
+            depth: Cell::new(0),
+            blocking: Cell::new(Blocking::Allowed),
+        }
+    };
+}
+
+/// Runs `f` with the runtime this thread is in.
+#[inline]
+pub(crate) fn with<R>(f: impl FnOnce(Option<&Inner>) -> R) -> R {
+    let runtime = CONTEXT.with(|context| context.runtime.get());
+    // SAFETY: whoever set the pointer keeps the runtime alive until it is set back, and `f` can't set it back beyond this
+    // point: guards are dropped in order or not at all.
+    f(unsafe { runtime.as_ref() })
+}
+
+/// Runs `f` with the runtime this thread is in.
+///
+/// # Panics
+///
+/// If there is none.
+#[track_caller]
+pub(crate) fn with_current<R>(f: impl FnOnce(&Inner) -> R) -> R {
+    let caller = std::panic::Location::caller();
+    with(|inner| match inner {
+        Some(inner) => f(inner),
+        None => no_runtime(caller),
+    })
+}
+
+#[cold]
+#[track_caller]
+fn no_runtime(_: &std::panic::Location<'_>) -> ! {
+    panic!("{}", error::NO_RUNTIME)
+}
+
+/// A handle to the runtime this thread is in.
+pub(crate) fn current() -> Result<Handle, TryCurrentError> {
+    with(|inner| inner.map(Inner::handle)).ok_or(TryCurrentError)
+}
+
+/// Whether this thread may block.
+pub(crate) fn blocking() -> Blocking {
+    CONTEXT.with(|context| context.blocking.get())
+}
+
+/// Puts the thread into a runtime until it drops; what was before comes back.
+pub(crate) struct Entered<'a> {
+    before: *const Inner,
+    blocking: Blocking,
+    depth: usize,
+    _inner: PhantomData<&'a Inner>,
+}
+
+/// Enters a runtime for a scope that holds a reference to it.
+pub(crate) fn enter(inner: &Inner, blocking: Blocking) -> Entered<'_> {
+    CONTEXT.with(|context| {
+        context.depth.set(context.depth.get() + 1);
+        Entered {
+            before: context.runtime.replace(inner),
+            blocking: context.blocking.replace(blocking),
+            depth: context.depth.get(),
+            _inner: PhantomData,
+        }
+    })
+}
+
+impl Drop for Entered<'_> {
+    #[track_caller]
+    fn drop(&mut self) {
+        let in_order = CONTEXT.with(|context| {
+            if context.depth.get() != self.depth {
+                return false;
+            }
+            context.depth.set(self.depth - 1);
+            context.runtime.set(self.before);
+            context.blocking.set(self.blocking);
+            true
+        });
+        if !in_order && !std::thread::panicking() {
+            panic!("{}", error::GUARD_ORDER);
+        }
+    }
+}
+
+/// Changes what the thread may do about blocking until the guard drops.
+pub(crate) struct BlockingGuard(Blocking);
+
+pub(crate) fn set_blocking(blocking: Blocking) -> BlockingGuard {
+    BlockingGuard(CONTEXT.with(|context| context.blocking.replace(blocking)))
+}
+
+impl Drop for BlockingGuard {
+    fn drop(&mut self) {
+        CONTEXT.with(|context| context.blocking.set(self.0));
+    }
+}
+
+/// Keeps the thread in a runtime's context; made by [`Handle::enter`] and [`Runtime::enter`](super::Runtime::enter).
+///
+/// # Panics
+///
+/// When dropped before a guard that was made after it on the same thread.
+#[derive(Debug)]
+#[must_use = "dropping the guard leaves the runtime's context"]
+pub struct EnterGuard<'a> {
+    entered: std::mem::ManuallyDrop<EnteredOwned>,
+    _lifetime: PhantomData<&'a Handle>,
+}
+
+#[derive(Debug)]
+struct EnteredOwned {
+    handle: Handle,
+    before: *const Inner,
+    depth: usize,
+}
+
+impl EnterGuard<'_> {
+    pub(crate) fn new(handle: Handle) -> Self {
+        let entered = CONTEXT.with(|context| {
+            context.depth.set(context.depth.get() + 1);
+            let before = context.runtime.replace(handle.inner_ptr());
+            EnteredOwned { handle, before, depth: context.depth.get() }
+        });
+        Self { entered: std::mem::ManuallyDrop::new(entered), _lifetime: PhantomData }
+    }
+}
+
+impl Drop for EnterGuard<'_> {
+    #[track_caller]
+    fn drop(&mut self) {
+        let in_order = CONTEXT.with(|context| {
+            let in_order = context.depth.get() == self.entered.depth;
+            if in_order {
+                context.depth.set(self.entered.depth - 1);
+                context.runtime.set(self.entered.before);
+            }
+            in_order
+        });
+        if in_order {
+            // SAFETY: dropped once, here; the thread-local no longer points into it.
+            drop(unsafe { std::mem::ManuallyDrop::take(&mut self.entered) }.handle);
+        } else if !std::thread::panicking() {
+            // The handle stays: the thread-local or another guard may point into it.
+            panic!("{}", error::GUARD_ORDER);
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! What all handles of a runtime share.
+
+use std::fmt;
+use std::panic::Location;
+use std::sync::{Arc, Condvar, Mutex, Weak};
+use std::time::{Duration, Instant};
+
+use corelane_shards::loom::atomic::{AtomicBool, Ordering};
+use corelane_shards::mesh::Mesh;
+use corelane_shards::shard;
+use corelane_shards::task::{self, BlockingTask, JoinHandle};
+
+use super::block_on::Seat;
+use super::blocking::{Job, Pool, PoolConfig, SubmitError};
+use super::context::{self, Blocking};
+use super::handle::{Handle, RuntimeFlavor};
+
+/// A callback of the builder's.
+pub(crate) type Callback = Arc<dyn Fn() + Send + Sync>;
+
+/// What a runtime calls on its threads.
+#[derive(Clone, Default)]
+pub(crate) struct Hooks {
+    pub start: Option<Callback>,
+    pub stop: Option<Callback>,
+    pub park: Option<Callback>,
+    pub unpark: Option<Callback>,
+}
+
+pub(crate) struct Inner {
+    this: Weak<Inner>,
+    pub mesh: Arc<Mesh>,
+    pub flavor: RuntimeFlavor,
+    pub name: Option<String>,
+    pub hooks: Hooks,
+    pub io_enabled: bool,
+    pub time_enabled: bool,
+    /// Told to workers between turns.
+    shutdown: AtomicBool,
+    /// The shard that no thread of the runtime drives: `block_on` does.
+    pub seat: Option<Seat>,
+    pub pool: Pool<BlockingTask>,
+    /// Worker threads that have not ended.
+    alive: Mutex<usize>,
+    ended: Condvar,
+}
+
+impl Job for BlockingTask {
+    fn run(self) {
+        BlockingTask::run(self);
+    }
+
+    fn cancel(self) {
+        BlockingTask::cancel(self);
+    }
+}
+
+/// What the builder decided.
+pub(crate) struct Parts {
+    pub mesh: Arc<Mesh>,
+    pub flavor: RuntimeFlavor,
+    pub name: Option<String>,
+    pub hooks: Hooks,
+    pub io_enabled: bool,
+    pub time_enabled: bool,
+    pub seat: Option<Seat>,
+    pub pool: PoolConfig,
+    pub workers: usize,
+}
+
+impl Inner {
+    pub fn new(parts: Parts) -> Arc<Self> {
+        Arc::new_cyclic(|this: &Weak<Inner>| {
+            let runtime = this.clone();
+            let pool = PoolConfig {
+                // A pool thread is in the runtime's context, and may block.
+                enter: Arc::new(move |live| {
+                    let inner = runtime.upgrade();
+                    let _entered = inner.as_deref().map(|inner| context::enter(inner, Blocking::Allowed));
+                    live();
+                }),
+                ..parts.pool
+            };
+            Inner {
+                this: this.clone(),
+                mesh: parts.mesh,
+                flavor: parts.flavor,
+                name: parts.name,
+                hooks: parts.hooks,
+                io_enabled: parts.io_enabled,
+                time_enabled: parts.time_enabled,
+                shutdown: AtomicBool::new(false),
+                seat: parts.seat,
+                pool: Pool::new(pool),
+                alive: Mutex::new(parts.workers),
+                ended: Condvar::new(),
+            }
+        })
+    }
+
+    pub fn handle(&self) -> Handle {
+        Handle::new(self.this.upgrade().expect("a borrowed runtime is alive"))
+    }
+
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        shard::spawn(&self.mesh, future)
+    }
+
+    #[track_caller]
+    pub fn spawn_blocking<F, R>(&self, f: F) -> JoinHandle<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        let caller = Location::caller();
+        // A paused clock stands while somebody works outside of the shards.
+        let hold = self.mesh.hold_clock();
+        let (task, handle) = task::blocking(move || {
+            let _hold = hold;
+            f()
+        });
+        match self.pool.submit(task) {
+            Ok(()) => {}
+            Err((task, SubmitError::ShutDown)) => task.cancel(),
+            Err((task, SubmitError::NoThread(error))) => {
+                task.cancel();
+                panic!("OS can't spawn worker thread: {error} (spawn_blocking called at {caller})");
+            }
+        }
+        handle
+    }
+
+    /// Whether the runtime is ending.
+    pub fn is_shutting_down(&self) -> bool {
+        // SeqCst: the second look of a worker about to sleep.
+        self.shutdown.load(Ordering::SeqCst)
+    }
+
+    /// Tells the workers to end.
+    pub fn begin_shutdown(&self) {
+        // SeqCst: published before the sleep words are looked at.
+        self.shutdown.store(true, Ordering::SeqCst);
+        for remote in self.mesh.remotes() {
+            remote.wake();
+        }
+    }
+
+    /// A worker thread has ended, its shard closed.
+    pub fn worker_ended(&self) {
+        let mut alive = self.alive.lock().unwrap_or_else(|poison| poison.into_inner());
+        *alive -= 1;
+        if *alive == 0 {
+            // Futures are dropped in the runtime's context.
+            let _entered = context::enter(self, Blocking::Forbidden);
+            self.mesh.finish();
+            self.ended.notify_all();
+        }
+    }
+
+    /// Waits for all workers; false if that took longer than the timeout.
+    pub fn wait_for_workers(&self, timeout: Option<Duration>) -> bool {
+        let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let mut alive = self.alive.lock().unwrap_or_else(|poison| poison.into_inner());
+        while *alive > 0 {
+            alive = match end {
+                None => self.ended.wait(alive).unwrap_or_else(|poison| poison.into_inner()),
+                Some(end) => {
+                    let left = end.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return false;
+                    }
+                    let waited = self.ended.wait_timeout(alive, left);
+                    waited.unwrap_or_else(|poison| poison.into_inner()).0
+                }
+            };
+        }
+        true
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner")
+            .field("flavor", &self.flavor)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,100 @@
+//! One shard on one thread, with tasks that need not be `Send`.
+
+use std::future::Future;
+use std::io;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use corelane_shards::task::JoinHandle;
+
+use super::builder::Builder;
+use super::context::EnterGuard;
+use super::handle::Handle;
+use super::metrics::RuntimeMetrics;
+use super::runtime::Runtime;
+
+/// A current-thread runtime that cannot leave its thread, so that `spawn_local` works anywhere in it without a
+/// `LocalSet`.
+#[derive(Debug)]
+pub struct LocalRuntime {
+    runtime: Runtime,
+    _stays: PhantomData<*mut ()>,
+}
+
+/// How to build a [`LocalRuntime`]; there is nothing to choose yet.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LocalOptions {
+    _stays: PhantomData<*mut ()>,
+}
+
+impl LocalRuntime {
+    pub(super) fn from_runtime(runtime: Runtime) -> Self {
+        Self { runtime, _stays: PhantomData }
+    }
+
+    /// A local runtime with all drivers and defaults.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses a file descriptor.
+    pub fn new() -> io::Result<Self> {
+        Builder::new_current_thread().enable_all().build_local(LocalOptions::default())
+    }
+
+    /// A handle, which does not keep the runtime running, and may go to other threads.
+    pub fn handle(&self) -> &Handle {
+        self.runtime.handle()
+    }
+
+    /// Spawns a task, which runs while this thread is in `block_on`.
+    #[track_caller]
+    pub fn spawn_local<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        self.runtime.spawn_on_seat(future)
+    }
+
+    /// Runs a closure on a thread that may block.
+    #[track_caller]
+    pub fn spawn_blocking<F, R>(&self, func: F) -> JoinHandle<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        self.runtime.spawn_blocking(func)
+    }
+
+    /// Runs a future to its end on this thread, and the runtime's tasks meanwhile.
+    ///
+    /// # Panics
+    ///
+    /// Inside of a runtime, and when the future panics.
+    #[track_caller]
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.runtime.block_on(future)
+    }
+
+    /// Puts this thread into the runtime's context until the guard drops.
+    pub fn enter(&self) -> EnterGuard<'_> {
+        self.runtime.enter()
+    }
+
+    /// Ends the runtime and waits for blocking closures at most that long.
+    #[track_caller]
+    pub fn shutdown_timeout(self, duration: Duration) {
+        self.runtime.shutdown_timeout(duration);
+    }
+
+    /// Ends the runtime without waiting for blocking closures.
+    pub fn shutdown_background(self) {
+        self.runtime.shutdown_background();
+    }
+
+    /// The runtime's numbers.
+    pub fn metrics(&self) -> RuntimeMetrics {
+        self.runtime.metrics()
+    }
+}

@@ -1,0 +1,171 @@
+//! The runtime itself: what owns the threads.
+
+use std::future::Future;
+use std::io;
+use std::sync::{Arc, Once};
+use std::thread;
+use std::time::Duration;
+
+use corelane_shards::task::JoinHandle;
+
+use crate::error;
+
+use super::block_on;
+use super::builder::Builder;
+use super::context::{self, Blocking, EnterGuard};
+use super::handle::Handle;
+use super::inner::Inner;
+use super::metrics::RuntimeMetrics;
+
+/// Shards, the threads that drive them, and a pool for what blocks.
+///
+/// Dropping the runtime cancels its tasks, each at its next yield and on the shard that owns it, and waits for the worker
+/// threads and for blocking closures that have started. [`shutdown_timeout`](Self::shutdown_timeout) bounds that wait,
+/// [`shutdown_background`](Self::shutdown_background) does without.
+///
+/// # Panics
+///
+/// Dropping panics where blocking is not allowed, that is inside of a task or a `block_on`.
+#[derive(Debug)]
+pub struct Runtime {
+    handle: Handle,
+    workers: Vec<thread::JoinHandle<()>>,
+    ended: Once,
+}
+
+impl Runtime {
+    pub(super) fn from_parts(inner: Arc<Inner>, workers: Vec<thread::JoinHandle<()>>) -> Self {
+        Self { handle: Handle::new(inner), workers, ended: Once::new() }
+    }
+
+    /// A multi-thread runtime with all drivers and defaults.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses a thread or a file descriptor.
+    pub fn new() -> io::Result<Self> {
+        Builder::new_multi_thread().enable_all().build()
+    }
+
+    /// A handle, which does not keep the runtime running.
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Spawns a task, which runs at once, whether or not the handle is awaited. On a current-thread runtime it runs while
+    /// somebody is in `block_on`.
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.handle.spawn(future)
+    }
+
+    /// Runs a closure on a thread that may block. See [`task::spawn_blocking`](crate::task::spawn_blocking).
+    #[track_caller]
+    pub fn spawn_blocking<F, R>(&self, func: F) -> JoinHandle<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        self.handle.spawn_blocking(func)
+    }
+
+    /// Runs a future to its end on this thread, which blocks meanwhile. On a current-thread runtime this thread drives the
+    /// shard; if another thread does so already, it takes over when that one leaves.
+    ///
+    /// # Panics
+    ///
+    /// Inside of a runtime, and when the future panics.
+    #[track_caller]
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        block_on::block_on(self.handle.inner(), future)
+    }
+
+    /// Puts this thread into the runtime's context until the guard drops.
+    pub fn enter(&self) -> EnterGuard<'_> {
+        self.handle.enter()
+    }
+
+    /// Ends the runtime and waits for it at most that long. Threads that are stuck in a poll or a blocking closure
+    /// beyond that are left to themselves.
+    ///
+    /// # Panics
+    ///
+    /// Where blocking is not allowed.
+    #[track_caller]
+    pub fn shutdown_timeout(self, duration: Duration) {
+        self.end(Some(duration));
+    }
+
+    /// Ends the runtime without waiting for anything; allowed everywhere. A current-thread runtime's tasks are dropped
+    /// before this returns, for no other thread could.
+    pub fn shutdown_background(self) {
+        self.end(Some(Duration::ZERO));
+    }
+
+    /// The runtime's numbers.
+    pub fn metrics(&self) -> RuntimeMetrics {
+        self.handle.metrics()
+    }
+
+    /// Spawns onto the shard of a runtime that stays on this thread.
+    #[track_caller]
+    pub(super) fn spawn_on_seat<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let inner = self.handle.inner();
+        match inner.seat.as_ref().and_then(|seat| seat.sit_down()) {
+            Some(mut sitting) => sitting.driven().spawn_local(future),
+            // This thread is in `block_on` already.
+            None => crate::task::spawn_local(future),
+        }
+    }
+
+    #[track_caller]
+    fn end(&self, timeout: Option<Duration>) {
+        if self.ended.is_completed() {
+            return;
+        }
+        let waits = timeout != Some(Duration::ZERO);
+        if waits && context::blocking() != Blocking::Allowed {
+            if thread::panicking() {
+                return self.end(Some(Duration::ZERO));
+            }
+            panic!("{}", error::DROPPED_INSIDE);
+        }
+        self.ended.call_once(|| {
+            let inner = self.handle.inner();
+            inner.begin_shutdown();
+            if let Some(driven) =
+                inner.seat.as_ref().and_then(|seat| seat.sit_down()).and_then(|s| s.remove())
+            {
+                // Futures are dropped in the runtime's context.
+                let _entered = context::enter(inner, Blocking::Forbidden);
+                drop(driven);
+                inner.mesh.finish();
+            }
+            let start = std::time::Instant::now();
+            let ended = inner.wait_for_workers(timeout);
+            let left = timeout.map(|timeout| timeout.saturating_sub(start.elapsed()));
+            inner.pool.shutdown(if ended { left } else { Some(Duration::ZERO) });
+        });
+    }
+}
+
+impl Drop for Runtime {
+    #[track_caller]
+    fn drop(&mut self) {
+        self.end(None);
+        // Ended workers are joined, so that their thread-locals are gone when the runtime is; others are left.
+        for worker in self.workers.drain(..) {
+            if worker.is_finished() && worker.thread().id() != thread::current().id() {
+                let _ = worker.join();
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! A worker thread: pins itself, builds its shard, turns it until the runtime ends.
+//!
+//! The shard is built after pinning, on the thread that will drive it: first touch puts its memory on the right node.
+
+use std::io;
+use std::sync::{Arc, mpsc};
+use std::thread;
+
+use corelane_shards::mesh::ShardId;
+use corelane_shards::reactor::Reactor;
+use corelane_shards::shard::{Shard, Turn};
+
+use crate::config::OnError;
+use crate::topology::ShardPlan;
+use crate::topology::pin;
+
+use super::block_on::hook;
+use super::context::{self, Blocking};
+use super::handle::RuntimeFlavor;
+use super::inner::Inner;
+
+/// What one worker is told.
+pub(crate) struct Order {
+    pub id: ShardId,
+    /// `None`: not pinned.
+    pub place: Option<ShardPlan>,
+    pub on_error: OnError,
+    pub thread_name: String,
+    pub stack_size: Option<usize>,
+}
+
+/// Builds the shard of this thread.
+pub(crate) fn build_shard(inner: &Inner, id: ShardId) -> io::Result<Shard> {
+    build_shard_of(&inner.mesh, id)
+}
+
+pub(crate) fn build_shard_of(mesh: &Arc<corelane_shards::mesh::Mesh>, id: ShardId) -> io::Result<Shard> {
+    let reactor = Reactor::new(EVENTS, mesh.config().timer_resolution_us)?;
+    Ok(Shard::new(Arc::clone(mesh), id, Box::new(reactor)))
+}
+
+/// Events taken from the kernel at once: 12 KiB of buffer.
+const EVENTS: usize = 1024;
+
+/// What a worker says once it stands: the warnings of its pinning.
+pub(crate) type Started = io::Result<Option<String>>;
+
+/// Starts a worker. It reports through `started` when its shard is built, or why it could not be.
+pub(crate) fn start(
+    inner: &Arc<Inner>,
+    order: Order,
+    started: mpsc::Sender<Started>,
+) -> io::Result<thread::JoinHandle<()>> {
+    let inner = Arc::clone(inner);
+    let mut builder = thread::Builder::new().name(order.thread_name.clone());
+    if let Some(size) = order.stack_size {
+        builder = builder.stack_size(size);
+    }
+    builder.spawn(move || {
+        /// Says that the worker ended, also when a panic of the engine or a hook ends it.
+        struct Ended<'a>(&'a Inner);
+        impl Drop for Ended<'_> {
+            fn drop(&mut self) {
+                self.0.worker_ended();
+            }
+        }
+        let _ended = Ended(&inner);
+        match prepare(&inner, &order) {
+            Ok((shard, warning)) => {
+                // The builder may have given up already; then `shutdown` is set.
+                let _ = started.send(Ok(warning));
+                drop(started);
+                run(&inner, shard);
+            }
+            Err(error) => {
+                let _ = started.send(Err(error));
+            }
+        }
+    })
+}
+
+fn prepare(inner: &Inner, order: &Order) -> io::Result<(Shard, Option<String>)> {
+    let warning = match &order.place {
+        Some(place) => pin::pin_shard(place, order.on_error)?,
+        None => None,
+    };
+    Ok((build_shard(inner, order.id)?, warning))
+}
+
+fn run(inner: &Inner, mut shard: Shard) {
+    let blocking = match inner.flavor {
+        RuntimeFlavor::MultiThread => Blocking::InPlaceOnly,
+        _ => Blocking::Forbidden,
+    };
+    let _entered = context::enter(inner, blocking);
+    if let Some(start) = &inner.hooks.start {
+        start();
+    }
+    while !inner.is_shutting_down() {
+        if shard.turn() == Turn::Idle && !hook(&mut shard, inner.hooks.park.as_ref()) {
+            shard.park(|| inner.is_shutting_down());
+            hook(&mut shard, inner.hooks.unpark.as_ref());
+        }
+    }
+    drop(shard);
+    if let Some(stop) = &inner.hooks.stop {
+        stop();
+    }
+}

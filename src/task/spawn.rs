@@ -1,0 +1,81 @@
+//! Spawning into the runtime that the caller is in.
+
+use std::future::Future;
+
+use corelane_shards::shard;
+use corelane_shards::task::{Id, JoinHandle};
+
+use crate::error;
+use crate::runtime::context;
+
+/// Spawns a task into the current runtime. It runs at once, whether or not the handle is awaited, but never before this call
+/// returns.
+///
+/// # On shards
+///
+/// Where idle workers take tasks over (`multi_thread`, or `steal` in the config file) the task may run on any shard. Otherwise
+/// it stays on the shard where it is put: here, until this shard is clearly busier than the least loaded one.
+///
+/// # Panics
+///
+/// Outside of a runtime.
+///
+/// # Examples
+///
+/// ```
+/// # corelane::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let answer = corelane::spawn(async { 6 * 7 });
+/// assert_eq!(answer.await.unwrap(), 42);
+/// # })
+/// ```
+#[track_caller]
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    context::with_current(|inner| inner.spawn(future))
+}
+
+/// Spawns a task onto the shard this thread is inside. The task stays there, and need not be `Send`.
+///
+/// # On shards
+///
+/// Works on every shard that has a thread of its own, and in a [`LocalRuntime`](crate::runtime::LocalRuntime).
+///
+/// # Panics
+///
+/// Elsewhere, for instance in a current-thread runtime's `block_on`, since the next `block_on` may come from another thread.
+#[track_caller]
+pub fn spawn_local<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let spawned = shard::current(|local| match local {
+        Some(local) if local.mesh().config().local_tasks => Some(shard::spawn_local(local, future)),
+        _ => None,
+    });
+    match spawned {
+        Some(handle) => handle,
+        None => panic!("{}", error::NO_LOCAL),
+    }
+}
+
+/// The id of the task that runs on this thread.
+///
+/// # Panics
+///
+/// Outside of a task; a future in `block_on` is none.
+#[track_caller]
+pub fn id() -> Id {
+    match try_id() {
+        Some(id) => id,
+        None => panic!("Can't get a task id when not inside a task"),
+    }
+}
+
+/// The id of the task that runs on this thread, if one does.
+pub fn try_id() -> Option<Id> {
+    corelane_shards::context::task_id()
+}

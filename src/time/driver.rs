@@ -1,0 +1,157 @@
+//! What time needs from the runtime around it: a lane to sleep in, a clock, a stamp.
+//!
+//! Everything here goes through `with_home`, the one place that asks which runtime the thread is in.
+//!
+//! Threads: any. On a thread that drives a shard, timers live in that shard's lane.
+
+use std::pin::Pin;
+use std::task::Waker;
+use std::time::Instant;
+
+use corelane_shards::mesh::Remote;
+use corelane_shards::shard::{self, Local};
+use corelane_shards::timer::{Clock, Entry, Filed, Stamp, Status};
+
+use crate::error;
+use crate::runtime::context;
+
+use super::clock;
+
+pub(super) use crate::error::SHUTTING_DOWN;
+
+const NEEDS_CURRENT_THREAD: &str = "`time::pause()` requires the `current_thread` Tokio runtime. \
+    This is the default Runtime used by `#[tokio::test].";
+
+/// Runs `f` with the shard whose lane serves this thread: the one that the thread is inside, whose owner half comes along, or
+/// else the least loaded one of the runtime that the thread is in.
+#[inline]
+fn with_home<R>(f: impl FnOnce(&Remote, Option<&Local>) -> R) -> Option<R> {
+    shard::current(|local| match local {
+        Some(local) => Some(f(local.remote(), Some(local))),
+        None => context::with(|inner| inner.map(|inner| f(inner.mesh.least_loaded(), None))),
+    })
+}
+
+/// Panics unless timers work here.
+#[track_caller]
+#[inline]
+pub(super) fn require() {
+    let problem = context::with(|inner| match inner {
+        Some(inner) if !inner.time_enabled => Some(error::NO_TIME),
+        None if shard::current(|local| local.is_none()) => Some(error::NO_RUNTIME),
+        _ => None,
+    });
+    if let Some(problem) = problem {
+        panic!("{problem}");
+    }
+}
+
+/// The time.
+#[inline]
+pub(super) fn now() -> Instant {
+    if clock::any_paused() {
+        with_home(|remote, _| remote.mesh().clock().now()).unwrap_or_else(Instant::now)
+    } else {
+        Instant::now()
+    }
+}
+
+/// Runs `f` with the clock if it may be paused: then one thread alone lives by it.
+#[track_caller]
+pub(super) fn with_pausable_clock<R>(f: impl FnOnce(&Clock) -> R) -> R {
+    let clock = with_home(|remote, _| {
+        let one = remote.mesh().remotes().len() == 1;
+        let current = context::with(|inner| inner.map_or(one, |inner| inner.seat.is_some()));
+        current.then(|| f(remote.mesh().clock()))
+    });
+    match clock {
+        Some(Some(result)) => result,
+        Some(None) => panic!("{NEEDS_CURRENT_THREAD}"),
+        None => panic!("time cannot be frozen from outside the Tokio runtime"),
+    }
+}
+
+/// Fires what is due in this thread's lane now.
+pub(super) fn turn_lane() {
+    with_home(|remote, _| remote.lane().turn(remote.mesh().clock().now_ns()));
+}
+
+/// A stamp for now. `None` where reading the clock is the better choice: outside of shards, and after a pause, when the time
+/// is whatever a test says.
+#[inline]
+pub(super) fn stamp() -> Option<Stamp> {
+    if clock::any_paused() {
+        return None;
+    }
+    with_home(|_, local| Some(local?.stamps().stamp())).flatten()
+}
+
+/// The instant of a stamp, or now.
+pub(super) fn time_of(stamp: &Stamp) -> Instant {
+    let known = stamp.time_ns().and_then(|ns| with_home(|remote, _| remote.mesh().clock().to_instant(ns)));
+    known.unwrap_or_else(now)
+}
+
+/// Arms an entry that is not armed, in this thread's lane. The status says what came of it: armed, fired if the deadline is
+/// known to have passed, or closed.
+///
+/// A running clock is not read for that: what the shard has read before is good enough.
+#[track_caller]
+#[inline]
+pub(super) fn arm(entry: Pin<&mut Entry>, deadline: Instant, waker: &Waker) -> Status {
+    let status = with_home(|remote, local| {
+        let deadline_ns = remote.mesh().clock().from_instant(deadline);
+        if deadline_ns <= passed_ns(remote, local) {
+            return Status::Fired;
+        }
+        match entry.arm(remote.lane(), deadline_ns, waker.clone()) {
+            Filed::Refused => return Status::Closed,
+            Filed::Earliest if local.is_none() => remote.wake(),
+            Filed::Earliest | Filed::Later => {}
+        }
+        Status::Armed
+    });
+    status.unwrap_or_else(|| panic!("{}", error::NO_RUNTIME))
+}
+
+/// Moves the deadline of an entry. Afterwards it is armed, or idle and to be armed by the next poll. True if the deadline is
+/// known to have passed.
+pub(super) fn reset(mut entry: Pin<&mut Entry>, deadline: Instant) -> bool {
+    let home = with_home(|remote, local| {
+        let deadline_ns = remote.mesh().clock().from_instant(deadline);
+        let is_here = local.is_some() && entry.is_in(remote.lane());
+        (deadline_ns <= passed_ns(remote, local), is_here.then_some(deadline_ns))
+    });
+    match home {
+        // Earliest or later, this thread drives the shard that has to know; refused, the entry is idle.
+        Some((false, Some(deadline_ns))) => {
+            let _ = entry.reset(deadline_ns);
+        }
+        // It is over; or the lane's shard would have to be told, which may be another runtime's, and whoever waits can poll
+        // just as well and arm the entry where it is.
+        _ => {
+            if let Some(waker) = entry.as_mut().disarm() {
+                waker.wake();
+            }
+            idle(entry);
+        }
+    }
+    home.is_some_and(|(passed, _)| passed)
+}
+
+/// A time that has certainly passed: the latest that costs nothing to find out.
+#[inline]
+fn passed_ns(remote: &Remote, local: Option<&Local>) -> u64 {
+    if clock::any_paused() {
+        remote.mesh().clock().now_ns()
+    } else {
+        local.map_or(0, |local| local.stamps().read_ns())
+    }
+}
+
+/// Takes an entry back to where it was before it was first armed.
+pub(super) fn idle(mut entry: Pin<&mut Entry>) {
+    entry.as_mut().cancel();
+    // Refused, since it is not armed, and thereby idle.
+    let _ = entry.reset(0);
+}

@@ -1,0 +1,277 @@
+//! Runtimes of every flavor, through the public API.
+
+use std::cell::Cell;
+use std::future::{pending, poll_fn};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::task::Poll;
+use std::time::Duration;
+
+use corelane::runtime::{Builder, Handle, LocalRuntime, Runtime, RuntimeFlavor};
+use corelane::task;
+
+fn each(f: impl Fn(Runtime)) {
+    f(Builder::new_current_thread().enable_all().build().unwrap());
+    f(Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap());
+    f(Builder::new_sharded().worker_threads(2).enable_all().build().unwrap());
+}
+
+#[test]
+fn block_on_gives_the_output() {
+    each(|rt| assert_eq!(rt.block_on(async { 3 }), 3));
+}
+
+#[test]
+fn spawned_tasks_finish() {
+    each(|rt| {
+        let sum = rt.block_on(async {
+            let handles: Vec<_> = (0..1000u64)
+                .map(|n| {
+                    corelane::spawn(async move {
+                        task::yield_now().await;
+                        n
+                    })
+                })
+                .collect();
+            let mut sum = 0;
+            for handle in handles {
+                sum += handle.await.unwrap();
+            }
+            sum
+        });
+        assert_eq!(sum, 499_500);
+    });
+}
+
+#[test]
+fn spawn_from_outside() {
+    each(|rt| {
+        let handle = rt.spawn(async { Handle::current().runtime_flavor() });
+        assert_eq!(rt.block_on(handle).unwrap(), rt.handle().runtime_flavor());
+    });
+}
+
+#[test]
+fn blocking_closures_run_in_the_context() {
+    each(|rt| {
+        let flavor = rt.block_on(rt.spawn_blocking(|| Handle::current().runtime_flavor())).unwrap();
+        assert_eq!(flavor, rt.handle().runtime_flavor());
+        let nested =
+            rt.block_on(async { task::spawn_blocking(|| Handle::current().block_on(async { 5 })).await });
+        assert_eq!(nested.unwrap(), 5);
+    });
+}
+
+#[test]
+fn dropping_a_runtime_drops_its_tasks() {
+    struct Guard(Arc<AtomicUsize>);
+    impl Drop for Guard {
+        fn drop(&mut self) {
+            // In the runtime's context.
+            let _ = Handle::current();
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    each(|rt| {
+        let drops = Arc::new(AtomicUsize::new(0));
+        let (started, starts) = mpsc::channel();
+        for _ in 0..100 {
+            let guard = Guard(drops.clone());
+            let started = started.clone();
+            rt.spawn(async move {
+                started.send(()).unwrap();
+                pending::<()>().await;
+                drop(guard);
+            });
+        }
+        // Some have run and some may not have.
+        rt.block_on(async { task::yield_now().await });
+        starts.recv().unwrap();
+        drop(rt);
+        assert_eq!(drops.load(Ordering::SeqCst), 100);
+    });
+}
+
+#[test]
+fn a_handle_outlives_its_runtime() {
+    each(|rt| {
+        let handle = rt.handle().clone();
+        drop(rt);
+        let spawned = handle.spawn(async { 1 });
+        let blocked = handle.spawn_blocking(|| 1);
+        let other = Builder::new_current_thread().build().unwrap();
+        assert!(other.block_on(spawned).unwrap_err().is_cancelled());
+        assert!(other.block_on(blocked).unwrap_err().is_cancelled());
+    });
+}
+
+#[test]
+fn sharded_tasks_may_spawn_local() {
+    let rt = Builder::new_sharded().worker_threads(2).build().unwrap();
+    let sum = rt.block_on(rt.spawn(async {
+        // Made and used between awaits only, so that the outer future is `Send`.
+        let handle = task::spawn_blocking(|| 1);
+        let local = {
+            let shared = Rc::new(Cell::new(1));
+            let inner = shared.clone();
+            let child = task::spawn_local(async move {
+                task::yield_now().await;
+                inner.set(inner.get() + 1);
+                inner.get()
+            });
+            drop(shared);
+            child
+        };
+        local.await.unwrap() + handle.await.unwrap()
+    }));
+    assert_eq!(sum.unwrap(), 3);
+}
+
+#[test]
+fn local_runtime_runs_tasks_that_are_not_send() {
+    let rt = LocalRuntime::new().unwrap();
+    let shared = Rc::new(Cell::new(0));
+    let first = rt.spawn_local({
+        let shared = shared.clone();
+        async move { shared.set(shared.get() + 1) }
+    });
+    rt.block_on(async {
+        first.await.unwrap();
+        let shared = shared.clone();
+        task::spawn_local(async move { shared.set(shared.get() + 1) }).await.unwrap();
+    });
+    assert_eq!(shared.get(), 2);
+}
+
+#[test]
+#[should_panic(expected = "`spawn_local` called from outside of a `task::LocalSet`")]
+fn a_current_thread_runtime_has_no_local_tasks() {
+    Builder::new_current_thread().build().unwrap().block_on(async {
+        drop(task::spawn_local(async {}));
+    });
+}
+
+#[test]
+#[should_panic(expected = "Cannot start a runtime from within a runtime.")]
+fn block_on_does_not_nest() {
+    let rt = Builder::new_current_thread().build().unwrap();
+    let other = Builder::new_current_thread().build().unwrap();
+    rt.block_on(async { other.block_on(async {}) });
+}
+
+#[test]
+#[should_panic(
+    expected = "there is no reactor running, must be called from the context of a Tokio 1.x runtime"
+)]
+fn spawn_needs_a_runtime() {
+    drop(corelane::spawn(async {}));
+}
+
+#[test]
+fn several_threads_may_block_on_one_current_thread_runtime() {
+    let rt = Arc::new(Builder::new_current_thread().build().unwrap());
+    let threads: Vec<_> = (0..4)
+        .map(|n| {
+            let rt = rt.clone();
+            std::thread::spawn(move || {
+                rt.block_on(async move {
+                    let mut sum = 0;
+                    for i in 0..200 {
+                        sum += corelane::spawn(async move { i * n }).await.unwrap();
+                    }
+                    sum
+                })
+            })
+        })
+        .collect();
+    for (n, thread) in threads.into_iter().enumerate() {
+        assert_eq!(thread.join().unwrap(), 19900 * n);
+    }
+}
+
+#[test]
+fn wakes_from_other_threads_end_a_sleep() {
+    each(|rt| {
+        for _ in 0..50 {
+            let (send, receive) = mpsc::channel::<std::task::Waker>();
+            let waker_thread = std::thread::spawn(move || receive.recv().unwrap().wake());
+            let mut first = true;
+            let task = rt.spawn(poll_fn(move |cx| {
+                if std::mem::take(&mut first) {
+                    send.send(cx.waker().clone()).unwrap();
+                    return Poll::Pending;
+                }
+                Poll::Ready(())
+            }));
+            rt.block_on(task).unwrap();
+            waker_thread.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn shutdown_timeout_gives_up_on_a_stuck_closure() {
+    each(|rt| {
+        let (stop, stopped) = mpsc::channel::<()>();
+        let (started, starts) = mpsc::channel();
+        rt.spawn_blocking(move || {
+            started.send(()).unwrap();
+            let _ = stopped.recv();
+        });
+        starts.recv().unwrap();
+        rt.shutdown_timeout(Duration::from_millis(10));
+        drop(stop);
+    });
+}
+
+#[test]
+fn block_in_place_blocks_in_place() {
+    let rt = Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    assert_eq!(rt.handle().runtime_flavor(), RuntimeFlavor::MultiThread);
+    let out = rt.block_on(rt.spawn(async {
+        let (send, receive) = mpsc::channel();
+        corelane::spawn(async move { send.send(4).unwrap() });
+        // The spawned task has to run on the other worker.
+        task::block_in_place(move || receive.recv().unwrap())
+    }));
+    assert_eq!(out.unwrap(), 4);
+}
+
+#[test]
+fn hooks_run_and_may_spawn() {
+    let (started, stopped, parked) =
+        (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let ran = Arc::new(AtomicUsize::new(0));
+    let mut builder = Builder::new_current_thread();
+    let count = |counter: &Arc<AtomicUsize>| {
+        let counter = counter.clone();
+        move || {
+            counter.fetch_add(1, Ordering::SeqCst);
+        }
+    };
+    builder.on_thread_start(count(&started)).on_thread_stop(count(&stopped));
+    builder.on_thread_park({
+        let (parked, ran) = (parked.clone(), ran.clone());
+        move || {
+            if parked.fetch_add(1, Ordering::SeqCst) == 0 {
+                let ran = ran.clone();
+                corelane::spawn(async move {
+                    ran.fetch_add(1, Ordering::SeqCst);
+                });
+            }
+        }
+    });
+    let rt = builder.build().unwrap();
+    rt.block_on(async {
+        task::spawn_blocking(|| {}).await.unwrap();
+        let ran = ran.clone();
+        while ran.load(Ordering::SeqCst) == 0 {
+            task::spawn_blocking(|| {}).await.unwrap();
+        }
+    });
+    drop(rt);
+    assert!(parked.load(Ordering::SeqCst) > 0);
+    assert!(started.load(Ordering::SeqCst) > 0);
+    assert_eq!(started.load(Ordering::SeqCst), stopped.load(Ordering::SeqCst));
+}
