@@ -5,8 +5,6 @@ pub(crate) const NO_RUNTIME: &str =
     "there is no reactor running, must be called from the context of a Tokio 1.x runtime";
 /// The runtime is shutting down.
 pub(crate) const SHUTTING_DOWN: &str = "A Tokio 1.x context was found, but it is being shutdown.";
-/// The thread is ending.
-pub(crate) const CONTEXT_DESTROYED: &str = "The Tokio context thread-local variable has been destroyed.";
 /// Timers were not enabled.
 pub(crate) const NO_TIME: &str = "A Tokio 1.x context was found, but timers are disabled. Call `enable_time` on the \
                                   runtime builder to enable timers.";
@@ -16,10 +14,6 @@ pub(crate) const NO_IO: &str = "A Tokio 1.x context was found, but IO is disable
 pub(crate) const NESTED: &str = "Cannot start a runtime from within a runtime. This happens because a function (like \
                                  `block_on`) attempted to block the current thread while the thread is being used to \
                                  drive asynchronous tasks.";
-/// Blocking within a runtime.
-pub(crate) const NO_BLOCKING: &str = "Cannot block the current thread from within a runtime. This happens because a \
-                                      function attempted to block the current thread while the thread is being used \
-                                      to drive asynchronous tasks.";
 /// Dropping a runtime within a runtime.
 pub(crate) const DROPPED_INSIDE: &str = "Cannot drop a runtime in a context where blocking is not allowed. This \
                                          happens when a runtime is dropped from within an asynchronous context.";

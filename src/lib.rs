@@ -1,9 +1,12 @@
 //! A thread-per-core async runtime with the API of Tokio.
 
+#![allow(rustdoc::private_intra_doc_links, reason = "module heads are written for readers of the code too")]
+
 pub mod config;
 mod error;
 pub mod io;
 mod macros;
+pub mod net;
 pub mod runtime;
 pub mod task;
 pub mod time;

@@ -74,8 +74,12 @@ pub(crate) const POLLS_PER_CLOCK: u32 = 16;
 pub(crate) const POLLS_PER_TURN: u32 = 1 << 16;
 /// Tasks run between two looks at the mailbox, one relaxed load each.
 pub(crate) const POLLS_PER_MAIL: u32 = 4;
+/// Turns without a look at the reactor after which the clock is asked whether one is due.
+pub(crate) const TURNS_UNSERVED: u32 = 8;
 /// Movable tasks run between two looks at the overflow while the shard's own ring is not empty.
 pub(crate) const POLLS_PER_OVERFLOW: u32 = 16;
+/// Looks at the mailbox between two looks at the reactor while a shard spins: at most a few hundred nanoseconds.
+pub(crate) const LOOKS_PER_EVENT: u32 = 16;
 /// How often the task woken last may overtake the queue before the queue is served.
 pub(crate) const NEXT_IN_A_ROW: u32 = 3;
 /// How many more live tasks than the least loaded shard make a spawn go there: short fan-outs stay local, an accept

@@ -2,7 +2,7 @@
 //!
 //! A task that always finds its sockets and channels ready would never return to the scheduler. Each such
 //! operation takes one unit; at zero the operation answers `Pending` after waking its own task, so the task
-//! runs again after the others. The budget is a field of the thread's [context](crate::context).
+//! runs again after the others. The budget is a field of the thread's [`context`].
 //!
 //! Threads: each has its own budget; nothing is shared.
 

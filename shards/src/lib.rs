@@ -6,6 +6,8 @@
 //!
 //! The modules in reading order follow the life of a task:
 
+#![allow(rustdoc::private_intra_doc_links, reason = "module heads are written for readers of the code too")]
+
 pub mod config;
 pub mod context;
 pub mod coop;

@@ -7,7 +7,8 @@
 //!
 //! That a task can be stolen and that somebody is woken for it are two decisions. A push into a ring or the overflow
 //! wakes one idle shard unless one is searching already; a push into a next slot wakes nobody, since the pusher
-//! takes it at once. A searcher that finds work and was the last searcher wakes the next, so load spreads in a chain
+//! takes it at once. In case it does not, one idle shard, the *watcher*, sleeps only a millisecond at a time while others run,
+//! and looks at their next slots and late lanes; if there is no watcher, a push into a next slot makes one. A searcher that finds work and was the last searcher wakes the next, so load spreads in a chain
 //! and not in a storm. At most half of the shards search at once.
 //!
 //! ```text
@@ -35,7 +36,7 @@ use crossbeam_queue::SegQueue;
 use crate::config::{Config, Reach, Site};
 use crate::loom::Mutex;
 use crate::loom::atomic::Ordering::{Relaxed, SeqCst};
-use crate::loom::atomic::{AtomicU32, AtomicU64, AtomicUsize, fence};
+use crate::loom::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, fence};
 use crate::metrics::Counters;
 use crate::park::Sleeper;
 use crate::queue::mailbox::{Mailbox, Node};
@@ -47,7 +48,7 @@ use crate::timer::{Clock, Lane};
 use crate::util::CachePadded;
 
 /// How often an idle shard looks while others run.
-const WATCH: Duration = Duration::from_millis(1);
+pub(crate) const WATCH: Duration = Duration::from_millis(1);
 
 /// A shard's place in its mesh.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -228,6 +229,7 @@ pub struct Mesh {
     /// A bit for each shard that has nothing to do.
     idle: Box<[AtomicU64]>,
     searching: CachePadded<AtomicU32>,
+    watching: CachePadded<AtomicBool>,
     /// While positive a paused clock stands even if all is idle: somebody works outside of the shards.
     clock_holds: AtomicUsize,
 }
@@ -274,6 +276,7 @@ impl Mesh {
                 overflow: CachePadded(SegQueue::new()),
                 idle: (0..shards.div_ceil(64)).map(|_| AtomicU64::new(0)).collect(),
                 searching: CachePadded(AtomicU32::new(0)),
+                watching: CachePadded(AtomicBool::new(false)),
                 clock_holds: AtomicUsize::new(0),
                 config,
                 clock,
@@ -418,15 +421,21 @@ impl Mesh {
         self.searching.fetch_sub(1, SeqCst) == 1
     }
 
-    /// How long a shard may sleep while others run, if it would sleep until then: one idle shard looks every now and then, so that
-    /// what waits behind a long poll (a next slot, a late lane) is found without a wake at each push.
-    pub(crate) fn watch(&self, until: Option<Duration>) -> Option<Duration> {
-        let all_asleep = self.remotes.iter().all(|remote| remote.sleeper.word.is_asleep());
-        if all_asleep || self.remotes.len() == 1 {
-            until
-        } else {
-            Some(until.map_or(WATCH, |until| until.min(WATCH)))
-        }
+    /// Whether an idle shard looks at the others every now and then.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.watching.load(Relaxed)
+    }
+
+    /// A shard is about to sleep: true if it is the one that looks at the others every [`WATCH`], which there is while any of
+    /// them runs.
+    pub(crate) fn start_watching(&self) -> bool {
+        // SeqCst: of the last two shards to announce sleep, one sees both asleep.
+        let one_runs = self.remotes.iter().any(|remote| !remote.sleeper.word.is_asleep());
+        one_runs && !self.watching.load(Relaxed) && !self.watching.swap(true, SeqCst)
+    }
+
+    pub(crate) fn stop_watching(&self) {
+        self.watching.store(false, SeqCst);
     }
 
     /// Cancels what is left in the overflow, after all shards have closed.

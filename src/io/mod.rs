@@ -63,3 +63,5 @@ pub(crate) use coop::poll_proceed;
 
 /// What a buffer holds, in bytes, where nobody says otherwise.
 const DEFAULT_BUF_SIZE: usize = 8 * 1024;
+
+pub use corelane_shards::reactor::{Interest, Ready};

@@ -12,6 +12,10 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ptr;
+use std::sync::Arc;
+
+use corelane_shards::mesh::Mesh;
+use corelane_shards::shard;
 
 use crate::error;
 
@@ -72,6 +76,25 @@ pub(crate) fn with_current<R>(f: impl FnOnce(&Inner) -> R) -> R {
 #[track_caller]
 fn no_runtime(_: &std::panic::Location<'_>) -> ! {
     panic!("{}", error::NO_RUNTIME)
+}
+
+/// The mesh of the runtime that a resource made on this thread belongs to.
+///
+/// # Panics
+///
+/// If there is none, or its I/O is disabled.
+#[track_caller]
+pub(crate) fn io_mesh() -> Arc<Mesh> {
+    let found = with(|inner| match inner {
+        Some(inner) if inner.io_enabled => Ok(Arc::clone(&inner.mesh)),
+        Some(_) => Err(error::NO_IO),
+        // A shard that is driven without a runtime, as an embedder of the engine may.
+        None => shard::current(|local| local.map(|local| Arc::clone(local.mesh()))).ok_or(error::NO_RUNTIME),
+    });
+    match found {
+        Ok(mesh) => mesh,
+        Err(problem) => panic!("{problem}"),
+    }
 }
 
 /// A handle to the runtime this thread is in.

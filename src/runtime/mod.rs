@@ -20,6 +20,7 @@ mod handle;
 mod inner;
 mod local_runtime;
 mod metrics;
+#[expect(clippy::module_inception, reason = "the type that gives the module its name")]
 mod runtime;
 mod worker;
 

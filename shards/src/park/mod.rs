@@ -73,7 +73,7 @@ impl SleepWord {
 
     /// Whether the shard is waiting in the kernel, as a moment's impression.
     pub fn is_asleep(&self) -> bool {
-        self.0.load(Relaxed) != AWAKE
+        self.0.load(SeqCst) != AWAKE
     }
 }
 

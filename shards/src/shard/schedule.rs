@@ -136,6 +136,8 @@ pub(crate) fn submit(task: RawTask, why: Why) {
             if let Some(task) = queued {
                 schedule_in_ring(local, task);
                 mesh.notify(Some(local.remote()));
+            } else if !mesh.is_watched() {
+                mesh.notify(Some(local.remote()));
             }
         }
         _ => {

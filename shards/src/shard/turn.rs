@@ -7,7 +7,8 @@
 //! ```
 //!
 //! A turn that leaves nothing to do does not look at the reactor: `park`, which follows, does, so that an idle
-//! shard that is woken by I/O pays one system call as a bare event loop does.
+//! shard that is woken by I/O pays one system call as a bare event loop does. Should no park follow for a quantum, the turn looks
+//! all the same.
 //!
 //! The quantum bounds how long I/O and timers wait behind tasks. It is measured every few polls only; a single poll that
 //! takes long can't be bounded by anyone.
@@ -19,10 +20,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{NEXT_IN_A_ROW, POLLS_PER_CLOCK, POLLS_PER_MAIL, POLLS_PER_OVERFLOW, POLLS_PER_TURN};
+use crate::config::{
+    LOOKS_PER_EVENT, NEXT_IN_A_ROW, POLLS_PER_CLOCK, POLLS_PER_MAIL, POLLS_PER_OVERFLOW, POLLS_PER_TURN,
+    TURNS_UNSERVED,
+};
 use crate::context::{self, Inside};
-use crate::mesh::{Mesh, ShardId};
-use crate::park::{Unpark, Window};
+use crate::mesh::{Mesh, ShardId, WATCH};
+use crate::park::{Spin, Unpark, Window};
 use crate::reactor::Registry;
 use crate::task::{RawTask, harness};
 use crate::timer::NEVER;
@@ -65,6 +69,10 @@ pub struct Shard {
     driver: Box<dyn Driver>,
     window: Window,
     quantum_ns: u64,
+    /// Turns since the reactor was looked at, or since this was last asked.
+    turns_unserved: u32,
+    /// When the reactor has to be looked at, if turns go by without.
+    due_ns: Option<u64>,
     /// How often in a row the next slot overtook the ring.
     next_in_a_row: u32,
     /// How many movable tasks were asked for.
@@ -91,6 +99,8 @@ impl Shard {
             driver,
             window,
             quantum_ns,
+            turns_unserved: 0,
+            due_ns: None,
             next_in_a_row: 0,
             taken: 0,
             searching: false,
@@ -118,8 +128,9 @@ impl Shard {
         self.local.stay_below.set(0);
         self.drain();
         let left = self.run();
-        if left {
-            self.driver.wait(Some(Duration::ZERO));
+        self.turns_unserved += 1;
+        if left || (self.turns_unserved >= TURNS_UNSERVED && self.is_reactor_due()) {
+            self.serve(Some(Duration::ZERO));
         }
         self.turn_lane();
         let queued = self.local.run_queue(|run| run.len());
@@ -137,6 +148,24 @@ impl Shard {
 
     fn has_movable(&self) -> bool {
         !self.local.remote().ring.is_empty() || !self.local.mesh().overflow.is_empty()
+    }
+
+    /// Waits for events and delivers them.
+    fn serve(&mut self, timeout: Option<Duration>) -> usize {
+        self.turns_unserved = 0;
+        self.due_ns = None;
+        self.driver.wait(timeout)
+    }
+
+    /// Whether turns that each left nothing to do have kept the reactor waiting for a quantum: mail that never ends, or a root
+    /// future that keeps waking itself.
+    #[cold]
+    fn is_reactor_due(&mut self) -> bool {
+        self.turns_unserved = 0;
+        let now_ns = self.local.mesh().clock().now_ns();
+        let due_ns = *self.due_ns.get_or_insert(now_ns + self.quantum_ns);
+        // A paused clock is always due.
+        now_ns >= due_ns || self.local.mesh().clock().is_paused()
     }
 
     /// Takes the mail.
@@ -284,7 +313,7 @@ impl Shard {
         self.has_movable()
     }
 
-    /// Waits until there is something to do, or `until` in nanoseconds of the clock. Call it after `Turn::Idle`.
+    /// Waits until there is something to do. Call it after `Turn::Idle`.
     /// `look_again` is asked once the sleep has been announced: it says whether something that the caller waits for
     /// has come meanwhile.
     pub fn park(&mut self, look_again: impl Fn() -> bool) {
@@ -292,50 +321,52 @@ impl Shard {
         if self.local.mesh().clock().is_paused() {
             return self.park_paused(&look_again);
         }
-        let mesh = Arc::clone(self.local.mesh());
-        let local = &*self.local;
-        let remote = local.remote();
-        let timed = mesh.config().spin != crate::park::Spin::Fixed(Duration::ZERO);
-        let idle_since = if timed { mesh.clock().now_ns() } else { 0 };
-        if self.window.ns() > 0 {
-            let end_ns = idle_since + self.window.ns();
-            loop {
-                if remote.mailbox.has_mail() || look_again() || self.driver.wait(Some(Duration::ZERO)) > 0 {
-                    break;
-                }
-                if mesh.steals() && self.has_movable() {
-                    break;
-                }
-                let now_ns = mesh.clock().now_ns();
-                if now_ns >= remote.lane().next_deadline_ns() {
-                    break;
-                }
-                if now_ns >= end_ns {
-                    self.sleep(&look_again);
-                    break;
+        if self.local.mesh().config().spin == Spin::Fixed(Duration::ZERO) {
+            self.sleep(&look_again);
+        } else {
+            let idle_since_ns = self.local.mesh().clock().now_ns();
+            let end_ns = idle_since_ns + self.window.ns();
+            if self.window.ns() == 0 || !self.look(&look_again, end_ns) {
+                self.sleep(&look_again);
+            }
+            self.window.idled(self.local.mesh().clock().now_ns() - idle_since_ns);
+        }
+        self.turn_lane();
+    }
+
+    /// Looks for something to do until that time; true if there is.
+    fn look(&mut self, look_again: &impl Fn() -> bool, end_ns: u64) -> bool {
+        loop {
+            // Mail is a load away, events a system call: several looks at the one for each at the other.
+            for _ in 0..LOOKS_PER_EVENT {
+                if self.local.remote().mailbox.has_mail() || look_again() {
+                    return true;
                 }
                 std::hint::spin_loop();
             }
-        } else {
-            self.sleep(&look_again);
+            if self.serve(Some(Duration::ZERO)) > 0 || (self.local.mesh().steals() && self.has_movable()) {
+                return true;
+            }
+            let now_ns = self.local.mesh().clock().now_ns();
+            if now_ns >= self.local.remote().lane().next_deadline_ns() {
+                return true;
+            }
+            if now_ns >= end_ns {
+                return false;
+            }
         }
-        if timed {
-            let now_ns = mesh.clock().now_ns();
-            self.window.idled(now_ns - idle_since);
-        }
-        self.turn_lane();
     }
 
     /// As `park` under a paused clock: if nothing else comes, the clock moves on to the next deadline.
     #[cold]
     fn park_paused(&mut self, look_again: &impl Fn() -> bool) {
-        if self.driver.wait(Some(Duration::ZERO)) > 0 {
+        if self.serve(Some(Duration::ZERO)) > 0 {
             return;
         }
         if let Some(deadline_ns) = self.lie_down(look_again) {
             let mesh = self.local.mesh();
             if deadline_ns == NEVER || mesh.clock_is_held() {
-                self.driver.wait(None);
+                self.serve(None);
             } else {
                 let clock = mesh.clock();
                 // False if the clock was resumed meanwhile; then the caller parks again.
@@ -348,17 +379,19 @@ impl Shard {
 
     /// Announces sleep, looks again, waits in the kernel.
     fn sleep(&mut self, look_again: &impl Fn() -> bool) {
-        let timeout = match self.lie_down(look_again) {
-            None => Some(Duration::ZERO),
-            Some(deadline_ns) => {
-                let mesh = self.local.mesh();
-                self.local.remote().counters().parks.add(1);
-                let until = (deadline_ns != NEVER)
-                    .then(|| Duration::from_nanos(deadline_ns.saturating_sub(mesh.clock().now_ns())));
-                if mesh.steals() { mesh.watch(until) } else { until }
-            }
-        };
-        self.driver.wait(timeout);
+        let Some(deadline_ns) = self.lie_down(look_again) else { return self.get_up() };
+        let mesh = Arc::clone(self.local.mesh());
+        self.local.remote().counters().parks.add(1);
+        let mut timeout = (deadline_ns != NEVER)
+            .then(|| Duration::from_nanos(deadline_ns.saturating_sub(mesh.clock().now_ns())));
+        let watches = mesh.steals() && mesh.start_watching();
+        if watches {
+            timeout = Some(timeout.map_or(WATCH, |timeout| timeout.min(WATCH)));
+        }
+        self.serve(timeout);
+        if watches {
+            mesh.stop_watching();
+        }
         self.get_up();
     }
 

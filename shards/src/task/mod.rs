@@ -5,9 +5,9 @@
 //!
 //! - A **pinned** task lives and dies on one shard, its *owner*. Everything the owner's thread does to it (spawn,
 //!   poll, wake, clone and drop of a waker, join) is plain memory traffic without a lock-prefixed instruction.
-//!   The protocol is in [`pinned`].
+//!   The protocol is in [`pinned`](mod@pinned).
 //! - A **movable** task may be polled by any shard, one at a time. Its whole state is one atomic word; the
-//!   protocol is in [`movable`].
+//!   protocol is in [`movable`](mod@movable).
 //!
 //! | memory | pinned | movable |
 //! |---|---|---|

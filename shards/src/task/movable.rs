@@ -81,12 +81,12 @@ pub(crate) struct Completed {
 impl State {
     /// A task about to be queued: the references of the task itself, of its queue entry and of the JoinHandle.
     pub fn new() -> Self {
-        Self(AtomicU32::new(3 * REF | QUEUED | JOIN))
+        Self(AtomicU32::new((3 * REF) | QUEUED | JOIN))
     }
 
     /// As `new` for a task that no list owns: the references of the queue entry and of the JoinHandle.
     pub fn new_unowned() -> Self {
-        Self(AtomicU32::new(2 * REF | QUEUED | JOIN))
+        Self(AtomicU32::new((2 * REF) | QUEUED | JOIN))
     }
 
     /// Views the word as a state.

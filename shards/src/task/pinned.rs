@@ -157,7 +157,7 @@ pub(crate) struct Mail {
 impl Words {
     /// A task spawned by its owner, to be put into the run queue: its own reference and the JoinHandle's.
     pub fn owner_new() -> Self {
-        Self { owner: AtomicU32::new(2 * REF | QUEUED | JOIN), remote: AtomicU32::new(0) }
+        Self { owner: AtomicU32::new((2 * REF) | QUEUED | JOIN), remote: AtomicU32::new(0) }
     }
 
     /// A task spawned elsewhere, to be put into the mailbox: the JoinHandle counts in the remote word.

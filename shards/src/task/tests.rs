@@ -285,7 +285,8 @@ fn close_drops_every_future_on_the_shard() {
     let wakers = std::mem::take(&mut *wakers.borrow_mut());
     assert_eq!(wakers.len(), 1000);
     for waker in wakers {
-        waker.clone().wake();
+        let other = waker.clone();
+        other.wake();
         waker.wake();
     }
     for mut handle in handles {

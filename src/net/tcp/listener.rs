@@ -1,0 +1,159 @@
+//! Taking connections.
+
+use std::io;
+use std::net::{self, SocketAddr};
+use std::os::fd::OwnedFd;
+use std::task::{Context, Poll, ready};
+
+use corelane_shards::reactor::Direction;
+use socket2::SockRef;
+
+use crate::io::Interest;
+use crate::net::addr::{ToSocketAddrs, with_each};
+use crate::net::source::{Source, fd_traits};
+
+use super::{TcpSocket, TcpStream};
+
+/// How many connections may wait to be accepted: the kernel's own limit, `net.core.somaxconn`, is usually the one that counts.
+const BACKLOG: u32 = 4_096;
+
+/// Takes TCP connections.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn example() -> std::io::Result<()> {
+/// let listener = corelane::net::TcpListener::bind("127.0.0.1:8080").await?;
+/// loop {
+///     let (stream, peer) = listener.accept().await?;
+///     println!("{peer} came in");
+///     drop(stream);
+/// }
+/// # }
+/// ```
+pub struct TcpListener {
+    /// Mio's, since it accepts a stream that does not block in one system call.
+    pub(super) io: Source<mio::net::TcpListener>,
+}
+
+impl TcpListener {
+    /// Listens at an address; of several, at the first that it can. Port 0 lets the system choose.
+    ///
+    /// The address may be bound again while connections of an earlier listener linger (`SO_REUSEADDR`).
+    ///
+    /// # Errors
+    ///
+    /// What the system says of the last address.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    pub async fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<TcpListener> {
+        with_each(addr, async |addr| listen(addr, false)).await
+    }
+
+    /// Listens at an address with a listener for each shard of the runtime, in their order, for a task on each to accept
+    /// from. The kernel spreads connections over them (`SO_REUSEPORT`), and a connection stays on the shard that took it.
+    ///
+    /// With port 0 the system chooses one port for all.
+    ///
+    /// # Errors
+    ///
+    /// What the system says of the last address.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    pub async fn bind_sharded<A: ToSocketAddrs>(addr: A) -> io::Result<Vec<TcpListener>> {
+        let shards = crate::net::mesh().remotes().len();
+        with_each(addr, async |addr| {
+            let first = listen(addr, true)?;
+            let addr = first.local_addr()?;
+            let mut all = vec![first];
+            for _ in 1..shards {
+                all.push(listen(addr, true)?);
+            }
+            Ok(all)
+        })
+        .await
+    }
+
+    /// Takes the next connection.
+    ///
+    /// # Cancel safety
+    ///
+    /// No connection is lost when the future is dropped.
+    ///
+    /// # Errors
+    ///
+    /// What the system says, for instance that there are too many open files. The listener goes on being usable, and the
+    /// connection goes on waiting: back off before the next call.
+    pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let (stream, addr) =
+            self.io.registration.async_io(Interest::READABLE, || self.io.io.accept()).await?;
+        Ok((self.accepted(stream), addr))
+    }
+
+    /// Polls for the next connection. Of the tasks that do, the last is woken.
+    pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+        let (stream, addr) =
+            ready!(self.io.registration.poll_io(cx, Direction::Read, || self.io.io.accept()))?;
+        Poll::Ready(Ok((self.accepted(stream), addr)))
+    }
+
+    fn accepted(&self, stream: mio::net::TcpStream) -> TcpStream {
+        TcpStream { io: Source::accepted(&self.io, stream.into()) }
+    }
+
+    /// Goes on listening with a listener of the standard library, which must not block.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime; in debug builds also if the listener would block.
+    #[track_caller]
+    pub fn from_std(listener: net::TcpListener) -> io::Result<TcpListener> {
+        Ok(Self { io: Source::from_user(mio::net::TcpListener::from_std(listener))? })
+    }
+
+    /// Goes on listening with the standard library. The listener still does not block.
+    pub fn into_std(self) -> io::Result<net::TcpListener> {
+        Ok(OwnedFd::from(self.io.into_inner()).into())
+    }
+
+    /// The address it listens at.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.io.io.local_addr()
+    }
+
+    /// The hops that packets may take (`IP_TTL`).
+    pub fn ttl(&self) -> io::Result<u32> {
+        SockRef::from(&self.io.io).ttl_v4()
+    }
+
+    /// Sets the hops that packets may take (`IP_TTL`).
+    pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
+        SockRef::from(&self.io.io).set_ttl_v4(ttl)
+    }
+}
+
+fn listen(addr: SocketAddr, shared: bool) -> io::Result<TcpListener> {
+    let socket = TcpSocket::new_for(addr)?;
+    socket.set_reuseaddr(true)?;
+    if shared {
+        socket.set_reuseport(true)?;
+    }
+    socket.bind(addr)?;
+    socket.listen(BACKLOG)
+}
+
+impl TryFrom<net::TcpListener> for TcpListener {
+    type Error = io::Error;
+
+    /// See [`TcpListener::from_std`].
+    #[track_caller]
+    fn try_from(listener: net::TcpListener) -> io::Result<Self> {
+        Self::from_std(listener)
+    }
+}
+
+fd_traits!(TcpListener);

@@ -1,0 +1,330 @@
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::io::{self, ErrorKind, IoSlice};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use corelane_shards::config::Config;
+use corelane_shards::mesh::{Mesh, ShardId};
+use corelane_shards::park::Spin;
+use corelane_shards::reactor::Reactor;
+use corelane_shards::shard::{Shard, Turn, spawn_local};
+use corelane_shards::timer::Clock;
+
+use super::{TcpListener, TcpSocket, TcpStream, lookup_host};
+use crate::io::{AsyncReadExt, AsyncWriteExt, Interest, ReadBuf};
+
+fn shards(n: usize) -> Vec<Shard> {
+    let mut config = Config::new(n);
+    config.spin = Spin::Fixed(Duration::ZERO);
+    let mesh = Mesh::new(config, Clock::new());
+    let build = |id| {
+        let reactor = Reactor::new(64, 1_000).unwrap();
+        Shard::new(Arc::clone(&mesh), ShardId(id), Box::new(reactor))
+    };
+    (0..n as u32).map(build).collect()
+}
+
+/// Runs a future on a shard until it is done.
+fn run_on<T: 'static>(shard: &mut Shard, future: impl Future<Output = T> + 'static) -> T {
+    let output = Rc::new(RefCell::new(None));
+    let task = {
+        let output = Rc::clone(&output);
+        shard.enter(|local| {
+            spawn_local(local, async move {
+                let result = future.await;
+                *output.borrow_mut() = Some(result);
+            })
+        })
+    };
+    loop {
+        while shard.turn() == Turn::Again {}
+        if task.is_finished() {
+            return output.borrow_mut().take().expect("the task panicked");
+        }
+        shard.park(|| false);
+    }
+}
+
+fn run<T: 'static>(future: impl Future<Output = T> + 'static) -> T {
+    let mut shard = shards(1).remove(0);
+    let output = run_on(&mut shard, future);
+    drop(shard);
+    output
+}
+
+async fn tcp_pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (server, addr) = listener.accept().await.unwrap();
+    assert_eq!(client.local_addr().unwrap(), addr);
+    (client, server)
+}
+
+fn noop() -> Context<'static> {
+    Context::from_waker(Waker::noop())
+}
+
+#[test]
+fn tcp_carries_bytes_both_ways() {
+    run(async {
+        let (mut client, mut server) = tcp_pair().await;
+        for _ in 0..3 {
+            client.write_all(b"ping").await.unwrap();
+            let mut buf = [0; 4];
+            server.read_exact(&mut buf).await.unwrap();
+            assert_eq!(&buf, b"ping");
+            server.write_all(b"pong").await.unwrap();
+            client.read_exact(&mut buf).await.unwrap();
+            assert_eq!(&buf, b"pong");
+        }
+        client.shutdown().await.unwrap();
+        let mut rest = Vec::new();
+        assert_eq!(server.read_to_end(&mut rest).await.unwrap(), 0);
+        assert!(server.ready(Interest::READABLE).await.unwrap().is_read_closed());
+        server.write_all(b"still open").await.unwrap();
+        drop(server);
+        client.read_to_end(&mut rest).await.unwrap();
+        assert_eq!(rest, b"still open");
+    });
+}
+
+/// More than the buffers of the kernel hold: writing has to wait for reading.
+#[test]
+fn tcp_waits_for_room() {
+    const LEN: usize = 16 << 20;
+    run(async {
+        let (mut client, server) = tcp_pair().await;
+        let (mut reader, writer) = server.into_split();
+        drop(writer);
+        let read = async move {
+            let mut buf = vec![0; 64 << 10];
+            let mut total = 0;
+            loop {
+                match reader.read(&mut buf).await.unwrap() {
+                    0 => return total,
+                    n => total += n,
+                }
+            }
+        };
+        let write = async move {
+            let data = vec![7; LEN];
+            client.write_all(&data).await.unwrap();
+            drop(client);
+        };
+        let (mut read, mut write) = (Box::pin(read), Box::pin(write));
+        let mut written = false;
+        let mut pending = 0;
+        let total = poll_fn(|cx| {
+            if !written {
+                written = write.as_mut().poll(cx).is_ready();
+                pending += usize::from(!written);
+            }
+            read.as_mut().poll(cx)
+        });
+        assert_eq!(total.await, LEN);
+        assert!(written && pending > 0);
+    });
+}
+
+#[test]
+fn tcp_refusal_is_an_error() {
+    run(async {
+        let addr = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        assert_eq!(TcpStream::connect(addr).await.unwrap_err().kind(), ErrorKind::ConnectionRefused);
+        // The second address answers.
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let both = [addr, listener.local_addr().unwrap()];
+        let stream = TcpStream::connect(&both[..]).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), both[1]);
+        let none = TcpStream::connect(&[][..]).await.unwrap_err();
+        assert_eq!(
+            (none.kind(), &*none.to_string()),
+            (ErrorKind::InvalidInput, "could not resolve to any address")
+        );
+    });
+}
+
+#[test]
+fn tcp_halves_part_and_meet() {
+    run(async {
+        let (client, server) = tcp_pair().await;
+        let (mut read, mut write) = client.into_split();
+        let (other_read, other_write) = server.into_split();
+        write.write_all(b"over").await.unwrap();
+        let error = read.reunite(other_write).unwrap_err();
+        assert_eq!(error.to_string(), "tried to reunite halves that are not from the same socket");
+        let super::tcp::ReuniteError(read_again, other_write) = error;
+        read = read_again;
+        let mut server = other_write.reunite(other_read).unwrap();
+        let mut buf = [0; 8];
+        assert_eq!(server.read(&mut buf).await.unwrap(), 4);
+        // Dropping the writing half ends the stream; forgetting it does not.
+        let (server_read, server_write) = server.into_split();
+        server_write.forget();
+        assert!(Pin::new(&mut read).poll_read_now().is_pending());
+        drop(write);
+        let mut server_read = server_read;
+        assert_eq!(server_read.read(&mut buf).await.unwrap(), 0);
+        drop(server_read);
+        assert_eq!(read.read(&mut buf).await.unwrap(), 0);
+    });
+}
+
+/// Polls a read once, with no task to wake.
+trait PollReadNow {
+    fn poll_read_now(self) -> Poll<io::Result<()>>;
+}
+
+impl<R: crate::io::AsyncRead> PollReadNow for Pin<&mut R> {
+    fn poll_read_now(self) -> Poll<io::Result<()>> {
+        self.poll_read(&mut noop(), &mut ReadBuf::new(&mut [0; 8]))
+    }
+}
+
+#[test]
+fn tcp_peeks_tries_and_gathers() {
+    run(async {
+        let (mut client, server) = tcp_pair().await;
+        let mut buf = [0; 8];
+        assert_eq!(server.try_read(&mut buf).unwrap_err().kind(), ErrorKind::WouldBlock);
+        let parts = [IoSlice::new(b"ab"), IoSlice::new(b"cd")];
+        assert_eq!(client.write_vectored(&parts).await.unwrap(), 4);
+        server.readable().await.unwrap();
+        assert_eq!(server.peek(&mut buf).await.unwrap(), 4);
+        let mut peeked = ReadBuf::new(&mut buf);
+        let poll = poll_fn(|cx| server.poll_peek(cx, &mut peeked)).await.unwrap();
+        assert_eq!((poll, peeked.filled()), (4, &b"abcd"[..]));
+        let mut growing = bytes::BytesMut::with_capacity(16);
+        assert_eq!(server.try_read_buf(&mut growing).unwrap(), 4);
+        assert_eq!(&growing[..], b"abcd");
+        assert_eq!(server.try_read_buf(&mut growing).unwrap_err().kind(), ErrorKind::WouldBlock);
+        assert!(server.poll_read_ready(&mut noop()).is_pending());
+        server.writable().await.unwrap();
+        assert!(server.poll_write_ready(&mut noop()).is_ready());
+        assert_eq!(server.try_write(b"efg").unwrap(), 3);
+        assert_eq!(client.read(&mut buf).await.unwrap(), 3);
+    });
+}
+
+#[test]
+fn tcp_sockets_have_options() {
+    run(async {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_reuseaddr(true).unwrap();
+        socket.set_reuseport(true).unwrap();
+        socket.set_keepalive(true).unwrap();
+        socket.set_nodelay(true).unwrap();
+        socket.set_send_buffer_size(64 << 10).unwrap();
+        assert!(socket.reuseaddr().unwrap() && socket.reuseport().unwrap());
+        assert!(socket.keepalive().unwrap() && socket.nodelay().unwrap());
+        assert!(socket.send_buffer_size().unwrap() >= 64 << 10);
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(8).unwrap();
+        listener.set_ttl(40).unwrap();
+        assert_eq!(listener.ttl().unwrap(), 40);
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_zero_linger().unwrap();
+        stream.set_quickack(true).unwrap();
+        assert!(stream.nodelay().unwrap() && stream.linger().unwrap() == Some(Duration::ZERO));
+        assert!(stream.take_error().unwrap().is_none());
+    });
+}
+
+/// Accepted on one shard, served on another: watched where it is served.
+#[test]
+fn a_connection_is_watched_where_it_waits() {
+    let mut shards = shards(2);
+    let (client, server) = run_on(&mut shards[0], tcp_pair());
+    assert!(server.io.registration.home().is_none());
+    client.try_write(b"x").unwrap();
+    let mut server = run_on(&mut shards[1], async move {
+        let mut server = server;
+        assert_eq!(server.read(&mut [0; 8]).await.unwrap(), 1);
+        assert!(server.io.registration.home().is_none());
+        assert!(Pin::new(&mut server).poll_read_now().is_pending());
+        server
+    });
+    assert_eq!(server.io.registration.home().map(|home| home.id()), Some(ShardId(1)));
+    client.try_write(b"y").unwrap();
+    run_on(&mut shards[1], async move { assert_eq!(server.read(&mut [0; 8]).await.unwrap(), 1) });
+    shards.into_iter().for_each(drop);
+}
+
+#[test]
+fn a_listener_for_each_shard() {
+    let mut shards = shards(2);
+    let listeners = run_on(&mut shards[0], TcpListener::bind_sharded("127.0.0.1:0")).unwrap();
+    assert_eq!(listeners.len(), 2);
+    let addr = listeners[0].local_addr().unwrap();
+    assert!(listeners.iter().all(|listener| listener.local_addr().unwrap() == addr));
+    // Which one gets a connection is the kernel's choice, by the ports.
+    run_on(&mut shards[0], async move {
+        let mut taken = [0; 2];
+        for _ in 0..64 {
+            let _client = TcpStream::connect(addr).await.unwrap();
+            let at = poll_fn(|cx| {
+                for (at, listener) in listeners.iter().enumerate() {
+                    if let Poll::Ready(result) = listener.poll_accept(cx) {
+                        result.unwrap();
+                        return Poll::Ready(at);
+                    }
+                }
+                Poll::Pending
+            })
+            .await;
+            taken[at] += 1;
+        }
+        assert!(taken[0] > 0 && taken[1] > 0, "{taken:?}");
+    });
+    shards.into_iter().for_each(drop);
+}
+
+#[test]
+fn names_are_looked_up() {
+    // The blocking pool asks the system, so this takes a whole runtime.
+    crate::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+        let known = lookup_host("127.0.0.1:80").await.unwrap().collect::<Vec<_>>();
+        assert_eq!(known, ["127.0.0.1:80".parse().unwrap()]);
+        let mut named = lookup_host(("localhost", 80)).await.unwrap();
+        assert!(named.all(|addr| addr.ip().is_loopback() && addr.port() == 80));
+        assert_eq!(lookup_host("no port").await.map(drop).unwrap_err().kind(), ErrorKind::InvalidInput);
+    });
+}
+
+#[test]
+fn the_standard_librarys_sockets_are_taken_and_given_back() {
+    run(async {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let listener = TcpListener::from_std(listener).unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (accepted, _) = listener.accept().await.unwrap();
+        let mut stream = stream.into_std().unwrap();
+        std::io::Write::write_all(&mut stream, b"std").unwrap();
+        let mut accepted = TcpStream::try_from(accepted.into_std().unwrap()).unwrap();
+        assert_eq!(accepted.read(&mut [0; 8]).await.unwrap(), 3);
+        listener.into_std().unwrap();
+    });
+}
+
+#[test]
+#[should_panic = "there is no reactor running, must be called from the context of a Tokio 1.x runtime"]
+fn a_socket_needs_a_runtime() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let _ = TcpListener::from_std(listener);
+}
+
+#[test]
+#[cfg(debug_assertions)]
+#[should_panic = "Registering a blocking socket with the tokio runtime is unsupported"]
+fn a_socket_that_blocks_is_refused() {
+    let shard = shards(1).remove(0);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    shard.enter(|_| drop(TcpListener::from_std(listener)));
+}

@@ -1,0 +1,94 @@
+//! TCP on every flavor of runtime.
+
+use corelane::io::{AsyncReadExt, AsyncWriteExt};
+use corelane::net::{TcpListener, TcpStream};
+use corelane::runtime::{Builder, Runtime};
+
+fn each(f: impl Fn(Runtime)) {
+    f(Builder::new_current_thread().enable_all().build().unwrap());
+    f(Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap());
+    f(Builder::new_sharded().worker_threads(2).enable_all().build().unwrap());
+}
+
+async fn echo(mut stream: TcpStream) -> std::io::Result<u64> {
+    let mut buffer = [0; 1024];
+    let mut served = 0;
+    loop {
+        let n = stream.read(&mut buffer).await?;
+        if n == 0 {
+            return Ok(served);
+        }
+        stream.write_all(&buffer[..n]).await?;
+        served += n as u64;
+    }
+}
+
+#[test]
+fn a_server_echoes_many_connections() {
+    each(|rt| {
+        rt.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let addr = listener.local_addr().unwrap();
+            let server = corelane::spawn(async move {
+                let mut tasks = Vec::new();
+                for _ in 0..50 {
+                    let (stream, _) = listener.accept().await.unwrap();
+                    tasks.push(corelane::spawn(echo(stream)));
+                }
+                let mut served = 0;
+                for task in tasks {
+                    served += task.await.unwrap().unwrap();
+                }
+                served
+            });
+            let clients: Vec<_> = (0..50u8)
+                .map(|n| {
+                    corelane::spawn(async move {
+                        let mut stream = TcpStream::connect(addr).await.unwrap();
+                        for round in 0..20u8 {
+                            let sent = [n ^ round; 64];
+                            stream.write_all(&sent).await.unwrap();
+                            let mut got = [0; 64];
+                            stream.read_exact(&mut got).await.unwrap();
+                            assert_eq!(got, sent);
+                        }
+                    })
+                })
+                .collect();
+            for client in clients {
+                client.await.unwrap();
+            }
+            assert_eq!(server.await.unwrap(), 50 * 20 * 64);
+        });
+    });
+}
+
+#[test]
+fn a_root_future_that_keeps_waking_itself_does_not_starve_the_reactor() {
+    each(|rt| {
+        rt.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let addr = listener.local_addr().unwrap();
+            let client = corelane::spawn(async move { echo(TcpStream::connect(addr).await.unwrap()).await });
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.write_all(b"ping").await.unwrap();
+            let answer = corelane::spawn(async move {
+                let mut got = [0; 4];
+                stream.read_exact(&mut got).await.unwrap();
+                got
+            });
+            while !answer.is_finished() {
+                corelane::task::yield_now().await;
+            }
+            assert_eq!(&answer.await.unwrap(), b"ping");
+            client.await.unwrap().unwrap();
+        });
+    });
+}
+
+#[test]
+#[should_panic(expected = "A Tokio 1.x context was found, but IO is disabled.")]
+fn io_has_to_be_enabled() {
+    let rt = Builder::new_current_thread().enable_time().build().unwrap();
+    rt.block_on(async { drop(TcpListener::bind("127.0.0.1:0").await) });
+}
