@@ -275,3 +275,47 @@ fn hooks_run_and_may_spawn() {
     assert!(started.load(Ordering::SeqCst) > 0);
     assert_eq!(started.load(Ordering::SeqCst), stopped.load(Ordering::SeqCst));
 }
+
+#[test]
+fn the_calling_thread_may_be_shard_zero() {
+    let before = corelane::topology::pin::current();
+    let rt = Builder::new_sharded().worker_threads(2).enable_all().build_local(Default::default()).unwrap();
+    let here = std::thread::current().id();
+    rt.block_on(async {
+        let shared = Rc::new(Cell::new(0));
+        let inner = shared.clone();
+        let child = task::spawn_local(async move {
+            inner.set(1);
+            std::thread::current().id()
+        });
+        assert_eq!(child.await.unwrap(), here);
+        assert_eq!(shared.get(), 1);
+        // The other shard has a thread of its own.
+        let threads = corelane::runtime::Handle::current().metrics().num_workers();
+        assert_eq!(threads, 2);
+        let mut elsewhere = false;
+        let spawned: Vec<_> =
+            (0..100).map(|_| corelane::spawn(async { std::thread::current().id() })).collect();
+        for task in spawned {
+            elsewhere |= task.await.unwrap() != here;
+        }
+        assert!(elsewhere, "a hundred tasks spread over two shards");
+    });
+    drop(rt);
+    assert_eq!(corelane::topology::pin::current(), before);
+}
+
+#[corelane::main(worker_threads = 1)]
+async fn entry() -> u32 {
+    task::spawn_local(async { 5 }).await.unwrap()
+}
+
+#[test]
+fn main_runs_on_shard_zero() {
+    assert_eq!(entry(), 5);
+}
+
+#[corelane::test]
+async fn test_runs_on_a_current_thread_runtime() {
+    assert_eq!(Handle::current().runtime_flavor(), RuntimeFlavor::CurrentThread);
+}

@@ -112,11 +112,13 @@ impl Args {
     /// An expression that builds the runtime and answers with a `Result`.
     pub(crate) fn build(&self) -> TokenStream {
         let Self { flavor, crate_path, settings } = self;
+        let here = quote!(build_local(::core::default::Default::default()));
         let (constructor, build) = match flavor {
-            Flavor::Sharded => ("new_sharded", quote!(build())),
+            // The calling thread is shard 0.
+            Flavor::Sharded => ("new_sharded", here),
             Flavor::MultiThread => ("new_multi_thread", quote!(build())),
             Flavor::CurrentThread => ("new_current_thread", quote!(build())),
-            Flavor::Local => ("new_current_thread", quote!(build_local(::core::default::Default::default()))),
+            Flavor::Local => ("new_current_thread", here),
         };
         let constructor = format_ident!("{constructor}");
         quote!(#crate_path::runtime::Builder::#constructor() #(.#settings)* .enable_all().#build)

@@ -207,7 +207,11 @@ fn built_by(of: Macro, args: &str) -> String {
 #[test]
 fn arguments_become_calls_on_the_builder() {
     let table = [
-        (MAIN, "", "::corelane::runtime::Builder::new_sharded().enable_all().build()"),
+        (
+            MAIN,
+            "",
+            "::corelane::runtime::Builder::new_sharded().enable_all().build_local(::core::default::Default::default())",
+        ),
         (TEST, "", "::corelane::runtime::Builder::new_current_thread().enable_all().build()"),
         (TOKIO, "", "tokio::runtime::Builder::new_multi_thread().enable_all().build()"),
         (Macro::TOKIO_TEST, "", "tokio::runtime::Builder::new_current_thread().enable_all().build()"),
@@ -215,7 +219,7 @@ fn arguments_become_calls_on_the_builder() {
             MAIN,
             "worker_threads = 3, config = \"a.toml\",",
             "::corelane::runtime::Builder::new_sharded().config_file(\"a.toml\").worker_threads(3usize)\
-             .enable_all().build()",
+             .enable_all().build_local(::core::default::Default::default())",
         ),
         (
             TEST,

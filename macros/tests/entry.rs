@@ -107,7 +107,7 @@ fn every_argument_is_a_call() {
     sharded();
     assert_eq!(
         calls(),
-        format!("sharded config_file=a.toml worker_threads=3 name=n enable_all build block_on:{line}")
+        format!("sharded config_file=a.toml worker_threads=3 name=n enable_all build_local block_on:{line}")
     );
 
     #[corelane_macros::main(crate = "noted", flavor = "local", start_paused = true)]

@@ -101,7 +101,7 @@ pub(crate) fn hook(shard: &mut Shard, hook: Option<&super::inner::Callback>) -> 
     }
 }
 
-/// The shard of a current-thread runtime, for whoever calls `block_on`.
+/// The shard that no thread of the runtime drives, for whoever calls `block_on`.
 pub(crate) struct Seat {
     driven: AtomicPtr<Driven>,
     queued: AtomicUsize,
@@ -109,12 +109,14 @@ pub(crate) struct Seat {
 }
 
 impl Seat {
-    pub fn new(shard: Shard) -> Self {
-        Self {
-            driven: AtomicPtr::new(Box::into_raw(Box::new(Driven::new(shard)))),
-            queued: AtomicUsize::new(0),
-            queue: Mutex::default(),
-        }
+    pub fn empty() -> Self {
+        Self { driven: AtomicPtr::new(ptr::null_mut()), queued: AtomicUsize::new(0), queue: Mutex::default() }
+    }
+
+    /// Puts the shard there, once.
+    pub fn fill(&self, shard: Shard) {
+        let driven = Some(Box::new(Driven::new(shard)));
+        drop(Sitting { seat: self, driven });
     }
 
     /// Takes the shard, if nobody has it.

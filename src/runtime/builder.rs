@@ -12,7 +12,7 @@ use corelane_shards::park::Spin;
 use corelane_shards::timer::Clock;
 
 use crate::config::{AutoOr, Config, Flavor, OnError, Pin, Place, Steal};
-use crate::topology::{Plan, ShardPlan, Topology};
+use crate::topology::{Plan, ShardPlan, Topology, pin};
 
 use super::block_on::Seat;
 use super::blocking::PoolConfig;
@@ -245,10 +245,14 @@ impl Builder {
     /// A config file that is wrong, a placement that this machine cannot do, a thread or file descriptor that the
     /// system refuses.
     pub fn build(&mut self) -> io::Result<Runtime> {
-        self.build_with(false)
+        match self.flavor {
+            Flavor::CurrentThread => self.build_current(false),
+            _ => self.build_threads(false),
+        }
     }
 
-    /// Builds a runtime that stays on this thread.
+    /// Builds a runtime that stays on this thread, which becomes its shard 0 and is driven by `block_on`. A sharded runtime's
+    /// other shards get threads of their own; this thread is pinned as the placement says until the runtime is dropped.
     ///
     /// # Errors
     ///
@@ -256,19 +260,19 @@ impl Builder {
     ///
     /// # Panics
     ///
-    /// Unless the builder is for a current-thread runtime.
+    /// For a multi-thread runtime.
     #[track_caller]
     pub fn build_local(&mut self, options: LocalOptions) -> io::Result<LocalRuntime> {
         let _ = options;
-        assert!(
-            self.flavor == Flavor::CurrentThread,
-            "Only current_thread is supported when building a local runtime"
-        );
-        Ok(LocalRuntime::from_runtime(self.build_with(true)?))
-    }
-
-    fn build_with(&mut self, local: bool) -> io::Result<Runtime> {
-        if self.flavor == Flavor::CurrentThread { self.build_current(local) } else { self.build_threads() }
+        match self.flavor {
+            Flavor::CurrentThread => Ok(LocalRuntime::new_here(self.build_current(true)?, None)),
+            Flavor::Sharded => {
+                let before = pin::current();
+                let runtime = self.build_threads(true)?;
+                Ok(LocalRuntime::new_here(runtime, before))
+            }
+            Flavor::MultiThread => panic!("Only current_thread is supported when building a local runtime"),
+        }
     }
 
     fn read_config(&self) -> io::Result<Config> {
@@ -296,12 +300,14 @@ impl Builder {
             crate::time::pause_clock(&clock);
         }
         let mesh = Mesh::new(engine, clock);
-        let seat = Seat::new(worker::build_shard_of(&mesh, ShardId(0))?);
+        let seat = Seat::empty();
+        seat.fill(worker::build_shard(&mesh, ShardId(0))?);
         let inner = Inner::new(self.parts(&config, mesh, RuntimeFlavor::CurrentThread, Some(seat), 0, &[]));
         Ok(Runtime::from_parts(inner, Vec::new()))
     }
 
-    fn build_threads(&self) -> io::Result<Runtime> {
+    /// `here` makes this thread shard 0.
+    fn build_threads(&self, here: bool) -> io::Result<Runtime> {
         assert!(!self.start_paused, "`start_paused` requires a current-thread runtime");
         let mut config = self.read_config()?;
         let (flavor, places, sites, may_spin, pool_cpus, warnings) = match self.flavor {
@@ -345,12 +351,16 @@ impl Builder {
         }
         let engine = engine::Config { spin: spin(&config, may_spin), ..engine_config(&config, sites) };
         let mesh = Mesh::new(engine, Clock::new());
-        let workers = places.len();
-        let inner = Inner::new(self.parts(&config, mesh, flavor, None, workers, &pool_cpus));
+        let workers = places.len() - usize::from(here);
+        // The threads first: one that starts from a pinned thread would be pinned too. So the seat is filled last.
+        let seat = here.then(Seat::empty);
+        let inner = Inner::new(self.parts(&config, mesh, flavor, seat, workers, &pool_cpus));
         let (started, reports) = mpsc::channel();
         let mut threads = Vec::with_capacity(workers);
         let mut failed = None;
-        for (id, place) in places.into_iter().enumerate() {
+        let mut places = places.into_iter().enumerate();
+        let own = if here { places.next() } else { None };
+        for (id, place) in places {
             let order = Order {
                 id: ShardId(id as u32),
                 place,
@@ -362,7 +372,7 @@ impl Builder {
                 Ok(thread) => threads.push(thread),
                 Err(error) => {
                     failed = Some(error);
-                    (id..workers).for_each(|_| inner.worker_ended());
+                    (threads.len()..workers).for_each(|_| inner.worker_ended());
                     break;
                 }
             }
@@ -376,6 +386,17 @@ impl Builder {
                 }
                 Ok(Some(_)) => {}
                 Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        if let (Some((_, place)), Some(seat), None) = (own, &inner.seat, &failed) {
+            match worker::prepare(&inner, ShardId(0), place.as_ref(), config.placement.on_error) {
+                Ok((shard, warning)) => {
+                    if let (Some(warning), OnError::Warn) = (warning, config.placement.on_error) {
+                        eprintln!("corelane: {warning}");
+                    }
+                    seat.fill(shard);
+                }
+                Err(error) => failed = Some(error),
             }
         }
         let runtime = Runtime::from_parts(inner, threads);
@@ -430,7 +451,7 @@ fn pool_start(hook: Option<Callback>, cpus: &[u32]) -> Option<Callback> {
     let cpus = cpus.to_vec();
     Some(Arc::new(move || {
         // A refusal leaves the thread where it is, which is slower and not wrong.
-        let _ = crate::topology::pin::pin(&cpus);
+        let _ = pin::pin(&cpus);
         if let Some(hook) = &hook {
             hook();
         }

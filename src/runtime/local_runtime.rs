@@ -7,18 +7,34 @@ use std::time::Duration;
 
 use corelane_shards::task::JoinHandle;
 
+use crate::config::CpuList;
+use crate::topology::pin;
+
 use super::builder::Builder;
 use super::context::EnterGuard;
 use super::handle::Handle;
 use super::metrics::RuntimeMetrics;
 use super::runtime::Runtime;
 
-/// A current-thread runtime that cannot leave its thread, so that `spawn_local` works anywhere in it without a
-/// `LocalSet`.
+/// A runtime whose shard 0 is the thread that built it, and that cannot leave that thread: `spawn_local` works anywhere in it
+/// without a `LocalSet`, and what `block_on` waits for on its own shard needs no wake from another thread. With
+/// [`Builder::new_sharded`] the other shards have threads of their own.
 #[derive(Debug)]
 pub struct LocalRuntime {
     runtime: Runtime,
+    /// The CPUs the thread was allowed before it was pinned, to be given back.
+    _unpin: Option<Unpin>,
     _stays: PhantomData<*mut ()>,
+}
+
+#[derive(Debug)]
+struct Unpin(CpuList);
+
+impl Drop for Unpin {
+    fn drop(&mut self) {
+        // Refused only if the cpuset has shrunk meanwhile, and then there is no better place.
+        let _ = pin::pin(&self.0.iter().collect::<Vec<_>>());
+    }
 }
 
 /// How to build a [`LocalRuntime`]; there is nothing to choose yet.
@@ -29,8 +45,8 @@ pub struct LocalOptions {
 }
 
 impl LocalRuntime {
-    pub(super) fn from_runtime(runtime: Runtime) -> Self {
-        Self { runtime, _stays: PhantomData }
+    pub(super) fn new_here(runtime: Runtime, cpus_before: Option<CpuList>) -> Self {
+        Self { runtime, _unpin: cpus_before.map(Unpin), _stays: PhantomData }
     }
 
     /// A local runtime with all drivers and defaults.

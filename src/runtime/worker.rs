@@ -6,7 +6,7 @@ use std::io;
 use std::sync::{Arc, mpsc};
 use std::thread;
 
-use corelane_shards::mesh::ShardId;
+use corelane_shards::mesh::{Mesh, ShardId};
 use corelane_shards::reactor::Reactor;
 use corelane_shards::shard::{Shard, Turn};
 
@@ -30,11 +30,7 @@ pub(crate) struct Order {
 }
 
 /// Builds the shard of this thread.
-pub(crate) fn build_shard(inner: &Inner, id: ShardId) -> io::Result<Shard> {
-    build_shard_of(&inner.mesh, id)
-}
-
-pub(crate) fn build_shard_of(mesh: &Arc<corelane_shards::mesh::Mesh>, id: ShardId) -> io::Result<Shard> {
+pub(crate) fn build_shard(mesh: &Arc<Mesh>, id: ShardId) -> io::Result<Shard> {
     let reactor = Reactor::new(EVENTS, mesh.config().timer_resolution_us)?;
     Ok(Shard::new(Arc::clone(mesh), id, Box::new(reactor)))
 }
@@ -65,7 +61,7 @@ pub(crate) fn start(
             }
         }
         let _ended = Ended(&inner);
-        match prepare(&inner, &order) {
+        match prepare(&inner, order.id, order.place.as_ref(), order.on_error) {
             Ok((shard, warning)) => {
                 // The builder may have given up already; then `shutdown` is set.
                 let _ = started.send(Ok(warning));
@@ -79,12 +75,18 @@ pub(crate) fn start(
     })
 }
 
-fn prepare(inner: &Inner, order: &Order) -> io::Result<(Shard, Option<String>)> {
-    let warning = match &order.place {
-        Some(place) => pin::pin_shard(place, order.on_error)?,
+/// Pins this thread, then builds its shard. Gives a warning if the kernel refused and that is no error.
+pub(crate) fn prepare(
+    inner: &Inner,
+    id: ShardId,
+    place: Option<&ShardPlan>,
+    on_error: OnError,
+) -> io::Result<(Shard, Option<String>)> {
+    let warning = match place {
+        Some(place) => pin::pin_shard(place, on_error)?,
         None => None,
     };
-    Ok((build_shard(inner, order.id)?, warning))
+    Ok((build_shard(&inner.mesh, id)?, warning))
 }
 
 fn run(inner: &Inner, mut shard: Shard) {

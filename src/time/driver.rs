@@ -13,7 +13,7 @@ use corelane_shards::shard::{self, Local};
 use corelane_shards::timer::{Clock, Entry, Filed, Stamp, Status};
 
 use crate::error;
-use crate::runtime::context;
+use crate::runtime::{RuntimeFlavor, context};
 
 use super::clock;
 
@@ -61,7 +61,8 @@ pub(super) fn now() -> Instant {
 pub(super) fn with_pausable_clock<R>(f: impl FnOnce(&Clock) -> R) -> R {
     let clock = with_home(|remote, _| {
         let one = remote.mesh().remotes().len() == 1;
-        let current = context::with(|inner| inner.map_or(one, |inner| inner.seat.is_some()));
+        let current =
+            context::with(|inner| inner.map_or(one, |inner| inner.flavor == RuntimeFlavor::CurrentThread));
         current.then(|| f(remote.mesh().clock()))
     });
     match clock {
