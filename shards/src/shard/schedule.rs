@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "reaches the owner half after comparing shards; pushes tasks into mailboxes")]
 
 use crate::context;
+use crate::mesh::{Mesh, Remote};
 use crate::task::RawTask;
 use crate::task::movable::Wake;
 use crate::task::pinned::Unmail;
@@ -109,6 +110,20 @@ pub(crate) fn mail(task: RawTask) {
             Unmail::Done { last: true } => return unsafe { raw::free(task, None) },
         }
     }
+}
+
+/// As `mail` for a caller whose reference is gone, so that nothing but MAILED keeps the task and its mesh: wakes the owner
+/// too.
+#[cold]
+pub(crate) fn mail_and_wake(task: RawTask) {
+    let remote: *const Remote = task.shard();
+    // The shard may close as soon as the task is pushed.
+    task.shard().mesh().retain();
+    mail(task);
+    // SAFETY: part of the mesh that was retained above.
+    unsafe { &*remote }.wake();
+    // SAFETY: gives back the `retain` above.
+    unsafe { Mesh::release(remote) };
 }
 
 /// As `mail` for a new task, which a closed mailbox leaves to this thread: it is cancelled here. That is in order, since its

@@ -19,6 +19,11 @@
 //! mailbox. So the pusher may have given up its own reference, provided it touches nothing after the push; who has
 //! to wake the shard after the push keeps its reference until then.
 //!
+//! Who posts something while MAILED is set neither pushes nor wakes the shard: the pusher does both. So a drop that mails a
+//! task wakes the shard too, although it has nothing to say itself: a wake may be posted between its MAILED and its push.
+//! Only if the drop has seen COMPLETE does it push quietly. Then nothing posted later waits for the drain, since its poster
+//! acquires, by its own step on the remote word, what the drop had seen: it looks at COMPLETE once more after posting.
+//!
 //! **Completion.** The owner writes the output, then stores COMPLETE with Release. A JoinHandle elsewhere that reads
 //! COMPLETE with Acquire owns the output. One that does not leaves its waker in the remote slot, then mails JOINER. The
 //! owner learns of it in the drain and either answers at once or remembers it in JOIN_REMOTE, so completing needs a
@@ -98,8 +103,10 @@ pub(crate) struct Words {
 pub(crate) enum Dropped {
     /// Others remain.
     Keep,
-    /// Push the task into its owner's mailbox and touch it no more.
+    /// Push the task into its owner's mailbox, touch it no more, and wake the owner.
     Mail,
+    /// As `Mail` without the wake: the memory of a finished task is all that waits.
+    MailQuietly,
     /// That was the last one.
     Free,
 }
@@ -415,7 +422,7 @@ impl Words {
                 }
             } else if !mailed && (count(next) < 0 || (count(next) == 0 && next & R_OWNER_ZERO != 0)) {
                 next |= R_MAILED;
-                step = Dropped::Mail;
+                step = if self.is_complete() { Dropped::MailQuietly } else { Dropped::Mail };
             }
             // AcqRel: Release hands our accesses to whoever frees; Acquire takes theirs if that is us.
             match self.remote.compare_exchange(remote, next, AcqRel, Relaxed) {

@@ -424,3 +424,52 @@ fn blocking_tasks_run_or_report_cancellation() {
     task.run();
     assert!(matches!(poll(&mut handle), Poll::Ready(Err(error)) if error.is_panic()));
 }
+
+/// Counts how often it is told to end a wait.
+struct CountsWakes(Arc<AtomicUsize>);
+
+impl Unpark for CountsWakes {
+    fn unpark(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Driver for CountsWakes {
+    fn wait(&mut self, _: Option<Duration>) -> usize {
+        0
+    }
+
+    fn unparker(&self) -> Arc<dyn Unpark> {
+        Arc::new(CountsWakes(self.0.clone()))
+    }
+}
+
+#[test]
+fn a_waker_dropped_elsewhere_does_not_swallow_the_next_wake() {
+    let wakes = Arc::new(AtomicUsize::new(0));
+    let mesh = Mesh::new(Config::new(1), Clock::new());
+    let mut shard = Shard::new(mesh, ShardId(0), Box::new(CountsWakes(wakes.clone())));
+    let wakers = Arc::new(std::sync::Mutex::new(Vec::<Waker>::new()));
+    let handle = spawn(&shard, {
+        let wakers = wakers.clone();
+        poll_fn(move |cx| {
+            wakers.lock().unwrap().extend([cx.waker().clone(), cx.waker().clone()]);
+            Poll::<()>::Pending
+        })
+    });
+    run(&mut shard);
+    assert!(shard.lie_down(|| false).is_some(), "nothing to do");
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut wakers = wakers.lock().unwrap();
+            drop(wakers.pop());
+            wakers.pop().unwrap().wake();
+        });
+    });
+    assert_eq!(wakes.load(Ordering::Relaxed), 1, "the wake must reach the sleeping shard, once");
+    shard.get_up();
+    run(&mut shard);
+    assert_eq!(wakers.lock().unwrap().len(), 2, "polled again");
+    wakers.lock().unwrap().clear();
+    drop((handle, shard));
+}

@@ -112,8 +112,8 @@ pub(crate) unsafe fn unref_pinned(task: RawTask) {
 unsafe fn unref_elsewhere(task: RawTask) {
     match task.header().words.remote_unref() {
         Dropped::Keep => {}
-        // The memory of a finished task is all that waits, so nobody is woken for it.
-        Dropped::Mail => schedule::mail(task),
+        Dropped::Mail => schedule::mail_and_wake(task),
+        Dropped::MailQuietly => schedule::mail(task),
         // SAFETY: the words said so, and the owner is gone.
         Dropped::Free => unsafe { raw::free(task, None) },
     }
