@@ -101,16 +101,21 @@ fn wake(waker: Option<std::task::Waker>) {
 pub(crate) fn drain(task: RawTask, local: &Local) {
     let header = task.header();
     local.list_heap_task_once(task);
-    let mail = header.words.owner_drain();
+    let mut mail = header.words.owner_drain();
     if mail.enqueue {
         local.push(task);
     }
-    if mail.wake_remote {
-        wake(header.join_remote.swap(None));
-    }
-    if mail.drop_output {
-        // SAFETY: the JoinHandle gave its claim up, and JOIN is clear now.
-        unsafe { (header.vtable.drop_output)(task.0, header.words.is_failed()) };
+    if mail.wake_remote || mail.drop_output {
+        // What follows runs foreign code, which may give the last reference up.
+        header.words.owner_ref();
+        if mail.wake_remote {
+            wake(header.join_remote.swap(None));
+        }
+        if mail.drop_output {
+            // SAFETY: the JoinHandle gave its claim up, and JOIN is clear now.
+            unsafe { (header.vtable.drop_output)(task.0, header.words.is_failed()) };
+        }
+        mail.free = header.words.owner_unref() == Dropped::Free;
     }
     if mail.free {
         // SAFETY: the words said so.

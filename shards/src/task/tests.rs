@@ -473,3 +473,33 @@ fn a_waker_dropped_elsewhere_does_not_swallow_the_next_wake() {
     wakers.lock().unwrap().clear();
     drop((handle, shard));
 }
+
+#[test]
+fn an_output_dropped_by_mail_may_hold_the_last_reference() {
+    struct SendGuard(Arc<AtomicUsize>);
+    impl Drop for SendGuard {
+        fn drop(&mut self) {
+            let live = shard::current(|local| local.unwrap().arena(|arena| arena.live()));
+            self.0.fetch_add(live, Ordering::Relaxed);
+        }
+    }
+    type Output = (Option<super::AbortHandle>, SendGuard);
+    let mut shard = shard();
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let slot = Arc::new(std::sync::Mutex::new(None::<JoinHandle<Output>>));
+    let handle = spawn(&shard, {
+        let (slot, guard) = (slot.clone(), SendGuard(dropped.clone()));
+        async move {
+            let handle = slot.lock().unwrap().take().unwrap();
+            let output = (Some(handle.abort_handle()), guard);
+            // Dropped elsewhere during the poll: the owner learns of it after the completion.
+            std::thread::spawn(move || drop(handle)).join().unwrap();
+            output
+        }
+    });
+    *slot.lock().unwrap() = Some(handle);
+    run(&mut shard);
+    assert_eq!(dropped.load(Ordering::Relaxed), 1, "dropped once, before its memory is freed");
+    assert_eq!(shard.enter(|local| local.arena(|arena| arena.live())), 0);
+    drop(shard);
+}
