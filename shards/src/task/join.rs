@@ -166,7 +166,8 @@ impl<T> Drop for JoinHandle<T> {
                 false
             } else {
                 schedule::post_unjoin(self.task);
-                false
+                // Nobody may be about to drain it if the task has completed meanwhile.
+                header.words.is_complete() && header.words.remote_rejoin()
             };
             if mine {
                 // SAFETY: the task is complete and the handle's claim is not used up.

@@ -147,6 +147,16 @@ pub(crate) enum Unmail {
     Done { last: bool },
 }
 
+/// What the closing owner has to do.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Orphan {
+    /// Drop the output, and ask again: the JoinHandle gave its claim up by a mail that will not be drained.
+    DropOutput,
+    /// Free the task if this was the last reference; else touch it no more.
+    Done { last: bool },
+}
+
 /// What was in the mail.
 #[must_use]
 #[derive(Debug, Default)]
@@ -378,10 +388,13 @@ impl Words {
         self.store(self.load() - REF);
     }
 
-    /// The shard is closing and the task has completed: hands the owner's references to the other threads. True if
-    /// there are none left anywhere.
-    pub fn orphan(&self) -> bool {
+    /// The shard is closing and the task has completed: hands the owner's references to the other threads.
+    pub fn orphan(&self) -> Orphan {
         let word = self.load();
+        if word & JOIN != 0 && self.remote_rejoin() {
+            self.store(word & !JOIN);
+            return Orphan::DropOutput;
+        }
         self.store(word & (REF - 1));
         let moved = word & !(REF - 1);
         // Relaxed: the compare-exchange below orders.
@@ -390,7 +403,7 @@ impl Words {
             let next = (remote.wrapping_add(moved) | R_ORPHAN) & !R_OWNER_ZERO;
             // AcqRel: Release hands the task's memory to whoever frees; Acquire sees the drops before if that is us.
             match self.remote.compare_exchange(remote, next, AcqRel, Relaxed) {
-                Ok(_) => return count(next) == 0 && next & R_MAILED == 0,
+                Ok(_) => return Orphan::Done { last: count(next) == 0 && next & R_MAILED == 0 },
                 Err(now) => remote = now,
             }
         }
@@ -455,6 +468,13 @@ impl Words {
     /// The JoinHandle goes away before COMPLETE; true if the caller has to push the task into the mailbox.
     pub fn remote_unjoin(&self) -> bool {
         self.post(R_JOIN_DROPPED)
+    }
+
+    /// Takes back what `remote_unjoin` gave up: true if nobody has acted upon it, and the claim is the caller's. For the
+    /// JoinHandle that sees COMPLETE after all, since a finished task's mail may lie for long; and for the closing owner.
+    pub fn remote_rejoin(&self) -> bool {
+        // AcqRel: of the two sides that want the claim one clears the bit.
+        self.remote.fetch_and(!R_JOIN_DROPPED, AcqRel) & R_JOIN_DROPPED != 0
     }
 
     /// A JoinHandle elsewhere took the output.

@@ -15,8 +15,7 @@ use crate::shard::Local;
 use super::cell::Cell;
 use super::header::{Header, Home, Links, Vtable, heap_layout, heap_offset, links};
 use super::movable::State;
-use super::pinned::Unmail;
-use super::pinned::Words;
+use super::pinned::{Orphan, Unmail, Words};
 use super::slot::JoinSlot;
 use super::{Id, JoinHandle, arena, harness, waker};
 
@@ -200,8 +199,8 @@ fn orphan_mailed(task: RawTask) {
     task.shard().mesh().retain();
     let words = &task.header().words;
     words.owner_forget();
-    let last = words.orphan();
-    debug_assert!(!last, "a new task has MAILED set");
+    let step = words.orphan();
+    debug_assert_eq!(step, Orphan::Done { last: false }, "a new task has MAILED set");
     match words.unmail() {
         Unmail::Done { last: true } => {
             // SAFETY: the words said so.
@@ -220,9 +219,16 @@ pub(crate) fn unref_listed(task: RawTask) {
 /// Hands a completed pinned task of a closing shard to the other threads.
 pub(crate) fn orphan(task: RawTask, mesh: &Mesh) {
     mesh.retain();
-    if task.header().words.orphan() {
-        // SAFETY: the words said so, and the owner has given its arena up.
-        unsafe { free(task, None) };
+    let header = task.header();
+    loop {
+        match header.words.orphan() {
+            // SAFETY: the JoinHandle gave its claim up, and JOIN is clear now. This is the owner's thread, where the output
+            // of a task that is not `Send` belongs.
+            Orphan::DropOutput => unsafe { (header.vtable.drop_output)(task.0, header.words.is_failed()) },
+            Orphan::Done { last: false } => return,
+            // SAFETY: the words said so, and the owner has given its arena up.
+            Orphan::Done { last: true } => return unsafe { free(task, None) },
+        }
     }
 }
 
