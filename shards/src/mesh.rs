@@ -226,6 +226,8 @@ pub struct Mesh {
     remotes: Box<[Remote]>,
     /// Movable tasks from outside, and what the rings could not hold.
     pub(crate) overflow: CachePadded<SegQueue<RawTask>>,
+    /// All shards have closed: who puts something into the overflow has to take it out again.
+    finished: AtomicBool,
     /// A bit for each shard that has nothing to do.
     idle: Box<[AtomicU64]>,
     searching: CachePadded<AtomicU32>,
@@ -274,6 +276,7 @@ impl Mesh {
             Self {
                 remotes: remotes.collect(),
                 overflow: CachePadded(SegQueue::new()),
+                finished: AtomicBool::new(false),
                 idle: (0..shards.div_ceil(64)).map(|_| AtomicU64::new(0)).collect(),
                 searching: CachePadded(AtomicU32::new(0)),
                 watching: CachePadded(AtomicBool::new(false)),
@@ -438,8 +441,21 @@ impl Mesh {
         self.watching.store(false, SeqCst);
     }
 
+    /// Puts a movable task where every shard finds it. The caller keeps the mesh alive.
+    pub(crate) fn share(&self, task: RawTask, near: Option<&Remote>) {
+        self.overflow.push(task);
+        // Its fence pairs with that of `finish`: either we see `finished`, or `finish` sees the task.
+        self.notify(near);
+        if self.finished.load(Relaxed) {
+            self.finish();
+        }
+    }
+
     /// Cancels what is left in the overflow, after all shards have closed.
     pub fn finish(&self) {
+        self.finished.store(true, Relaxed);
+        // Pairs with the fence in `share`.
+        fence(SeqCst);
         while let Some(task) = self.overflow.pop() {
             let _ = task.header().state().abort();
             harness::run_movable(task, None);

@@ -112,7 +112,10 @@ impl<N> Ring<N> {
                 continue;
             }
             let take = there - there / 2;
+            // Relaxed: only the owner, that is this thread, stores it.
             let own_tail = own.tail.load(Relaxed);
+            // Acquire: as in `push`; a thief's reading of our slots precedes our overwriting them.
+            assert!(own_tail - own.head.load(Acquire) <= CAPACITY / 2, "the thief's ring has room");
             let first = self.slot(head).load(Relaxed);
             for i in 1..take {
                 own.slot(own_tail + i - 1).store(self.slot(head + i).load(Relaxed), Relaxed);

@@ -136,7 +136,14 @@ pub(crate) fn mail_new(task: RawTask) {
     }
 }
 
-/// Queues a movable task, with the reference that the entry holds from now on.
+/// Whether this thread is inside a shard of the task's mesh, which is then there for as long as the thread stays.
+pub(crate) fn inside_mesh_of(task: RawTask) -> bool {
+    let mesh = task.shard().mesh();
+    super::current(|local| local.is_some_and(|local| std::ptr::eq(&**local.mesh(), mesh)))
+}
+
+/// Queues a movable task, with the reference that the entry holds from now on. The caller keeps the mesh alive: it has a
+/// reference besides, or is inside.
 pub(crate) fn submit(task: RawTask, why: Why) {
     debug_assert!(!task.header().shard.is_null(), "blocking tasks are queued once, by the pool");
     let mesh = task.shard().mesh();
@@ -155,10 +162,7 @@ pub(crate) fn submit(task: RawTask, why: Why) {
                 mesh.notify(Some(local.remote()));
             }
         }
-        _ => {
-            mesh.overflow.push(task);
-            mesh.notify(None);
-        }
+        _ => mesh.share(task, None),
     }
 }
 

@@ -503,3 +503,20 @@ fn an_output_dropped_by_mail_may_hold_the_last_reference() {
     assert_eq!(shard.enter(|local| local.arena(|arena| arena.live())), 0);
     drop(shard);
 }
+
+#[test]
+fn a_movable_task_queued_after_the_end_is_cancelled() {
+    let mut config = Config::new(1);
+    config.steal = crate::config::Reach::All;
+    let mesh = Mesh::new(config, Clock::new());
+    let shard = Shard::new(mesh.clone(), ShardId(0), Box::new(NoEvents));
+    // What `spawn` does on another thread, held up between its two steps.
+    let (task, handle) = super::movable(&mesh.remotes()[0], async {});
+    assert!(mesh.remotes()[0].list(task));
+    drop(shard);
+    mesh.finish();
+    shard::schedule::submit(task, shard::schedule::Why::Spawned);
+    assert!(handle.is_finished());
+    drop(handle);
+    assert_eq!(Arc::strong_count(&mesh), 1, "the task is gone");
+}

@@ -126,6 +126,13 @@ unsafe fn movable_clone(data: *const ()) -> RawWaker {
 
 unsafe fn movable_wake(data: *const ()) {
     let task = task(data);
+    if !schedule::inside_mesh_of(task) {
+        // As soon as the task is queued it may run, complete and take the mesh with it, so the reference is kept meanwhile.
+        // SAFETY: the caller's contract is the same.
+        unsafe { movable_wake_by_ref(data) };
+        // SAFETY: consumes the reference that the caller gives up.
+        return unsafe { movable_drop(data) };
+    }
     match task.header().state().wake() {
         Wake::Nothing => {}
         Wake::Submit => schedule::submit(task, schedule::Why::Woken),
