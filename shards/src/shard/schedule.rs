@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "reaches the owner half after comparing shards; pushes tasks into mailboxes")]
 
 use crate::context;
+use crate::loom::atomic::Ordering::Relaxed;
 use crate::mesh::{Mesh, Remote};
 use crate::task::RawTask;
 use crate::task::movable::Wake;
@@ -132,6 +133,8 @@ pub(crate) fn mail_new(task: RawTask) {
     let remote = task.shard();
     // SAFETY: a new task is nobody else's.
     if unsafe { remote.mailbox.push(task.0) }.is_err() {
+        // Relaxed: an impression; the shard will never count this task as received.
+        remote.sent.fetch_sub(1, Relaxed);
         raw::refuse_pinned(task);
     }
 }
