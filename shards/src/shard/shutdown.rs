@@ -22,6 +22,10 @@ impl Drop for Shard {
         let local = &*self.local;
         let remote = local.remote();
         local.closing.set(true);
+        // Shards that stay open are woken for movable work only while nobody searches, and this one won't any more.
+        if std::mem::take(&mut self.searching) && local.mesh().stop_searching() {
+            local.mesh().notify(None);
+        }
         for task in remote.close_list() {
             if task.header().state().start_shutdown() {
                 harness::cancel_movable(task);

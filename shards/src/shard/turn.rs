@@ -78,7 +78,7 @@ pub struct Shard {
     /// How many movable tasks were asked for.
     taken: u32,
     /// This shard is counted in `Mesh::searching`.
-    searching: bool,
+    pub(super) searching: bool,
 }
 
 impl Shard {
@@ -289,7 +289,8 @@ impl Shard {
     fn search(&mut self) -> bool {
         let local = &*self.local;
         let (mesh, remote) = (local.mesh(), local.remote());
-        if remote.victims.is_empty() || !(self.searching || mesh.start_searching()) {
+        // A shard that was claimed counts as searching even if it reaches nobody, and has to stop.
+        if !self.searching && (remote.victims.is_empty() || !mesh.start_searching()) {
             return false;
         }
         self.searching = true;
@@ -310,7 +311,8 @@ impl Shard {
         }
         self.searching = false;
         mesh.stop_searching();
-        self.has_movable()
+        // A lane turned here may have woken tasks of this shard, pinned ones too.
+        self.has_work()
     }
 
     /// Waits until there is something to do. Call it after `Turn::Idle`.
