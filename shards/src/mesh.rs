@@ -232,6 +232,8 @@ pub struct Mesh {
     idle: Box<[AtomicU64]>,
     searching: CachePadded<AtomicU32>,
     watching: CachePadded<AtomicBool>,
+    /// Movable tasks that aliens spawned, ever.
+    alien_spawns: AtomicUsize,
     /// While positive a paused clock stands even if all is idle: somebody works outside of the shards.
     clock_holds: AtomicUsize,
 }
@@ -280,6 +282,7 @@ impl Mesh {
                 idle: (0..shards.div_ceil(64)).map(|_| AtomicU64::new(0)).collect(),
                 searching: CachePadded(AtomicU32::new(0)),
                 watching: CachePadded(AtomicBool::new(false)),
+                alien_spawns: AtomicUsize::new(0),
                 clock_holds: AtomicUsize::new(0),
                 config,
                 clock,
@@ -342,6 +345,14 @@ impl Mesh {
     /// The shard with the fewest pinned tasks.
     pub fn least_loaded(&self) -> &Remote {
         self.remotes.iter().min_by_key(|remote| remote.load()).expect("a mesh has at least one shard")
+    }
+
+    /// The shard that lists an alien's next movable task. Any would do, since lists only serve shutdown: they take turns, so
+    /// that aliens don't meet at one lock. A count and not the thread or an address, which would end a simulation's
+    /// being the same each time; the task goes to the overflow, whose cache lines all aliens share anyway.
+    pub(crate) fn next_lister(&self) -> &Remote {
+        // Relaxed: any number will do.
+        &self.remotes[self.alien_spawns.fetch_add(1, Relaxed) % self.remotes.len()]
     }
 
     /// Keeps the mesh alive for a task.

@@ -73,8 +73,7 @@ where
 {
     let lister = match local {
         Some(local) => local.remote(),
-        // Any will do: the list only serves shutdown. Spread by the thread's stack, so that aliens don't meet in one.
-        None => &mesh.remotes()[(&raw const future as usize >> 12) % mesh.remotes().len()],
+        None => mesh.next_lister(),
     };
     let (task, handle) = task::movable(lister, future);
     if lister.list(task) {
