@@ -18,6 +18,7 @@ pub mod park;
 mod queue;
 pub mod reactor;
 pub mod shard;
+pub mod sim;
 pub mod task;
 pub mod timer;
 pub mod util;
