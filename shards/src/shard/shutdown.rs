@@ -64,6 +64,7 @@ impl Drop for Shard {
         });
         remote.lane().close();
         local.run_queue(|run| run.clear());
+        local.publish_load();
         // From here on this thread is an alien like all others.
         drop(inside);
         let (arena, heap) = local.take_memory();
