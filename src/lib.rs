@@ -8,6 +8,7 @@ pub mod io;
 mod macros;
 pub mod net;
 pub mod runtime;
+pub mod shard;
 pub mod task;
 pub mod time;
 pub mod topology;

@@ -1,0 +1,53 @@
+//! Where a shard's instances of services are found.
+//!
+//! A task of the shard, the keeper, owns the instance; the thread's map says where it is. The owner is a task because that is
+//! what the engine drops on the shard's own thread in every case: aborted from anywhere, or cancelled when the shard
+//! closes. The map holds weak references: it keeps nothing alive past the keeper, not even at the thread's end.
+//!
+//! The key has the shard's id, since one thread may drive several shards.
+//!
+//! Threads: each its own.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::{Rc, Weak};
+
+use corelane_shards::mesh::ShardId;
+
+/// Which service, process-wide, and on which shard.
+pub(super) type Key = (u64, ShardId);
+
+thread_local! {
+    static SLOTS: RefCell<BTreeMap<Key, Weak<dyn Any>>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// An instance, found for as long as this is there. Fields drop in order: an instance that is being dropped is not found.
+pub(super) struct Kept<T> {
+    _listed: Listed,
+    _instance: Rc<T>,
+}
+
+struct Listed(Key);
+
+impl<T: 'static> Kept<T> {
+    pub fn new(key: Key, instance: T) -> Self {
+        let instance = Rc::new(instance);
+        let weak: Weak<T> = Rc::downgrade(&instance);
+        SLOTS.with(|slots| slots.borrow_mut().insert(key, weak));
+        Self { _listed: Listed(key), _instance: instance }
+    }
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        // An ending thread may have lost its map before it drops a `LocalRuntime`.
+        let _ = SLOTS.try_with(|slots| slots.borrow_mut().remove(&self.0));
+    }
+}
+
+/// The instance on a shard that this thread drives.
+pub(super) fn find<T: 'static>(key: Key) -> Option<Rc<T>> {
+    let instance = SLOTS.try_with(|slots| slots.borrow().get(&key).and_then(Weak::upgrade)).ok()??;
+    Some(instance.downcast::<T>().expect("a service has one type"))
+}
