@@ -1,20 +1,29 @@
-//! Sockets. TCP for now.
+//! Sockets: TCP, UDP, and those of the Unix domain.
 //!
 //! A socket belongs to the runtime in whose context it is made. It is bound to a reactor by the first shard that has to
 //! wait for it, so a connection that is accepted by one task and served by another, on another shard, is watched
 //! where it is served.
 //!
 //! - [`TcpListener`] and [`TcpStream`] talk over TCP; [`TcpSocket`] sets options before it becomes one of them.
+//! - [`UdpSocket`] talks over UDP.
+//! - [`UnixListener`], [`UnixStream`] and [`UnixDatagram`] talk within the machine; [`UnixSocket`] becomes one of
+//!   them.
+//! - [`unix::pipe`] has pipes, with names and without.
 
 mod addr;
+mod datagram;
 mod source;
 mod split;
 #[cfg(test)]
 mod tests;
 
 pub mod tcp;
+mod udp;
+pub mod unix;
 
 pub use addr::{ToSocketAddrs, lookup_host};
 pub use tcp::{TcpListener, TcpSocket, TcpStream};
+pub use udp::UdpSocket;
+pub use unix::{UnixDatagram, UnixListener, UnixSocket, UnixStream};
 
 pub(crate) use crate::runtime::context::io_mesh as mesh;

@@ -33,8 +33,13 @@ impl<T: AsFd> Source<T> {
     /// Outside of a runtime.
     #[track_caller]
     pub(crate) fn new(io: T) -> Self {
+        Self::with_interest(io, Interest::READABLE | Interest::WRITABLE)
+    }
+
+    /// The same for a file that is not watched for both directions.
+    #[track_caller]
+    pub(crate) fn with_interest(io: T, interest: Interest) -> Self {
         let mesh = super::mesh();
-        let interest = Interest::READABLE | Interest::WRITABLE;
         Self { registration: Registration::new(&mesh, io.as_fd().as_raw_fd(), interest), io }
     }
 

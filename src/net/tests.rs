@@ -14,7 +14,11 @@ use corelane_shards::reactor::Reactor;
 use corelane_shards::shard::{Shard, Turn, spawn_local};
 use corelane_shards::timer::Clock;
 
-use super::{TcpListener, TcpSocket, TcpStream, lookup_host};
+use super::{
+    TcpListener, TcpSocket, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixSocket, UnixStream,
+    lookup_host, unix,
+};
+use crate::io::unix::AsyncFd;
 use crate::io::{AsyncReadExt, AsyncWriteExt, Interest, ReadBuf};
 
 fn shards(n: usize) -> Vec<Shard> {
@@ -327,4 +331,150 @@ fn a_socket_that_blocks_is_refused() {
     let shard = shards(1).remove(0);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     shard.enter(|_| drop(TcpListener::from_std(listener)));
+}
+
+#[test]
+fn udp_carries_datagrams() {
+    run(async {
+        let a = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let b = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let (a_addr, b_addr) = (a.local_addr().unwrap(), b.local_addr().unwrap());
+        let mut buf = [0; 16];
+        assert_eq!(b.try_recv(&mut buf).unwrap_err().kind(), ErrorKind::WouldBlock);
+        let receive = async {
+            let first = b.peek_sender().await.unwrap();
+            let peeked = b.peek_from(&mut [0; 2]).await.unwrap();
+            let mut growing = bytes::BytesMut::with_capacity(16);
+            let second = b.recv_buf_from(&mut growing).await.unwrap();
+            assert_eq!(
+                (first, peeked, second, &growing[..]),
+                (a_addr, (2, a_addr), (5, a_addr), &b"hello"[..])
+            );
+        };
+        let mut receive = Box::pin(receive);
+        assert!(receive.as_mut().poll(&mut noop()).is_pending());
+        assert_eq!(a.send_to(b"hello", b_addr).await.unwrap(), 5);
+        receive.await;
+        a.connect(b_addr).await.unwrap();
+        assert_eq!(a.peer_addr().unwrap(), b_addr);
+        a.send(b"one").await.unwrap();
+        a.try_send(b"two").unwrap();
+        assert_eq!(b.recv_from(&mut buf).await.unwrap(), (3, a_addr));
+        let mut read = ReadBuf::new(&mut buf);
+        assert_eq!(poll_fn(|cx| b.poll_recv_from(cx, &mut read)).await.unwrap(), a_addr);
+        assert_eq!(read.filled(), b"two");
+        // An empty datagram is not an end.
+        a.send(b"").await.unwrap();
+        assert_eq!(b.recv(&mut buf).await.unwrap(), 0);
+        assert!(b.poll_recv_ready(&mut noop()).is_ready());
+        assert_eq!(b.try_recv_from(&mut buf).unwrap_err().kind(), ErrorKind::WouldBlock);
+        assert!(b.poll_recv_ready(&mut noop()).is_pending());
+    });
+}
+
+#[test]
+fn unix_streams_carry_bytes() {
+    run(async {
+        let name = format!("\0corelane-net-test-{}", std::process::id());
+        let listener = UnixListener::bind(&name).unwrap();
+        let addr = listener.local_addr().unwrap();
+        assert_eq!(addr.as_abstract_name(), Some(&name.as_bytes()[1..]));
+        let mut client = UnixStream::connect_addr(&addr).await.unwrap();
+        let (mut server, _) = listener.accept().await.unwrap();
+        let cred = server.peer_cred().unwrap();
+        assert_eq!(cred.pid(), Some(std::process::id() as i32));
+        client.write_all(b"unix").await.unwrap();
+        client.shutdown().await.unwrap();
+        let mut all = Vec::new();
+        server.read_to_end(&mut all).await.unwrap();
+        assert_eq!(all, b"unix");
+        let (read, write) = client.into_split();
+        client = write.reunite(read).unwrap();
+        drop(server);
+        assert_eq!(client.read(&mut [0; 8]).await.unwrap(), 0);
+        let nobody = UnixStream::connect(format!("{name}-nobody")).await.unwrap_err();
+        assert_eq!(nobody.kind(), ErrorKind::ConnectionRefused);
+        let error = UnixSocket::new_datagram().unwrap().listen(1).unwrap_err();
+        assert_eq!(error.to_string(), "listen cannot be called on a datagram socket");
+        let (mut a, mut b) = UnixStream::pair().unwrap();
+        a.write_all(b"pair").await.unwrap();
+        assert_eq!(b.read(&mut [0; 8]).await.unwrap(), 4);
+    });
+}
+
+#[test]
+fn unix_datagrams_are_carried() {
+    run(async {
+        let name = format!("\0corelane-datagram-test-{}", std::process::id());
+        let (a, b) = (UnixDatagram::unbound().unwrap(), UnixDatagram::bind(&name).unwrap());
+        assert_eq!(a.send_to(b"path", &name).await.unwrap(), 4);
+        let mut buf = [0; 8];
+        let (len, from) = b.recv_from(&mut buf).await.unwrap();
+        assert!(len == 4 && from.is_unnamed());
+        a.connect(&name).unwrap();
+        a.send(b"peer").await.unwrap();
+        let mut growing = Vec::new();
+        assert_eq!(b.recv_buf_from(&mut growing).await.unwrap().0, 4);
+        assert_eq!(growing, b"peer");
+        let (c, d) = UnixDatagram::pair().unwrap();
+        c.try_send(b"pair").unwrap();
+        assert_eq!(poll_fn(|cx| d.poll_recv(cx, &mut ReadBuf::new(&mut buf))).await.unwrap(), ());
+    });
+}
+
+#[test]
+fn pipes_carry_bytes() {
+    run(async {
+        let (mut sender, mut receiver) = unix::pipe::pipe().unwrap();
+        let mut buf = [0; 8];
+        assert!(Pin::new(&mut receiver).poll_read_now().is_pending());
+        sender.write_all(b"pipe").await.unwrap();
+        receiver.readable().await.unwrap();
+        assert_eq!(receiver.read(&mut buf).await.unwrap(), 4);
+        let fd = sender.into_blocking_fd().unwrap();
+        let mut sender = unix::pipe::Sender::from_owned_fd(fd).unwrap();
+        sender.write_all(b"more").await.unwrap();
+        drop(sender);
+        assert_eq!(receiver.read(&mut buf).await.unwrap(), 4);
+        assert_eq!(receiver.read(&mut buf).await.unwrap(), 0);
+        let (sender, receiver) = unix::pipe::pipe().unwrap();
+        let wrong = unix::pipe::Sender::from_owned_fd(receiver.into_nonblocking_fd().unwrap());
+        assert_eq!(wrong.unwrap_err().kind(), ErrorKind::InvalidInput);
+        assert_eq!(sender.try_write(b"x").unwrap_err().kind(), ErrorKind::BrokenPipe);
+        let file = std::fs::File::open("/proc/self/exe").unwrap();
+        assert_eq!(unix::pipe::Receiver::from_file(file).unwrap_err().kind(), ErrorKind::InvalidInput);
+    });
+}
+
+#[test]
+fn any_file_is_waited_for() {
+    use std::io::{Read, Write};
+    run(async {
+        let (a, b) = std::os::unix::net::UnixStream::pair().unwrap();
+        a.set_nonblocking(true).unwrap();
+        let mut fd = AsyncFd::new(a).unwrap();
+        let mut buf = [0; 8];
+        assert!(fd.poll_read_ready(&mut noop()).is_pending());
+        (&b).write_all(b"x").unwrap();
+        let mut guard = fd.readable().await.unwrap();
+        assert!(guard.ready().is_readable() && !guard.ready().is_writable());
+        assert_eq!(guard.try_io(|fd| fd.get_ref().read(&mut buf)).unwrap().unwrap(), 1);
+        // Not told, so it is ready still; told, it waits for the next event.
+        let mut guard = fd.readable_mut().await.unwrap();
+        assert!(guard.try_io(|fd| fd.get_mut().read(&mut buf)).is_err());
+        assert!(guard.ready().is_empty());
+        assert!(fd.poll_read_ready(&mut noop()).is_pending());
+        let mut guard = fd.ready(Interest::READABLE | Interest::WRITABLE).await.unwrap();
+        guard.clear_ready_matching(crate::io::Ready::READABLE);
+        assert!(guard.ready().is_writable());
+        guard.clear_ready();
+        assert!(fd.poll_write_ready(&mut noop()).is_pending());
+        (&b).write_all(b"yz").unwrap();
+        assert_eq!(fd.async_io(Interest::READABLE, |mut inner| inner.read(&mut buf)).await.unwrap(), 2);
+        drop(fd.into_inner());
+        assert_eq!((&b).read(&mut buf).unwrap(), 0);
+        let file = std::fs::File::open("/proc/self/exe").unwrap();
+        let (_file, error) = AsyncFd::try_new(file).unwrap_err().into_parts();
+        assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+    });
 }
