@@ -71,17 +71,21 @@ pub(super) async fn resolve(addr: impl ToSocketAddrs) -> io::Result<vec::IntoIte
 /// Runs an operation that may succeed with any of the addresses, until it does; else gives the last error.
 pub(super) async fn with_each<R>(
     addr: impl ToSocketAddrs,
-    mut f: impl AsyncFnMut(SocketAddr) -> io::Result<R>,
+    f: impl FnMut(SocketAddr) -> io::Result<R>,
 ) -> io::Result<R> {
     let mut last = None;
-    for addr in resolve(addr).await? {
-        match f(addr).await {
+    for result in resolve(addr).await?.map(f) {
+        match result {
             Ok(result) => return Ok(result),
             Err(error) => last = Some(error),
         }
     }
-    Err(last
-        .unwrap_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "could not resolve to any address")))
+    Err(last.unwrap_or_else(no_address))
+}
+
+/// There was no address to try.
+pub(super) fn no_address() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "could not resolve to any address")
 }
 
 /// Asks the system where that may take long.

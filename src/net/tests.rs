@@ -478,3 +478,30 @@ fn any_file_is_waited_for() {
         assert_eq!(error.kind(), ErrorKind::PermissionDenied);
     });
 }
+
+/// What tasks that move must be able to hold.
+#[test]
+fn sockets_and_their_futures_move() {
+    fn moves<T: Send>(_: &T) {}
+    fn is_shared<T: Send + Sync>() {}
+    is_shared::<(TcpListener, TcpStream, TcpSocket, UdpSocket)>();
+    is_shared::<(UnixListener, UnixStream, UnixDatagram, UnixSocket)>();
+    is_shared::<(unix::pipe::Sender, unix::pipe::Receiver, AsyncFd<std::fs::File>)>();
+    run(async {
+        moves(&TcpStream::connect("127.0.0.1:1"));
+        moves(&TcpStream::connect(String::new()));
+        moves(&TcpListener::bind(("localhost", 0)));
+        moves(&TcpListener::bind_sharded("127.0.0.1:0"));
+        moves(&lookup_host("127.0.0.1:1"));
+        moves(&UnixStream::connect("/nowhere"));
+        moves(&UnixSocket::new_stream().unwrap().connect("/nowhere"));
+        let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        moves(&udp.send_to(b"", "127.0.0.1:1"));
+        moves(&udp.connect("127.0.0.1:1"));
+        moves(&udp.recv_from(&mut []));
+        let (a, b) = unix::pipe::pipe().unwrap();
+        moves(&(a.writable(), b.readable()));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        moves(&listener.accept());
+    });
+}

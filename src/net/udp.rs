@@ -43,7 +43,7 @@ impl UdpSocket {
     ///
     /// Outside of a runtime.
     pub async fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<UdpSocket> {
-        with_each(addr, async |addr| {
+        with_each(addr, |addr| {
             let socket = net::UdpSocket::bind(addr)?;
             socket.set_nonblocking(true)?;
             Ok(Self { io: Source::new(socket) })
@@ -68,7 +68,7 @@ impl UdpSocket {
 
     /// Sets where [`send`](Self::send) sends to; only from there the socket receives then.
     pub async fn connect<A: ToSocketAddrs>(&self, addr: A) -> io::Result<()> {
-        with_each(addr, async |addr| self.io.io.connect(addr)).await
+        with_each(addr, |addr| self.io.io.connect(addr)).await
     }
 
     datagram_methods!(SocketAddr, std::convert::identity, ip);

@@ -49,7 +49,7 @@ impl TcpListener {
     ///
     /// Outside of a runtime.
     pub async fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<TcpListener> {
-        with_each(addr, async |addr| listen(addr, false)).await
+        with_each(addr, |addr| listen(addr, false)).await
     }
 
     /// Listens at an address with a listener for each shard of the runtime, in their order, for a task on each to accept
@@ -66,7 +66,7 @@ impl TcpListener {
     /// Outside of a runtime.
     pub async fn bind_sharded<A: ToSocketAddrs>(addr: A) -> io::Result<Vec<TcpListener>> {
         let shards = crate::net::mesh().remotes().len();
-        with_each(addr, async |addr| {
+        with_each(addr, |addr| {
             let first = listen(addr, true)?;
             let addr = first.local_addr()?;
             let mut all = vec![first];

@@ -9,7 +9,7 @@ use corelane_shards::reactor::Direction;
 use socket2::SockRef;
 
 use crate::io::{Interest, ReadBuf};
-use crate::net::addr::{ToSocketAddrs, with_each};
+use crate::net::addr::{ToSocketAddrs, no_address, resolve};
 use crate::net::source::{Source, fd_traits, fill_read_buf, ready_methods, stream_traits, try_methods};
 
 use super::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, TcpSocket, WriteHalf, split};
@@ -50,7 +50,14 @@ impl TcpStream {
     ///
     /// Outside of a runtime.
     pub async fn connect<A: ToSocketAddrs>(addr: A) -> io::Result<TcpStream> {
-        with_each(addr, async |addr| TcpSocket::new_for(addr)?.connect(addr).await).await
+        let mut last = None;
+        for addr in resolve(addr).await? {
+            match TcpSocket::new_for(addr)?.connect(addr).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or_else(no_address))
     }
 
     /// For a socket that has begun to connect: waits until it has, or failed.
