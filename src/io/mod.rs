@@ -22,6 +22,8 @@ mod future;
 mod numbers;
 mod uninit;
 
+#[cfg(unix)]
+mod async_fd;
 mod buf_read_ext;
 mod read_ext;
 mod seek_ext;
@@ -65,3 +67,11 @@ pub(crate) use coop::poll_proceed;
 const DEFAULT_BUF_SIZE: usize = 8 * 1024;
 
 pub use corelane_shards::reactor::{Interest, Ready};
+
+/// What only Unix has.
+#[cfg(unix)]
+pub mod unix {
+    pub use super::async_fd::{
+        AsyncFd, AsyncFdReadyGuard, AsyncFdReadyMutGuard, AsyncFdRegisterError, TryIoError,
+    };
+}
