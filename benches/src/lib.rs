@@ -1,1 +1,24 @@
-//! Benchmarks of the Corelane runtime.
+//! Benchmarks of the Corelane runtime, with Tokio beside it in the same run.
+//!
+//! A *row* is a question; a *mode* is a way to run tasks. Each row's body is written once, over the trait
+//! [`Rt`](runtimes::Rt), so every mode runs the same code. From the bottom up:
+//!
+//! - [`runtimes`]: the modes, of Corelane and of Tokio
+//! - [`two_cores`]: the modes in which two cores talk
+//! - [`slot`]: the channel that all modes share
+//! - [`rows`]: the bodies, and the table of them
+//! - [`criterion`]: a row as a criterion benchmark, for the files in `benches/`
+//! - [`process`]: what the kernel says about a process or its threads
+//!
+//! Programs: `ratios` (all rows in interleaved rounds; the gates), `one_row` (one row, for callgrind), `task_bytes`, `lateness`,
+//! `echo_load`, `pinned_path`. Scripts: `instructions.sh` and `lockfree.py`.
+//!
+//! Absolute times on a shared machine drift by tens of percent within minutes. Ratios of samples taken next to each other do
+//! not, so only they are gated.
+
+pub mod criterion;
+pub mod process;
+pub mod rows;
+pub mod runtimes;
+pub mod slot;
+pub mod two_cores;

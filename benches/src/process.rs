@@ -1,0 +1,85 @@
+//! What the kernel says about this process, and on which core a thread runs.
+
+#![expect(unsafe_code, reason = "std has no getrusage")]
+
+use std::fs;
+use std::mem::MaybeUninit;
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use core_affinity::CoreId;
+
+/// The first two cores that the process may use; the same one twice if it has only one.
+///
+/// Call it before any thread is pinned: a thread sees what its parent was allowed.
+pub fn two_cores() -> [usize; 2] {
+    static CORES: OnceLock<[usize; 2]> = OnceLock::new();
+    *CORES.get_or_init(|| {
+        let cores = core_affinity::get_core_ids().unwrap_or_default();
+        let first = cores.first().map_or(0, |core| core.id);
+        [first, cores.get(1).map_or(first, |core| core.id)]
+    })
+}
+
+/// Binds this thread, and those it starts from now on, to a core.
+///
+/// # Panics
+///
+/// If the kernel refuses: numbers measured elsewhere would be called by the wrong name.
+pub fn pin(core: usize) {
+    assert!(core_affinity::set_for_current(CoreId { id: core }), "core {core} can't be bound to");
+}
+
+/// The CPU time of this process so far: in user mode, and in the kernel.
+pub fn cpu_times() -> (Duration, Duration) {
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: the pointer is to memory of that type, which the kernel fills.
+    let result = unsafe { libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr()) };
+    assert_eq!(result, 0, "getrusage knows RUSAGE_SELF");
+    // SAFETY: all-zero bytes are a valid `rusage`, and the kernel has written one since.
+    let usage = unsafe { usage.assume_init() };
+    let duration = |time: libc::timeval| {
+        Duration::new(time.tv_sec as u64, u32::try_from(time.tv_usec).unwrap_or(0) * 1_000)
+    };
+    (duration(usage.ru_utime), duration(usage.ru_stime))
+}
+
+/// The memory of this process that is resident, in bytes.
+///
+/// # Panics
+///
+/// Where there is no `/proc`.
+pub fn resident_bytes() -> u64 {
+    let pages = fs::read_to_string("/proc/self/statm").expect("Linux has /proc");
+    let resident = pages.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
+    resident.expect("the second field of statm is a number") * PAGE_BYTES
+}
+
+const PAGE_BYTES: u64 = 4096;
+
+/// Lets as many descriptors be open as the hard limit allows.
+pub fn raise_descriptor_limit() {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the pointer is to a valid `rlimit`.
+    let result = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
+    assert_eq!(result, 0, "getrlimit knows RLIMIT_NOFILE");
+    limit.rlim_cur = limit.rlim_max;
+    // SAFETY: the pointer is to a valid `rlimit`.
+    let result = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
+    assert_eq!(result, 0, "up to the hard limit is allowed");
+}
+
+/// Runs this program again with that argument, and gives what it printed. A mode measured in a process of its own does not find
+/// the heap that the mode before left.
+///
+/// # Panics
+///
+/// If the program can't be started, or fails.
+pub fn run_self(arguments: &[&str]) -> String {
+    let program = std::env::current_exe().expect("the program is a file");
+    let output = Command::new(program).args(arguments).stderr(std::process::Stdio::inherit()).output();
+    let output = output.expect("the program starts");
+    assert!(output.status.success(), "{arguments:?} failed: {}", output.status);
+    String::from_utf8(output.stdout).expect("it prints text")
+}

@@ -1,0 +1,180 @@
+//! The modes: ways to run tasks that a row can ask for.
+//!
+//! Here: runtimes that a row runs in. Not here: pairs of them on two cores (`two_cores`).
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::time::Duration;
+
+/// What a row needs of a runtime, and no more.
+pub trait Rt: Sized + 'static {
+    /// The mode's name in tables and arguments.
+    const MODE: &'static str;
+    /// Why a task gave no output.
+    type JoinError: Debug + Send;
+    /// Awaits a task.
+    type JoinHandle<T: Send + 'static>: Future<Output = Result<T, Self::JoinError>> + Send + Unpin + 'static;
+    /// Spawns from threads that are not of the runtime.
+    type Handle: Clone + Send + 'static;
+
+    /// Builds the runtime with all drivers.
+    fn new() -> Self;
+    /// Runs a future to its end on this thread.
+    fn block_on<F: Future>(&self, future: F) -> F::Output;
+    /// A handle for other threads.
+    fn handle(&self) -> Self::Handle;
+    /// Spawns from another thread.
+    fn spawn_from_outside<F>(handle: &Self::Handle, future: F) -> Self::JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static;
+    /// Spawns from a task.
+    fn spawn<F>(future: F) -> Self::JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static;
+    /// Runs a closure on the blocking pool.
+    fn spawn_blocking<F, T>(f: F) -> Self::JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static;
+    /// Gives way once.
+    fn yield_now() -> impl Future<Output = ()> + Send;
+}
+
+/// A mode that has timers.
+pub trait Timed: Rt {
+    /// What `timeout` says when the time is up.
+    type Elapsed: Debug;
+
+    /// Waits.
+    fn sleep(duration: Duration) -> impl Future<Output = ()> + Send + 'static;
+    /// Bounds how long a future may take.
+    fn timeout<F>(
+        duration: Duration,
+        future: F,
+    ) -> impl Future<Output = Result<F::Output, Self::Elapsed>> + Send
+    where
+        F: Future + Send;
+}
+
+/// A mode over a runtime whose crate has Tokio's paths. `spawn` is how its tasks spawn.
+macro_rules! mode {
+    ($(#[$doc:meta])* $Mode:ident = $name:literal: $krate:ident::runtime::$Runtime:ident, $build:expr, $($spawn:ident)::+) => {
+        $(#[$doc])*
+        pub struct $Mode($krate::runtime::$Runtime);
+
+        impl Rt for $Mode {
+            const MODE: &'static str = $name;
+            type JoinError = $krate::task::JoinError;
+            type JoinHandle<T: Send + 'static> = $krate::task::JoinHandle<T>;
+            type Handle = $krate::runtime::Handle;
+
+            fn new() -> Self {
+                Self($build.expect("the system lets a runtime be built"))
+            }
+
+            fn block_on<F: Future>(&self, future: F) -> F::Output {
+                self.0.block_on(future)
+            }
+
+            fn handle(&self) -> Self::Handle {
+                self.0.handle().clone()
+            }
+
+            fn spawn_from_outside<F>(handle: &Self::Handle, future: F) -> Self::JoinHandle<F::Output>
+            where
+                F: Future + Send + 'static,
+                F::Output: Send + 'static,
+            {
+                handle.spawn(future)
+            }
+
+            fn spawn<F>(future: F) -> Self::JoinHandle<F::Output>
+            where
+                F: Future + Send + 'static,
+                F::Output: Send + 'static,
+            {
+                $krate::$($spawn)::+(future)
+            }
+
+            fn spawn_blocking<F, T>(f: F) -> Self::JoinHandle<T>
+            where
+                F: FnOnce() -> T + Send + 'static,
+                T: Send + 'static,
+            {
+                $krate::task::spawn_blocking(f)
+            }
+
+            fn yield_now() -> impl Future<Output = ()> + Send {
+                $krate::task::yield_now()
+            }
+        }
+    };
+}
+
+macro_rules! timed {
+    ($krate:ident: $($Mode:ident),*) => {$(
+        impl Timed for $Mode {
+            type Elapsed = $krate::time::error::Elapsed;
+
+            fn sleep(duration: Duration) -> impl Future<Output = ()> + Send + 'static {
+                $krate::time::sleep(duration)
+            }
+
+            fn timeout<F>(duration: Duration, future: F) -> impl Future<Output = Result<F::Output, Self::Elapsed>> + Send
+            where
+                F: Future + Send,
+            {
+                $krate::time::timeout(duration, future)
+            }
+        }
+    )*};
+}
+
+mode! {
+    /// One shard on the calling thread; pinned tasks.
+    Sharded = "sharded": corelane::runtime::LocalRuntime, corelane::runtime::LocalRuntime::new(), task::spawn_local
+}
+mode! {
+    /// One shard on the calling thread, tasks spawned as `Send` ones.
+    CurrentThread = "current_thread": corelane::runtime::Runtime,
+    corelane::runtime::Builder::new_current_thread().enable_all().build(), task::spawn
+}
+mode! {
+    /// Two workers, movable tasks.
+    Stealing = "stealing": corelane::runtime::Runtime,
+    corelane::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build(), task::spawn
+}
+mode! {
+    /// One worker, movable tasks.
+    Stealing1 = "stealing-1": corelane::runtime::Runtime,
+    corelane::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build(), task::spawn
+}
+mode! {
+    /// Two shards on threads of their own; `spawn` places.
+    Placed = "sharded-2": corelane::runtime::Runtime,
+    corelane::runtime::Builder::new_sharded().worker_threads(2).enable_all().build(), task::spawn
+}
+mode! {
+    /// Tokio's scheduler of one thread.
+    TokioCurrentThread = "tokio-ct": tokio::runtime::Runtime,
+    tokio::runtime::Builder::new_current_thread().enable_all().build(), task::spawn
+}
+mode! {
+    /// The same with `spawn_local`.
+    TokioLocal = "tokio-local": tokio::runtime::LocalRuntime, tokio::runtime::LocalRuntime::new(), task::spawn_local
+}
+mode! {
+    /// Tokio's work-stealing scheduler with two workers.
+    TokioMultiThread = "tokio-mt": tokio::runtime::Runtime,
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build(), task::spawn
+}
+mode! {
+    /// Tokio's work-stealing scheduler with one worker.
+    TokioMultiThread1 = "tokio-mt-1": tokio::runtime::Runtime,
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build(), task::spawn
+}
+
+timed!(corelane: Sharded, CurrentThread, Stealing, Stealing1);
+timed!(tokio: TokioCurrentThread, TokioLocal, TokioMultiThread, TokioMultiThread1);
