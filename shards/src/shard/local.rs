@@ -134,7 +134,7 @@ impl Local {
         self.heap.set(first);
     }
 
-    /// Lists a heap task the first time that it comes out of the mailbox.
+    /// Lists a heap task the first time that its shard meets it: it comes out of the mailbox, or is aborted before.
     #[inline]
     pub(crate) fn list_heap_task_once(&self, task: RawTask) {
         // SAFETY: a heap task's links belong to the owner.

@@ -65,7 +65,10 @@ pub(crate) fn abort(task: RawTask) {
     } else if on_owner(task) {
         if header.words.owner_abort() {
             // SAFETY: on the owner's thread.
-            unsafe { local() }.push(task);
+            let local = unsafe { local() };
+            // A new task may still be in the mailbox, and is about to complete.
+            local.list_heap_task_once(task);
+            local.push(task);
         }
     } else if header.words.remote_abort() {
         mail(task);
