@@ -177,6 +177,8 @@ impl<T> Drop for JoinHandle<T> {
                 }
             }
         }
+        // A task that goes on must not keep the joiner's memory.
+        self.task.header().join_remote.clear();
         // SAFETY: the handle's reference.
         unsafe { waker::unref(self.task) };
     }

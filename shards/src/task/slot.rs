@@ -104,6 +104,15 @@ impl JoinSlot {
         wake_other(word);
     }
 
+    /// The JoinHandle goes away: takes out what it may have left.
+    #[inline]
+    pub fn clear(&self) {
+        // Relaxed: only the JoinHandle fills the slot, so it knows of its own filling.
+        if self.0.load(Relaxed) != 0 {
+            drop(self.swap(None));
+        }
+    }
+
     /// As `swap` for a slot that only this thread uses.
     #[inline]
     pub fn swap_local(&self, waker: Option<Waker>) -> Option<Waker> {
