@@ -9,6 +9,11 @@
 
 #[cfg(not(loom))]
 mod real {
+    /// Stands before a SeqCst load that a protocol needs in the single order of SeqCst accesses. loom takes such
+    /// accesses as AcqRel and knows that order for fences only, so its builds put one here. Others have nothing to add.
+    #[inline(always)]
+    pub fn seq_cst() {}
+
     pub use std::sync::{Arc, Condvar, Mutex, MutexGuard};
     pub use std::{hint, thread};
 
@@ -54,6 +59,11 @@ mod real {
 
 #[cfg(loom)]
 mod model {
+    /// See the other build's: loom knows the single order of SeqCst for fences only.
+    pub fn seq_cst() {
+        loom::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
+    }
+
     pub use loom::sync::{Arc, Condvar, Mutex, MutexGuard};
     pub use loom::{hint, thread};
 

@@ -1,31 +1,14 @@
 //! The mesh: the remote halves of all shards of a runtime, in one fixed array, and what they share.
 //!
 //! Here: finding a shard, the overflow of movable tasks, waking somebody for movable work. Not here: the owner halves,
-//! which belong to the threads. Threads: any.
-//!
-//! # Waking for movable work
-//!
-//! That a task can be stolen and that somebody is woken for it are two decisions. A push into a ring or the overflow
-//! wakes one idle shard unless one is searching already; a push into a next slot wakes nobody, since the pusher
-//! takes it at once. In case it does not, one idle shard, the *watcher*, sleeps only a millisecond at a time while others run,
-//! and looks at their next slots and late lanes; if there is no watcher, a push into a next slot makes one. A searcher that finds work and was the last searcher wakes the next, so load spreads in a chain
-//! and not in a storm. At most half of the shards search at once.
-//!
-//! ```text
-//!  pusher                               shard that goes idle
-//!  N1  publish the task                 I1  set the own bit in `idle`      SeqCst
-//!  N2  fence SeqCst                     I2  fence SeqCst
-//!  N3  read `idle` and `searching`      I3  look at all queues again
-//!  N4  clear a bit: its shard is mine to wake
-//! ```
-//! By the fences either N3 sees the bit or I3 sees the task. The bit is cleared by exactly one thread: a waker, who then
-//! counts the shard as searching and wakes it through its sleep word, or the shard itself when it finds work or mail. A shard
-//! about to sleep that finds its bit cleared does not sleep.
+//! which belong to the threads; who is idle and who searches ([`idle`]). Threads: any.
 
 #![expect(
     unsafe_code,
     reason = "remote halves point back at the mesh that holds them; tasks keep the mesh alive by count"
 )]
+
+mod idle;
 
 use std::ptr::{self, NonNull};
 use std::sync::{Arc, OnceLock};
@@ -36,7 +19,7 @@ use crossbeam_queue::SegQueue;
 use crate::config::{Config, Reach, Site};
 use crate::loom::Mutex;
 use crate::loom::atomic::Ordering::{Relaxed, SeqCst};
-use crate::loom::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, fence};
+use crate::loom::atomic::{AtomicBool, AtomicUsize, fence};
 use crate::metrics::Counters;
 use crate::park::Sleeper;
 use crate::queue::mailbox::{Mailbox, Node};
@@ -46,6 +29,8 @@ use crate::task::header::{Header, links};
 use crate::task::{RawTask, harness};
 use crate::timer::{Clock, Lane};
 use crate::util::CachePadded;
+
+use idle::Idle;
 
 /// How often an idle shard looks while others run.
 pub(crate) const WATCH: Duration = Duration::from_millis(1);
@@ -228,9 +213,8 @@ pub struct Mesh {
     pub(crate) overflow: CachePadded<SegQueue<RawTask>>,
     /// All shards have closed: who puts something into the overflow has to take it out again.
     finished: AtomicBool,
-    /// A bit for each shard that has nothing to do.
-    idle: Box<[AtomicU64]>,
-    searching: CachePadded<AtomicU32>,
+    /// Which shards have nothing to do, and how many search.
+    pub(crate) idle: Idle,
     watching: CachePadded<AtomicBool>,
     /// Movable tasks that aliens spawned, ever.
     alien_spawns: AtomicUsize,
@@ -279,8 +263,7 @@ impl Mesh {
                 remotes: remotes.collect(),
                 overflow: CachePadded(SegQueue::new()),
                 finished: AtomicBool::new(false),
-                idle: (0..shards.div_ceil(64)).map(|_| AtomicU64::new(0)).collect(),
-                searching: CachePadded(AtomicU32::new(0)),
+                idle: Idle::new(shards),
                 watching: CachePadded(AtomicBool::new(false)),
                 alien_spawns: AtomicUsize::new(0),
                 clock_holds: AtomicUsize::new(0),
@@ -374,65 +357,13 @@ impl Mesh {
 
     /// Something movable was published: wakes one idle shard that may take it, unless one is searching.
     pub(crate) fn notify(&self, near: Option<&Remote>) {
-        // N2: pairs with I2.
-        fence(SeqCst);
-        if self.searching.load(Relaxed) > 0 || self.idle.iter().all(|word| word.load(Relaxed) == 0) {
-            return;
-        }
-        let order = near.map_or(&[][..], |near| &near.victims);
-        let found = if near.is_some() {
-            order.iter().copied().find(|id| self.claim_idle(*id))
-        } else {
-            self.remotes.iter().map(Remote::id).find(|id| self.claim_idle(*id))
+        let claimed = match near {
+            Some(near) => self.idle.claim_for_work(near.victims.iter().copied()),
+            None => self.idle.claim_for_work(self.remotes.iter().map(Remote::id)),
         };
-        if let Some(id) = found {
-            self.searching.fetch_add(1, SeqCst);
+        if let Some(id) = claimed {
             self.remote(id).wake();
         }
-    }
-
-    fn bit(&self, id: ShardId) -> (&AtomicU64, u64) {
-        (&self.idle[id.index() / 64], 1 << (id.index() % 64))
-    }
-
-    /// N4: clears a shard's bit; true for the one who did.
-    fn claim_idle(&self, id: ShardId) -> bool {
-        let (word, bit) = self.bit(id);
-        word.load(Relaxed) & bit != 0 && word.fetch_and(!bit, SeqCst) & bit != 0
-    }
-
-    /// I1 and I2. The caller looks again before it sleeps.
-    pub(crate) fn set_idle(&self, id: ShardId) {
-        let (word, bit) = self.bit(id);
-        word.fetch_or(bit, SeqCst);
-        fence(SeqCst);
-    }
-
-    /// Whether nobody has claimed the shard since `set_idle`.
-    pub(crate) fn is_idle(&self, id: ShardId) -> bool {
-        let (word, bit) = self.bit(id);
-        word.load(SeqCst) & bit != 0
-    }
-
-    /// The shard got up. False if a waker claimed it, and thereby counted it as searching.
-    pub(crate) fn unset_idle(&self, id: ShardId) -> bool {
-        self.claim_idle(id)
-    }
-
-    /// Asks to search; at most half of the shards do at once.
-    pub(crate) fn start_searching(&self) -> bool {
-        let most = (self.remotes.len() as u32).div_ceil(2);
-        // Relaxed: a throttle.
-        if self.searching.load(Relaxed) >= most {
-            return false;
-        }
-        self.searching.fetch_add(1, SeqCst);
-        true
-    }
-
-    /// The search is over; true if this was the last searcher.
-    pub(crate) fn stop_searching(&self) -> bool {
-        self.searching.fetch_sub(1, SeqCst) == 1
     }
 
     /// Whether an idle shard looks at the others every now and then.

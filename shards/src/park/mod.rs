@@ -26,6 +26,9 @@
 
 mod window;
 
+#[cfg(all(test, loom))]
+mod loom_tests;
+
 pub use window::{Spin, Window};
 
 use std::sync::{Arc, OnceLock};
@@ -67,6 +70,7 @@ impl SleepWord {
 
     /// P2 and P3, after publishing with SeqCst: true if the caller has to write the eventfd.
     pub fn must_wake(&self) -> bool {
+        crate::loom::seq_cst();
         // The load first: a shard that is awake costs its senders no read-modify-write.
         self.0.load(SeqCst) == ASLEEP && self.0.compare_exchange(ASLEEP, WOKEN, SeqCst, Relaxed).is_ok()
     }

@@ -75,6 +75,7 @@ impl<N: Node> Mailbox<N> {
 
     /// The sleeper's second look, after it announced its sleep.
     pub fn has_mail_before_sleep(&self) -> bool {
+        crate::loom::seq_cst();
         // SeqCst: pairs with the push; see the module's head.
         !self.head.load(SeqCst).is_null()
     }

@@ -153,7 +153,7 @@ impl Local {
     }
 
     /// All pinned tasks that are still referenced, completed or not.
-    pub(super) fn pinned_tasks(&self) -> Vec<RawTask> {
+    pub(crate) fn pinned_tasks(&self) -> Vec<RawTask> {
         let mut all = Vec::with_capacity(self.arena(|arena| arena.live()));
         self.arena(|arena| arena.for_each(|slot| all.push(RawTask(slot.cast()))));
         let mut at = self.heap.get();

@@ -23,7 +23,7 @@ impl Drop for Shard {
         let remote = local.remote();
         local.closing.set(true);
         // Shards that stay open are woken for movable work only while nobody searches, and this one won't any more.
-        if std::mem::take(&mut self.searching) && local.mesh().stop_searching() {
+        if std::mem::take(&mut self.searching) && local.mesh().idle.stop_searching() {
             local.mesh().notify(None);
         }
         for task in remote.close_list() {

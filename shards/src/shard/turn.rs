@@ -222,7 +222,7 @@ impl Shard {
                 ran += 1;
             }
             if let Some(task) = self.next_movable() {
-                if std::mem::take(&mut self.searching) && self.local.mesh().stop_searching() {
+                if std::mem::take(&mut self.searching) && self.local.mesh().idle.stop_searching() {
                     self.local.mesh().notify(Some(self.local.remote()));
                 }
                 harness::run_movable(task, Some(&self.local));
@@ -290,7 +290,7 @@ impl Shard {
         let local = &*self.local;
         let (mesh, remote) = (local.mesh(), local.remote());
         // A shard that was claimed counts as searching even if it reaches nobody, and has to stop.
-        if !self.searching && (remote.victims.is_empty() || !mesh.start_searching()) {
+        if !self.searching && (remote.victims.is_empty() || !mesh.idle.start_searching()) {
             return false;
         }
         self.searching = true;
@@ -310,7 +310,7 @@ impl Shard {
             }
         }
         self.searching = false;
-        mesh.stop_searching();
+        mesh.idle.stop_searching();
         // A lane turned here may have woken tasks of this shard, pinned ones too.
         self.has_work()
     }
@@ -403,13 +403,13 @@ impl Shard {
         let (mesh, remote) = (self.local.mesh(), self.local.remote());
         let steals = mesh.steals();
         if steals {
-            mesh.set_idle(remote.id());
+            mesh.idle.set(remote.id());
         }
         remote.sleeper.word.announce();
         let deadline_ns = remote.lane().settle();
         let up = remote.mailbox.has_mail_before_sleep()
             || look_again()
-            || (steals && (!mesh.is_idle(remote.id()) || self.has_movable() || mesh.has_movable(remote)));
+            || (steals && (!mesh.idle.is_set(remote.id()) || self.has_movable() || mesh.has_movable(remote)));
         (!up).then_some(deadline_ns)
     }
 
@@ -418,8 +418,8 @@ impl Shard {
         let (mesh, remote) = (self.local.mesh(), self.local.remote());
         remote.sleeper.word.awake();
         // A bit that somebody else cleared means that this shard was counted as searching.
-        if mesh.steals() && !mesh.unset_idle(remote.id()) && std::mem::replace(&mut self.searching, true) {
-            mesh.stop_searching();
+        if mesh.steals() && !mesh.idle.unset(remote.id()) && std::mem::replace(&mut self.searching, true) {
+            mesh.idle.stop_searching();
         }
     }
 

@@ -43,6 +43,8 @@ pub(crate) mod waker;
 #[cfg(all(test, loom))]
 mod loom_tests;
 #[cfg(all(test, not(loom)))]
+mod stress;
+#[cfg(all(test, not(loom)))]
 mod tests;
 
 pub use abort::AbortHandle;

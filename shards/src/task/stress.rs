@@ -1,0 +1,287 @@
+//! Threads that clone, wake, abort, join and drop at random, against a shard that another thread drives.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::{Arc, Condvar, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, ThreadId};
+use std::time::Duration;
+
+use super::{AbortHandle, JoinHandle};
+use crate::config::Config;
+use crate::mesh::{Mesh, ShardId};
+use crate::park::Unpark;
+use crate::shard::{self, Driver, Shard, Turn};
+use crate::timer::Clock;
+use crate::util::Rng;
+
+const MEDDLERS: u64 = 3;
+const STEPS: usize = if cfg!(miri) { 100 } else { 20_000 };
+
+/// A wait that ends by an unpark alone, so that a lost wake hangs instead of passing late.
+#[derive(Default)]
+struct Bell {
+    rung: Mutex<bool>,
+    ring: Condvar,
+}
+
+impl Unpark for Bell {
+    fn unpark(&self) {
+        *self.rung.lock().unwrap() = true;
+        self.ring.notify_one();
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.unpark();
+    }
+}
+
+impl Bell {
+    fn wait(&self) {
+        let mut rung = self.rung.lock().unwrap();
+        while !*rung {
+            rung = self.ring.wait(rung).unwrap();
+        }
+        *rung = false;
+    }
+}
+
+struct Waits(Arc<Bell>);
+
+impl Driver for Waits {
+    fn wait(&mut self, timeout: Option<Duration>) -> usize {
+        if timeout != Some(Duration::ZERO) {
+            self.0.wait();
+        }
+        0
+    }
+
+    fn unparker(&self) -> Arc<dyn Unpark> {
+        self.0.clone()
+    }
+}
+
+#[derive(Default)]
+struct Counts {
+    futures: AtomicUsize,
+    futures_gone: AtomicUsize,
+    outputs: AtomicUsize,
+    outputs_gone: AtomicUsize,
+}
+
+/// Lives in a future; must go on the owner's thread.
+struct InFuture(Arc<Counts>, ThreadId);
+
+impl Drop for InFuture {
+    fn drop(&mut self) {
+        assert_eq!(thread::current().id(), self.1, "a future was dropped elsewhere");
+        self.0.futures_gone.fetch_add(1, Relaxed);
+    }
+}
+
+struct Output(Arc<Counts>);
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        self.0.outputs_gone.fetch_add(1, Relaxed);
+    }
+}
+
+type Wakers = Arc<Mutex<Vec<Waker>>>;
+
+/// A task that leaves two wakers behind at each of some polls.
+fn task(
+    counts: &Arc<Counts>,
+    wakers: &Wakers,
+    owner: ThreadId,
+    polls: u32,
+) -> impl Future<Output = Output> + use<> {
+    counts.futures.fetch_add(1, Relaxed);
+    let (guard, counts, wakers) = (InFuture(counts.clone(), owner), counts.clone(), wakers.clone());
+    let mut left = polls;
+    poll_fn(move |cx| {
+        let _ = &guard;
+        if left == 0 {
+            counts.outputs.fetch_add(1, Relaxed);
+            return Poll::Ready(Output(counts.clone()));
+        }
+        left -= 1;
+        wakers.lock().unwrap().extend([cx.waker().clone(), cx.waker().clone()]);
+        Poll::Pending
+    })
+}
+
+struct Meddler {
+    rng: Rng,
+    mesh: Arc<Mesh>,
+    owner: ThreadId,
+    counts: Arc<Counts>,
+    wakers: Wakers,
+    handles: Vec<JoinHandle<Output>>,
+    aborts: Vec<AbortHandle>,
+    mine: Vec<Waker>,
+    bell: Arc<Bell>,
+    /// Handles that threads pass on.
+    shared: Arc<Mutex<Vec<JoinHandle<Output>>>>,
+}
+
+impl Meddler {
+    fn any<T>(rng: &mut Rng, list: &mut Vec<T>) -> Option<T> {
+        (!list.is_empty()).then(|| list.swap_remove(rng.below(list.len() as u32) as usize))
+    }
+
+    fn poll(handle: &mut JoinHandle<Output>, waker: &Waker) -> bool {
+        let mut cx = Context::from_waker(waker);
+        match Pin::new(handle).poll(&mut cx) {
+            Poll::Ready(result) => {
+                assert!(result.is_ok() || result.is_err_and(|error| error.is_cancelled()));
+                true
+            }
+            Poll::Pending => false,
+        }
+    }
+
+    fn step(&mut self) {
+        match self.rng.below(12) {
+            0 | 1 if self.handles.len() < 64 => {
+                let polls = self.rng.below(3);
+                let future = task(&self.counts, &self.wakers, self.owner, polls);
+                self.handles.push(shard::spawn(&self.mesh, future));
+            }
+            2 | 3 => {
+                let took = Self::any(&mut self.rng, &mut self.wakers.lock().unwrap());
+                self.mine.extend(took);
+            }
+            4 => self.mine.extend(self.mine.last().cloned()),
+            5 => drop(Self::any(&mut self.rng, &mut self.mine)),
+            6 => {
+                if let Some(waker) = Self::any(&mut self.rng, &mut self.mine) {
+                    waker.wake();
+                }
+            }
+            7 => self.mine.iter().for_each(Waker::wake_by_ref),
+            8 => {
+                if let Some(handle) = self.handles.last() {
+                    self.aborts.push(handle.abort_handle());
+                }
+                if self.aborts.len() > 8 {
+                    self.aborts.swap_remove(0).abort();
+                }
+            }
+            9 => {
+                // Sometimes another task's waker, sometimes one that wakes this thread.
+                let waker = match self.mine.last() {
+                    Some(waker) if self.rng.below(2) == 0 => waker.clone(),
+                    _ => Waker::from(self.bell.clone()),
+                };
+                if let Some(mut handle) = Self::any(&mut self.rng, &mut self.handles) {
+                    if !Self::poll(&mut handle, &waker) {
+                        self.shared.lock().unwrap().push(handle);
+                    }
+                }
+            }
+            10 => drop(Self::any(&mut self.rng, &mut self.handles)),
+            _ => {
+                let took = Self::any(&mut self.rng, &mut self.shared.lock().unwrap());
+                self.handles.extend(took);
+            }
+        }
+    }
+
+    /// Joins what is left, of which nobody may be able to wake some.
+    fn join(mut self) {
+        let waker = Waker::from(self.bell.clone());
+        for mut handle in std::mem::take(&mut self.handles) {
+            handle.abort();
+            while !Self::poll(&mut handle, &waker) {
+                self.bell.wait();
+            }
+        }
+    }
+}
+
+#[test]
+fn threads_meddle_with_a_shard() {
+    let counts = Arc::<Counts>::default();
+    let wakers = Wakers::default();
+    let shared = Arc::<Mutex<Vec<JoinHandle<Output>>>>::default();
+    let stop = Arc::new(AtomicBool::new(false));
+    let mesh = Mesh::new(Config::new(1), Clock::new());
+    let (started, owner) = std::sync::mpsc::channel();
+    let driver = {
+        let (mesh, stop) = (mesh.clone(), stop.clone());
+        let (counts, wakers, shared) = (counts.clone(), wakers.clone(), shared.clone());
+        thread::spawn(move || {
+            let mut shard = Shard::new(mesh, ShardId(0), Box::new(Waits(Arc::default())));
+            let owner = thread::current().id();
+            started.send(owner).unwrap();
+            let mut rng = Rng::new(99);
+            while !stop.load(SeqCst) {
+                // Some from here, in the arena, whose handles go elsewhere; some wakes and drops here, of what was made anywhere.
+                shard.enter(|local| {
+                    let mut shared = shared.lock().unwrap();
+                    if shared.len() < 64 {
+                        let polls = rng.below(3);
+                        shared.push(shard::spawn_local(local, task(&counts, &wakers, owner, polls)));
+                    }
+                    let handle = if rng.below(4) == 0 { shared.pop() } else { None };
+                    drop(shared);
+                    drop(handle);
+                    let waker = wakers.lock().unwrap().pop();
+                    match rng.below(3) {
+                        0 => drop(waker),
+                        1 => waker.into_iter().for_each(Waker::wake),
+                        _ => wakers.lock().unwrap().extend(waker),
+                    }
+                });
+                if shard.turn() == Turn::Idle {
+                    shard.park(|| stop.load(SeqCst));
+                }
+            }
+            // What is left are tasks that nobody can wake, and mail.
+            wakers.lock().unwrap().clear();
+            shared.lock().unwrap().clear();
+            while shard.turn() == Turn::Again {}
+            let left = shard.enter(|local| local.pinned_tasks());
+            assert_eq!(left.len(), shard.local().live(), "the memory of all others came back");
+            drop(shard);
+        })
+    };
+    let owner = owner.recv().unwrap();
+    let meddlers: Vec<_> = (0..MEDDLERS)
+        .map(|seed| {
+            let mut meddler = Meddler {
+                rng: Rng::new(seed),
+                mesh: mesh.clone(),
+                owner,
+                counts: counts.clone(),
+                wakers: wakers.clone(),
+                handles: Vec::new(),
+                aborts: Vec::new(),
+                mine: Vec::new(),
+                bell: Arc::default(),
+                shared: shared.clone(),
+            };
+            thread::spawn(move || {
+                for _ in 0..STEPS {
+                    meddler.step();
+                }
+                meddler.join();
+            })
+        })
+        .collect();
+    for meddler in meddlers {
+        meddler.join().unwrap();
+    }
+    stop.store(true, SeqCst);
+    mesh.remotes()[0].wake();
+    driver.join().unwrap();
+    let count = |counter: &AtomicUsize| counter.load(Relaxed);
+    assert_eq!(count(&counts.futures), count(&counts.futures_gone));
+    assert_eq!(count(&counts.outputs), count(&counts.outputs_gone));
+    assert!(count(&counts.outputs) > 0);
+    assert_eq!(Arc::strong_count(&mesh), 1, "no orphan is left");
+}
