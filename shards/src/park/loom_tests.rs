@@ -6,8 +6,8 @@ use crate::loom::atomic::{AtomicBool, AtomicUsize};
 use crate::loom::{Arc, thread};
 
 /// Two senders and a sleeper that looks, announces and looks again: it never sleeps on its mail, and of both senders at most one
-/// writes in a sleep. Fails without S2's look, without either fence that stands for SeqCst, if the look precedes the
-/// announcement, and if P3 is a store.
+/// writes in a sleep. Fails without the fence
+/// that stands for P2's place in the order, and if P3 is not exclusive.
 #[test]
 fn loom_sleep_against_send() {
     let mut builder = loom::model::Builder::new();

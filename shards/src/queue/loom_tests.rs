@@ -1,4 +1,4 @@
-//! Mailbox and ring. Each model names what it fails without.
+//! Mailbox and ring.
 
 #![expect(unsafe_code, reason = "pushes test nodes")]
 
@@ -59,8 +59,7 @@ struct Mail {
     items: Vec<Item>,
 }
 
-/// Two producers, a drain and a close: each item is taken by the owner or kept by its pusher, in order. Fails without the
-/// Release of the push, the Acquire of the drain, and if the close swaps in null.
+/// Two producers, a drain and a close: each item is taken by the owner or kept by its pusher, in order.
 #[test]
 fn loom_mailbox_push_drain_close() {
     loom::model(|| {
@@ -144,7 +143,7 @@ fn finish(rings: &Rings) {
 #[test]
 fn loom_steal_against_pop_and_push() {
     let mut builder = loom::model::Builder::new();
-    // Without a bound the two thieves take minutes; the mutations that were tried fail with two.
+    // Without a bound the two thieves take long.
     builder.preemption_bound = Some(3);
     builder.check(|| {
         let rings = Arc::new(Rings { victim: Ring::new(), items: (0..4).map(|_| Item::new()).collect() });

@@ -1,4 +1,4 @@
-//! The protocols of [`super::pinned`], [`super::movable`] and the joiner's slot. Each model names what it fails without.
+//! The protocols of [`super::pinned`], [`super::movable`] and the joiner's slot.
 //!
 //! The words, the mailbox, the sleep word and the slot are the real ones. What stands around them in functions over real
 //! tasks is repeated here step by step, under the name of the function: loom's threads share one system thread, so the
@@ -21,8 +21,7 @@ use crate::loom::{Arc, thread};
 use crate::park::SleepWord;
 use crate::queue::mailbox::{Mailbox, Node};
 
-/// Three threads of this length have too many orders to try them all in seconds; every mutation that was tried fails with
-/// at most this many preemptions.
+/// Three threads of this length have too many orders to try them all in seconds.
 const PREEMPTIONS: usize = 2;
 
 fn bounded(f: impl Fn() + Send + Sync + 'static) {

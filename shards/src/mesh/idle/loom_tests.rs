@@ -1,4 +1,4 @@
-//! Each model names what it fails without.
+//! The idle bits and the count of searchers.
 
 use super::Idle;
 use crate::loom::atomic::AtomicUsize;
@@ -54,8 +54,7 @@ impl World {
 }
 
 /// Two pushers and a shard that goes idle, searches if it is claimed, and lies down once more: it does not sleep on a task
-/// that nobody woke it for. Fails without I2 or N2, without I3, without the look at the own bit, and with a count of
-/// searchers that wraps below zero.
+/// that nobody woke it for. Fails without N2 and without the look at the own bit.
 #[test]
 fn loom_idle_against_push() {
     let mut builder = loom::model::Builder::new();
