@@ -1,9 +1,10 @@
 //! A seeded simulation: several shards on one thread, a virtual clock, a reactor that is made up.
 //!
 //! One step picks one shard that can go on and does the next thing that shard would do: a turn, lying down, getting up.
-//! Which one is the seed's choice, so all orders in which whole turns of shards can follow each other are within its
-//! reach, and the same seed gives the same order again. What two threads do *inside* of a turn at the same time is not: that is
-//! what the models with loom are for.
+//! Which one is the seed's choice, and the same seed gives the same choices again. A task may call [`Sim::step`] too: then
+//! other shards go on while its own stands in the middle of a turn, with tasks in its queues. So what is within reach is every
+//! order of whole polls. What two threads do *inside* of the engine at the same time is not: that is what the models
+//! with loom are for.
 //!
 //! ```text
 //!            turn says Again                      lie_down: something came
@@ -22,13 +23,14 @@
 //!
 //! Not here: what to run and what to check; see `tests/sim.rs`.
 
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::config::Config;
 use crate::loom::Mutex;
-use crate::mesh::{Mesh, ShardId};
+use crate::mesh::{Mesh, Remote, ShardId};
 use crate::park::{Spin, Unpark};
 use crate::shard::{self, Driver, Shard, Turn};
 use crate::timer::{Clock, NEVER};
@@ -47,20 +49,28 @@ pub enum Step {
     Quiet,
 }
 
-/// See the module's head.
-pub struct Sim {
+/// See the module's head. A clone is another handle to the same simulation.
+#[derive(Clone)]
+pub struct Sim(Arc<Inner>);
+
+struct Inner {
     mesh: Arc<Mesh>,
-    places: Vec<Place>,
-    rng: Rng,
-    trace: Trace,
     start_ns: u64,
+    trace: Trace,
+    /// One for each shard.
+    io: Vec<Arc<Io>>,
+    state: Mutex<State>,
 }
 
-/// A shard, or where it was before it was closed.
+struct State {
+    rng: Rng,
+    /// One for each shard; none for those that do something just now, and those that were closed.
+    places: Vec<Option<Place>>,
+}
+
 struct Place {
-    shard: Option<Shard>,
+    shard: Shard,
     mood: Mood,
-    io: Arc<Io>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -68,25 +78,6 @@ enum Mood {
     Up,
     AboutToSleep,
     Asleep { until_ns: u64 },
-}
-
-impl Place {
-    fn can_go_on(&self, now_ns: u64) -> bool {
-        self.shard.is_some()
-            && match self.mood {
-                Mood::Asleep { until_ns } => now_ns >= until_ns || self.io.ends_wait(),
-                _ => true,
-            }
-    }
-
-    fn get_up(&mut self) -> ShardId {
-        let shard = self.shard.as_mut().expect("only open shards are stepped");
-        // The wait that a driver would be in.
-        shard.enter(|_| self.io.deliver());
-        shard.get_up();
-        self.mood = Mood::Up;
-        shard.local().remote().id()
-    }
 }
 
 impl Sim {
@@ -99,95 +90,115 @@ impl Sim {
         let start_ns = clock.now_ns();
         let mesh = Mesh::new(config, clock);
         let mut rng = Rng::new(seed);
-        let places = (0..mesh.remotes().len() as u32).map(|id| {
-            let io = Arc::new(Io::new(Rng::new(rng.next_u64())));
-            let driver = Box::new(FakeDriver(Arc::clone(&io)));
-            Place { shard: Some(Shard::new(Arc::clone(&mesh), ShardId(id), driver)), mood: Mood::Up, io }
-        });
-        let places = places.collect();
-        Self { mesh, places, rng, trace: Trace::default(), start_ns }
+        let io: Vec<_> = mesh.remotes().iter().map(|_| Arc::new(Io::new(Rng::new(rng.next_u64())))).collect();
+        let build = |(remote, io): (&Remote, &Arc<Io>)| {
+            let driver = Box::new(FakeDriver(Arc::clone(io)));
+            Some(Place { shard: Shard::new(Arc::clone(&mesh), remote.id(), driver), mood: Mood::Up })
+        };
+        let places = mesh.remotes().iter().zip(&io).map(build).collect();
+        let state = Mutex::new(State { rng, places });
+        Self(Arc::new(Inner { mesh, start_ns, trace: Trace::default(), io, state }))
+    }
+
+    /// Never runs foreign code under the lock.
+    fn with<R>(&self, f: impl FnOnce(&mut State) -> R) -> R {
+        f(&mut self.0.state.lock().expect("no code that can panic runs under this lock"))
     }
 
     /// The mesh.
     pub fn mesh(&self) -> &Arc<Mesh> {
-        &self.mesh
+        &self.0.mesh
     }
 
     /// What has happened so far, and where tasks add to it.
     pub fn trace(&self) -> &Trace {
-        &self.trace
+        &self.0.trace
     }
 
     /// A shard's fake I/O.
-    pub fn io(&self, id: ShardId) -> &Arc<Io> {
-        &self.places[id.index()].io
-    }
-
-    /// A shard, unless it was closed.
-    pub fn shard(&self, id: ShardId) -> Option<&Shard> {
-        self.places[id.index()].shard.as_ref()
+    pub fn io(&self, id: ShardId) -> &Io {
+        &self.0.io[id.index()]
     }
 
     /// Nanoseconds since the simulation began.
     pub fn now_ns(&self) -> u64 {
-        self.mesh.clock().now_ns() - self.start_ns
+        self.0.mesh.clock().now_ns() - self.0.start_ns
     }
 
-    /// Steps one shard.
-    pub fn step(&mut self) -> Step {
-        let now_ns = self.mesh.clock().now_ns();
-        let able = self.places.iter().filter(|place| place.can_go_on(now_ns)).count();
-        if able == 0 {
-            return Step::Quiet;
-        }
-        let pick = self.rng.below(able as u32) as usize;
-        let place = self.places.iter_mut().filter(|place| place.can_go_on(now_ns)).nth(pick);
-        let place = place.expect("picked among those counted");
-        let shard = place.shard.as_mut().expect("closed shards can't go on");
+    /// Steps one shard: any but those that are in the middle of a step, if a task calls this.
+    pub fn step(&self) -> Step {
+        let now_ns = self.0.mesh.clock().now_ns();
+        let picked = self.with(|state| {
+            let can_go_on = |(place, io): &(&mut Option<Place>, &Arc<Io>)| match place {
+                Some(Place { mood: Mood::Asleep { until_ns }, .. }) => now_ns >= *until_ns || io.ends_wait(),
+                Some(_) => true,
+                None => false,
+            };
+            let mut able: Vec<_> = state.places.iter_mut().zip(&self.0.io).filter(can_go_on).collect();
+            let pick = state.rng.below(able.len() as u32) as usize;
+            able.get_mut(pick).and_then(|(place, _)| place.take())
+        });
+        let Some(Place { shard, mood }) = picked else { return Step::Quiet };
+        // A panic is a bug found: what is broken must not be closed on the way out, which might be a second panic.
+        let mut shard = ManuallyDrop::new(shard);
+        self.0.trace.with(|log| log.step += 1);
+        let (mood, step) = self.act(&mut shard, mood);
+        let place = Place { shard: ManuallyDrop::into_inner(shard), mood };
+        let id = place.shard.local().remote().id();
+        self.with(|state| state.places[id.index()] = Some(place));
+        step
+    }
+
+    fn act(&self, shard: &mut Shard, mood: Mood) -> (Mood, Step) {
         let id = shard.local().remote().id();
-        self.trace.next_step();
-        match place.mood {
+        let note = |what| self.0.trace.note(what, u64::from(id.0));
+        match mood {
             Mood::Up => {
-                self.trace.note("turn", u64::from(id.0));
-                if shard.turn() == Turn::Idle {
-                    place.mood = Mood::AboutToSleep;
-                }
-                Step::Turned(id)
+                note("turn");
+                let mood = if shard.turn() == Turn::Idle { Mood::AboutToSleep } else { Mood::Up };
+                (mood, Step::Turned(id))
             }
             Mood::AboutToSleep => {
-                match shard.lie_down(|| false) {
+                let mood = match shard.lie_down(|| false) {
                     Some(until_ns) => {
-                        self.trace.note("sleep", u64::from(id.0));
-                        place.mood = Mood::Asleep { until_ns };
+                        note("sleep");
+                        Mood::Asleep { until_ns }
                     }
                     None => {
-                        self.trace.note("stay up", u64::from(id.0));
-                        place.get_up();
+                        note("stay up");
+                        self.get_up(shard);
+                        Mood::Up
                     }
-                }
-                Step::LayDown(id)
+                };
+                (mood, Step::LayDown(id))
             }
             Mood::Asleep { .. } => {
-                self.trace.note("get up", u64::from(id.0));
-                Step::GotUp(place.get_up())
+                note("get up");
+                self.get_up(shard);
+                (Mood::Up, Step::GotUp(id))
             }
         }
+    }
+
+    fn get_up(&self, shard: &mut Shard) {
+        // The end of the wait that a driver would be in.
+        shard.enter(|local| self.io(local.remote().id()).deliver());
+        shard.get_up();
     }
 
     /// Until when a shard sleeps, in nanoseconds since the simulation began: `None` if it is up or closed, [`NEVER`] if
     /// it has no deadline.
     pub fn asleep_until_ns(&self, id: ShardId) -> Option<u64> {
-        let place = &self.places[id.index()];
-        match place.mood {
-            Mood::Asleep { until_ns: NEVER } if place.shard.is_some() => Some(NEVER),
-            Mood::Asleep { until_ns } if place.shard.is_some() => Some(until_ns - self.start_ns),
+        self.with(|state| match state.places[id.index()] {
+            Some(Place { mood: Mood::Asleep { until_ns: NEVER }, .. }) => Some(NEVER),
+            Some(Place { mood: Mood::Asleep { until_ns }, .. }) => Some(until_ns - self.0.start_ns),
             _ => None,
-        }
+        })
     }
 
     /// Moves the clock on to the earliest deadline of a sleeping shard; false if there is none.
-    pub fn advance_to_deadline(&mut self) -> bool {
-        let ids = self.mesh.remotes().iter().map(|remote| remote.id());
+    pub fn advance_to_deadline(&self) -> bool {
+        let ids = self.0.mesh.remotes().iter().map(Remote::id);
         let next_ns = ids.filter_map(|id| self.asleep_until_ns(id)).min().unwrap_or(NEVER);
         if next_ns != NEVER {
             self.advance(Duration::from_nanos(next_ns.saturating_sub(self.now_ns())));
@@ -195,45 +206,47 @@ impl Sim {
         next_ns != NEVER
     }
 
-    /// Moves the clock on: time that nobody measured has passed.
-    pub fn advance(&mut self, by: Duration) {
-        let moved = self.mesh.clock().advance(by);
+    /// Moves the clock on: time that nobody measured has passed, or a poll takes its time if a task calls this.
+    pub fn advance(&self, by: Duration) {
+        let moved = self.0.mesh.clock().advance(by);
         assert!(moved, "the clock of a simulation stays paused");
-        self.trace.note("clock", self.now_ns());
+        self.0.trace.note("clock", self.now_ns());
     }
 
     /// Ends a shard's sleep, or the next one, for no reason.
-    pub fn rouse(&mut self, id: ShardId) {
-        self.places[id.index()].io.unpark();
+    pub fn rouse(&self, id: ShardId) {
+        self.io(id).unpark();
     }
 
-    /// Closes a shard as its thread would: it gets up, then it is dropped.
-    pub fn close(&mut self, id: ShardId) {
-        let place = &mut self.places[id.index()];
-        if place.shard.is_none() {
-            return;
+    /// Closes a shard as its thread would: it gets up, then it is dropped. Does nothing if the shard is closed already or
+    /// in the middle of a step.
+    pub fn close(&self, id: ShardId) {
+        let Some(place) = self.with(|state| state.places[id.index()].take()) else { return };
+        self.0.trace.note("close", u64::from(id.0));
+        let Place { mut shard, mood } = place;
+        if matches!(mood, Mood::Asleep { .. }) {
+            self.get_up(&mut shard);
         }
-        self.trace.note("close", u64::from(id.0));
-        if matches!(place.mood, Mood::Asleep { .. }) {
-            place.get_up();
-        }
-        place.shard = None;
-        place.io.close();
+        drop(shard);
+        self.io(id).close();
     }
 
     /// Slots of a shard's arena that are in use; none once the shard is closed.
     pub fn arena_in_use(&self, id: ShardId) -> usize {
-        self.shard(id).map_or(0, |shard| shard.local().arena(|arena| arena.live()))
+        self.with(|state| match &state.places[id.index()] {
+            Some(place) => place.shard.local().arena(|arena| arena.live()),
+            None => 0,
+        })
     }
 
     /// Closes the shards that are open, in an order of the seed's choice, then what they share.
-    pub fn finish(&mut self) {
-        let mut open: Vec<ShardId> = self.mesh.remotes().iter().map(|remote| remote.id()).collect();
+    pub fn finish(&self) {
+        let mut open: Vec<ShardId> = self.0.mesh.remotes().iter().map(Remote::id).collect();
         while !open.is_empty() {
-            let pick = self.rng.below(open.len() as u32) as usize;
+            let pick = self.with(|state| state.rng.below(open.len() as u32)) as usize;
             self.close(open.swap_remove(pick));
         }
-        self.mesh.finish();
+        self.0.mesh.finish();
     }
 }
 
@@ -384,10 +397,6 @@ struct Log {
 impl Trace {
     fn with<R>(&self, f: impl FnOnce(&mut Log) -> R) -> R {
         f(&mut self.0.lock().expect("no code that can panic runs under this lock"))
-    }
-
-    fn next_step(&self) {
-        self.with(|log| log.step += 1);
     }
 
     /// Adds an event.

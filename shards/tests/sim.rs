@@ -1,8 +1,8 @@
 //! Some thousand seeds of several shards under a random load, checked for lost wakes, leaks and wrong results.
 //!
 //! A seed stands for a mesh, up to a few hundred tasks that do random things to each other, and an alien that interferes
-//! between two steps. `CORELANE_SIM_SEEDS=100000` tries more seeds, `CORELANE_SIM_SEED=123` one of them, and prints its
-//! trace if it fails:
+//! between two steps. Among the random things is to let other shards go on in the middle of a poll.
+//! `CORELANE_SIM_SEEDS=100000` tries more seeds, `CORELANE_SIM_SEED=123` one of them, and prints its trace:
 //!
 //! ```text
 //! CORELANE_SIM_SEED=123 cargo test -p corelane-shards --test sim
@@ -38,7 +38,7 @@ use corelane_shards::timer::{Entry, Filed, Status};
 use corelane_shards::util::Rng;
 
 /// Seeds of an ordinary run.
-const SEEDS: u64 = 3_000;
+const SEEDS: u64 = 2_000;
 /// One in so many seeds is run twice, to compare the traces.
 const TWICE: u64 = 8;
 /// One in so many has enough tasks to fill a ring of movable ones.
@@ -47,8 +47,8 @@ const MANY: u32 = 200;
 // ---- what a run knows ----
 
 struct World {
+    sim: Sim,
     mesh: Arc<Mesh>,
-    io: Vec<Arc<Io>>,
     trace: Trace,
     start_ns: u64,
     tick_ns: u64,
@@ -64,6 +64,8 @@ struct State {
     timers: BTreeMap<u64, (usize, u64)>,
     next_key: u64,
     closed: Vec<bool>,
+    /// Steps that stand in the middle of a turn, one inside another.
+    depth: u32,
     failure: Option<String>,
 }
 
@@ -141,6 +143,10 @@ impl World {
         self.with(|state| state.closed[shard])
     }
 
+    fn io(&self, shard: usize) -> &Io {
+        self.sim.io(ShardId(shard as u32))
+    }
+
     /// Fails the run after the step.
     fn fail(&self, text: String) {
         self.with(|state| {
@@ -157,7 +163,7 @@ impl World {
     }
 
     fn pick_shard(&self, rng: &mut Rng) -> usize {
-        rng.below(self.io.len() as u32) as usize
+        rng.below(self.mesh.remotes().len() as u32) as usize
     }
 
     // ---- what tasks and aliens do ----
@@ -291,12 +297,24 @@ impl World {
             _ => None,
         });
         if let Some((shard, key)) = event {
-            self.io[shard].raise(key);
+            self.io(shard).raise(key);
         }
     }
 
     fn wait_on(&self, n: usize, on: On) {
         self.task(n, |task| task.on = on);
+    }
+
+    /// Steps some shard; inside of a poll, some other one.
+    fn step(&self) -> Step {
+        let began_ns = self.now_ns();
+        self.with(|state| state.depth += 1);
+        let step = self.sim.step();
+        self.with(|state| state.depth -= 1);
+        if let Step::Turned(id) = step {
+            self.check_late(id.index(), began_ns);
+        }
+        step
     }
 
     // ---- what is checked while it runs ----
@@ -318,11 +336,11 @@ impl World {
     }
 
     /// All shards sleep.
-    fn check_quiet(&self, sim: &Sim) {
+    fn check_quiet(&self) {
         let wrong = self.with(|state| {
             let lost = state.tasks.iter().enumerate().find_map(|(n, task)| state.why_lost(n, task));
             let slept_over = state.timers.iter().find(|(_, (lane, at))| {
-                sim.asleep_until_ns(ShardId(*lane as u32)).is_some_and(|until| until > self.due_ns(*at))
+                self.sim.asleep_until_ns(ShardId(*lane as u32)).is_some_and(|until| until > self.due_ns(*at))
             });
             lost.or(slept_over.map(|(key, _)| format!("a shard sleeps beyond the deadline of timer {key}")))
         });
@@ -497,7 +515,7 @@ async fn body(world: Arc<World>, me: usize, mut rng: Rng) -> Out {
 }
 
 async fn op(world: &Arc<World>, me: usize, rng: &mut Rng) {
-    match rng.below(32) {
+    match rng.below(36) {
         0..4 => yield_now(world, me, rng.below(3)).await,
         4..8 => token(world, me, rng).await,
         8..13 => {
@@ -524,10 +542,14 @@ async fn op(world: &Arc<World>, me: usize, rng: &mut Rng) {
             resume_unwind(Box::new(()));
         }
         30 => shard::hand_over(),
+        31 => world.sim.advance(Duration::from_nanos(u64::from(rng.below(300_000)))),
         _ => {
-            // A poll that takes its time.
-            let by = Duration::from_nanos(u64::from(rng.below(300_000)));
-            assert!(world.mesh.clock().advance(by), "the clock is paused");
+            // Other shards go on while this one stands here.
+            for _ in 0..=rng.below(8) {
+                if world.with(|state| state.depth < 3) {
+                    world.step();
+                }
+            }
         }
     }
 }
@@ -604,7 +626,7 @@ async fn event(world: &World, me: usize, rng: &mut Rng) {
         }
     }
     let shard = world.pick_shard(rng);
-    let forget = Forget(&world.io[shard], me as u64);
+    let forget = Forget(world.io(shard), me as u64);
     world.wait_on(me, On::Io { shard, key: forget.1, raised: false });
     let result = poll_fn(|cx| forget.0.poll_event(forget.1, cx)).await;
     if result.is_err() && !world.is_closed(shard) {
@@ -738,7 +760,7 @@ impl Run {
         let sim = Sim::new(rng.next_u64(), config);
         let mesh = Arc::clone(sim.mesh());
         let world = World {
-            io: mesh.remotes().iter().map(|remote| Arc::clone(sim.io(remote.id()))).collect(),
+            sim: sim.clone(),
             trace: sim.trace().clone(),
             start_ns: mesh.clock().now_ns(),
             mesh,
@@ -757,12 +779,9 @@ impl Run {
     }
 
     fn step(&mut self) -> Step {
-        let began_ns = self.sim.now_ns();
-        let step = self.sim.step();
-        match step {
-            Step::Turned(id) => self.world.check_late(id.index(), began_ns),
-            Step::Quiet => self.world.check_quiet(&self.sim),
-            Step::LayDown(_) | Step::GotUp(_) => {}
+        let step = self.world.step();
+        if step == Step::Quiet {
+            self.world.check_quiet();
         }
         self.check();
         step
@@ -940,7 +959,7 @@ fn run_and_compare(seed: u64) -> Result<(), String> {
 // ---- what the seeds found first, by hand ----
 
 /// Steps until all shards sleep, and lets no time pass.
-fn quiet(sim: &mut Sim) {
+fn quiet(sim: &Sim) {
     while sim.step() != Step::Quiet {}
 }
 
@@ -950,7 +969,7 @@ fn is_done<T>(handle: &mut JoinHandle<T>) -> bool {
 
 #[test]
 fn a_wake_finds_its_way_after_another_waker_was_dropped_elsewhere() {
-    let mut sim = Sim::new(0, Config::new(1));
+    let sim = Sim::new(0, Config::new(1));
     let wakers = Arc::new(Mutex::new(Vec::new()));
     let mut handle = shard::spawn_at(&sim.mesh().remotes()[0], {
         let wakers = Arc::clone(&wakers);
@@ -963,13 +982,13 @@ fn a_wake_finds_its_way_after_another_waker_was_dropped_elsewhere() {
             })
         }
     });
-    quiet(&mut sim);
+    quiet(&sim);
     let [first, second] = <[Waker; 2]>::try_from(std::mem::take(&mut *wakers.lock().unwrap())).unwrap();
     // The count of other threads falls below zero: the task goes into the mailbox.
     drop(first);
     // It is there already; who put it there had to wake the shard.
     second.wake();
-    quiet(&mut sim);
+    quiet(&sim);
     assert!(is_done(&mut handle));
 }
 
@@ -979,13 +998,13 @@ fn a_claimed_shard_that_reaches_no_other_stops_searching() {
         let mut config = Config::new(2);
         config.steal = Reach::Llc;
         config.sites = vec![Site { llc: 0, node: 0 }, Site { llc: 1, node: 0 }];
-        let mut sim = Sim::new(seed, config);
+        let sim = Sim::new(seed, config);
         for round in 0..3 {
-            quiet(&mut sim);
+            quiet(&sim);
             let mut handle = shard::spawn(sim.mesh(), async {});
             // Now and then the other shard is there first.
             sim.rouse(ShardId(1));
-            quiet(&mut sim);
+            quiet(&sim);
             assert!(is_done(&mut handle), "seed {seed}, round {round}");
         }
     }
@@ -996,7 +1015,7 @@ fn a_pinned_task_woken_by_turning_a_late_lane_is_run() {
     for seed in 0..20 {
         let mut config = Config::new(2);
         config.steal = Reach::All;
-        let mut sim = Sim::new(seed, config);
+        let sim = Sim::new(seed, config);
         let mesh = Arc::clone(sim.mesh());
         let at_ns = mesh.clock().now_ns() + 1_000_000;
         let mut handle = shard::spawn_at(&sim.mesh().remotes()[0], move || async move {
@@ -1013,11 +1032,11 @@ fn a_pinned_task_woken_by_turning_a_late_lane_is_run() {
             })
             .await;
         });
-        quiet(&mut sim);
+        quiet(&sim);
         // The other shard is late.
         sim.advance(Duration::from_millis(100));
         sim.rouse(ShardId(0));
-        quiet(&mut sim);
+        quiet(&sim);
         assert!(is_done(&mut handle), "seed {seed}");
     }
 }
@@ -1026,18 +1045,48 @@ fn a_pinned_task_woken_by_turning_a_late_lane_is_run() {
 fn a_claimed_shard_that_closes_leaves_the_work_to_another() {
     let mut config = Config::new(3);
     config.steal = Reach::All;
-    let mut sim = Sim::new(0, config);
-    quiet(&mut sim);
+    let sim = Sim::new(0, config);
+    quiet(&sim);
     // The second alien's task is listed by the second shard, and the first shard is claimed for both.
     let mut handles = [(); 2].map(|()| shard::spawn(sim.mesh(), async {}));
     sim.close(ShardId(0));
-    quiet(&mut sim);
+    quiet(&sim);
     assert!(handles.iter_mut().all(is_done));
 }
 
 #[test]
+fn a_task_is_aborted_by_its_shard_before_its_mail_is_read() {
+    for seed in 0..20 {
+        let sim = Sim::new(seed, Config::new(2));
+        let mesh = Arc::clone(sim.mesh());
+        let sent = Arc::new(Mutex::new(None));
+        let sender = shard::spawn_at(&mesh.remotes()[1], {
+            let (sent, mesh) = (Arc::clone(&sent), Arc::clone(&mesh));
+            move || async move {
+                let handle = shard::spawn_at(&mesh.remotes()[0], std::future::pending::<()>);
+                *sent.lock().unwrap() = Some(handle);
+            }
+        });
+        let mut aborts = shard::spawn_at(&mesh.remotes()[0], {
+            let sim = sim.clone();
+            move || async move {
+                while sent.lock().unwrap().is_none() {
+                    sim.step();
+                }
+                let handle = sent.lock().unwrap().take().expect("seen above");
+                handle.abort();
+                handle.await.expect_err("aborted").is_cancelled()
+            }
+        });
+        quiet(&sim);
+        assert!(sender.is_finished() && is_done(&mut aborts), "seed {seed}");
+        assert_eq!(mesh.alive_tasks(), 0);
+    }
+}
+
+#[test]
 fn what_a_closed_shard_refused_is_not_alive() {
-    let mut sim = Sim::new(0, Config::new(2));
+    let sim = Sim::new(0, Config::new(2));
     sim.close(ShardId(0));
     let mut handle = shard::spawn_at(&sim.mesh().remotes()[0], || async {});
     assert!(is_done(&mut handle));
