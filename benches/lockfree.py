@@ -7,7 +7,7 @@ Runs `pinned_path` (spawn, poll, waker clone, wake, waker drop, join) under call
 how often instructions with a lock prefix, and exchanges with memory, which lock without one, were executed. Start and end of
 the runtime execute some; their number must not grow with the lives. It fails if it does, and says where.
 """
-import collections, os, re, subprocess, sys, tempfile
+import collections, functools, os, re, subprocess, sys, tempfile
 
 LIVES = 1_000, 21_000
 # Not zero: a shard draws task ids from the process's counter in blocks of some thousands, with one locked instruction a block.
@@ -22,22 +22,21 @@ def main():
         sys.exit(__doc__)
     subprocess.run(["cargo", "build", "--quiet", "--release", "-p", "corelane-benches", "--bin", "pinned_path"], cwd=ROOT, check=True)
     program = os.path.join(ROOT, os.environ.get("CARGO_TARGET_DIR", "target"), "release", "pinned_path")
-    locked = locked_instructions(program)
-    few, many = (executed(program, lives, locked) for lives in LIVES)
+    few, many = (executed(program, lives) for lives in LIVES)
     growth = many - few
     growth_per_life = growth.total() / (LIVES[1] - LIVES[0])
-    print(f"{len(locked)} locked instructions in the program; executed for {LIVES[0]} lives: {few.total()}, "
-          f"for {LIVES[1]}: {many.total()}; {growth_per_life:.4f} a life")
+    print(f"locked instructions executed for {LIVES[0]} lives: {few.total()}, for {LIVES[1]}: {many.total()}; {growth_per_life:.4f} a life")
     failed = growth_per_life > SLACK_PER_LIFE
     if failed or verbose:
-        for address, count in growth.most_common(20):
-            print(f"{count:>9}  {address:x}  {locked[address]}")
+        for (path, address), count in growth.most_common(20):
+            print(f"{count:>9}  {os.path.basename(path)}:{address:x}  {locked_instructions(path)[address]}")
     sys.exit(1 if failed else 0)
 
 
-def locked_instructions(program):
-    """Address -> text of each instruction that locks."""
-    text = subprocess.run(["objdump", "-d", "-C", "--no-show-raw-insn", program], check=True, capture_output=True, text=True).stdout
+@functools.cache
+def locked_instructions(path):
+    """Address -> text of each instruction of a file that locks."""
+    text = subprocess.run(["objdump", "-d", "-C", "--no-show-raw-insn", path], check=True, capture_output=True, text=True).stdout
     locked, function = {}, ""
     for line in text.splitlines():
         if heading := re.match(r"[0-9a-f]+ <(.*)>:", line):
@@ -47,55 +46,49 @@ def locked_instructions(program):
             # An exchange of registers (as in the padding `xchg %ax,%ax`) has no operand in parentheses.
             if words.startswith("lock") or re.match(r"xchg\s.*\(", words):
                 locked[int(instruction[1], 16)] = f"{words}  in {function}"
-    assert locked, "objdump shows none: this script reads its output wrongly"
     return locked
 
 
-def executed(program, lives, locked):
-    """Address -> how often it was executed, of the locked instructions."""
+def executed(program, lives):
+    """(File, address) -> how often it was executed, of the locked instructions of the program and its libraries."""
     with tempfile.TemporaryDirectory() as scratch:
         out = os.path.join(scratch, "out")
         subprocess.run(["valgrind", "--quiet", "--tool=callgrind", "--dump-instr=yes", "--dump-line=no", f"--callgrind-out-file={out}",
                         program, str(lives)], check=True)
         with open(out) as dump:
-            counts, total = instruction_counts(dump, os.path.basename(program))
-    assert total > lives * 100, "callgrind counted next to nothing: this script reads its output wrongly"
-    found = collections.Counter({address: counts[address] for address in locked if address in counts})
-    # The start of a runtime takes locks. Were none seen, addresses would not match and nothing could ever fail.
-    assert found.total() > 0, "no locked instruction was seen at all: addresses do not match"
+            counts = instruction_counts(dump)
+    found = collections.Counter()
+    for path in {path for path, _ in counts if os.path.isfile(path)}:
+        found.update({(path, address): counts[path, address] for address in locked_instructions(path)})
+    # The start of a runtime locks. Were none of that seen, addresses would not match, and nothing could ever fail.
+    assert any(count for (path, _), count in found.items() if os.path.samefile(path, program)), "no locked instruction was seen at all"
     return found
 
 
-def instruction_counts(dump, program):
-    """Address -> count, for one object; and the sum. The format: `ob=` names the object of the lines that follow, where names
-    may be short as `(1)`; addresses are
-    the object's own and may be `+N`, `-N` or `*` from the one before; the line after `calls=` is inclusive cost."""
-    counts, total = collections.Counter(), 0
-    names, ours, address, skip = {}, False, 0, False
+def instruction_counts(dump):
+    """(File, address) -> count, from callgrind's format: `ob=` names the object of the lines that follow, once in full and then
+    as `(1)`; addresses are the object's own and may be `+N`, `-N` or `*` from the one before; the line after `calls=` is what
+    the callee cost."""
+    counts, names = collections.Counter(), {}
+    path, address, callee = "", 0, False
     for line in dump:
-        if line.startswith("ob="):
-            number, _, name = line[3:].strip().partition(" ")
+        if line.startswith(("ob=", "cob=")):
+            number, _, name = line.partition("=")[2].strip().partition(" ")
             name = names.setdefault(number, name)
-            ours = os.path.basename(name) == program
-        elif line.startswith("cob="):
-            number, _, name = line[4:].strip().partition(" ")
-            names.setdefault(number, name)
+            if line.startswith("ob="):
+                path = name
         elif line.startswith("calls="):
-            skip = True
+            callee = True
         elif line[0] in "0+-*":
-            fields = line.split()
-            where = fields[0]
-            if where == "*":
-                pass
-            elif where[0] in "+-":
+            where, count = line.split()
+            if where[0] in "+-":
                 address += int(where, 0)
-            else:
+            elif where != "*":
                 address = int(where, 16)
-            if not skip and ours:
-                counts[address] += int(fields[-1])
-                total += int(fields[-1])
-            skip = False
-    return counts, total
+            if not callee:
+                counts[path, address] += int(count)
+            callee = False
+    return counts
 
 
 if __name__ == "__main__":
