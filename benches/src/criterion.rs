@@ -8,12 +8,12 @@ use criterion::Criterion;
 
 use crate::rows::{self, Size};
 
-/// Runs rows, each in all its modes one after the other, with the command line's options. Times are an operation's.
+/// Runs the rows of each question, in all modes one after the other, with the command line's options. Times are an operation's.
 ///
 /// # Panics
 ///
 /// If there is no such row.
-pub fn run(names: &[&str]) {
+pub fn run(questions: &[&[&str]]) {
     let mut criterion = Criterion::default();
     if std::env::var_os("CORELANE_BENCH_QUICK").is_some() {
         criterion = criterion
@@ -23,9 +23,9 @@ pub fn run(names: &[&str]) {
     }
     let mut criterion = criterion.configure_from_args();
     let rows = rows::all();
-    for name in names {
-        let row = rows.iter().find(|row| row.name == *name).expect("the table has the row");
-        let mut group = criterion.benchmark_group(*name);
+    for name in questions.concat() {
+        let row = rows.iter().find(|row| row.name == name).expect("the table has the row");
+        let mut group = criterion.benchmark_group(name);
         for cell in &row.cells {
             group.bench_function(cell.mode, |bencher| {
                 bencher.iter_custom(|operations| {

@@ -1,5 +1,3 @@
 //! How long does one task take to spawn 10,000 others and to join them?
 
-fn main() {
-    corelane_benches::criterion::run(&["fan_out"]);
-}
+pub(super) const ROWS: &[&str] = &["fan_out"];

@@ -1,5 +1,3 @@
 //! What does it cost to enter the runtime for a future that is ready?
 
-fn main() {
-    corelane_benches::criterion::run(&["block_on"]);
-}
+pub(super) const ROWS: &[&str] = &["block_on"];

@@ -1,5 +1,3 @@
 //! How well is work balanced that one task spawns: 10,000 tasks of 3.6 µs of arithmetic?
 
-fn main() {
-    corelane_benches::criterion::run(&["skew"]);
-}
+pub(super) const ROWS: &[&str] = &["skew"];

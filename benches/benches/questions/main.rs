@@ -1,0 +1,31 @@
+//! The questions, a file each.
+//!
+//! One program, so that continuous integration links it once; `cargo bench -p corelane-benches -- spawn1` runs one row.
+
+mod block_on;
+mod cross_shard;
+mod fan_out;
+mod give_way;
+mod outside_spawn;
+mod ping_pong;
+mod skew;
+mod spawn;
+mod spawn_blocking;
+mod timer;
+mod wake;
+
+fn main() {
+    corelane_benches::criterion::run(&[
+        spawn::ROWS,
+        give_way::ROWS,
+        wake::ROWS,
+        ping_pong::ROWS,
+        fan_out::ROWS,
+        skew::ROWS,
+        spawn_blocking::ROWS,
+        block_on::ROWS,
+        outside_spawn::ROWS,
+        cross_shard::ROWS,
+        timer::ROWS,
+    ]);
+}
