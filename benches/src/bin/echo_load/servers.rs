@@ -9,8 +9,8 @@ pub(super) const SERVERS: &[(&str, fn() -> !)] = &[
     ("bare", bare::serve),
     ("tokio-ct", tokio_ct),
     ("tokio-local", tokio_local),
-    // Until `corelane::net` is there: ("sharded", sharded),
-    // Until `corelane::net` is there: ("current_thread", current_thread),
+    ("sharded", sharded),
+    ("current_thread", current_thread),
 ];
 
 macro_rules! server {
@@ -47,6 +47,10 @@ macro_rules! server {
 
 server!(tokio_ct, tokio, tokio::runtime::Builder::new_current_thread().enable_all().build(), spawn);
 server!(tokio_local, tokio, tokio::runtime::LocalRuntime::new(), spawn_local);
-// Until `corelane::net` is there:
-// server!(sharded, corelane, corelane::runtime::LocalRuntime::new(), spawn_local);
-// server!(current_thread, corelane, corelane::runtime::Builder::new_current_thread().enable_all().build(), spawn);
+server!(sharded, corelane, corelane::runtime::LocalRuntime::new(), spawn_local);
+server!(
+    current_thread,
+    corelane,
+    corelane::runtime::Builder::new_current_thread().enable_all().build(),
+    spawn
+);
