@@ -1,0 +1,172 @@
+//! What a TCP server needs besides its protocol: options, a runtime, listeners, and an end without a bang.
+//!
+//! In reading order: [`run`] is the whole life; `accept` is one listener's; `connections` knows who is open; `stop` tells
+//! everybody that it is over. The servers in this folder say with a function what they do with a [`Connection`].
+
+mod accept;
+mod connections;
+mod options;
+mod stop;
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::io::{self, Write};
+use std::pin::{Pin, pin};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::task::Poll;
+
+use corelane::config::{Config, Flavor};
+use corelane::net::TcpListener;
+use corelane::runtime::{Builder, LocalOptions};
+use corelane::topology::{Plan, Topology};
+use corelane::{select, shard, signal, task};
+
+use accept::{Served, Server};
+pub use connections::Connection;
+pub use options::Options;
+use options::Parsed;
+use stop::{Phase, Stop};
+
+/// The exit code for a command line or a config that can't be.
+const USAGE: u8 = 2;
+
+/// Runs a server until ctrl-c: reads the command line, starts the runtime, calls `start` in it, and has every connection served
+/// by the function that it gives.
+pub fn run<S, H, F>(program: &'static str, addr: &str, start: S) -> ExitCode
+where
+    S: AsyncFnOnce(&Options) -> io::Result<H>,
+    H: Fn(Connection) -> F + Clone + Send + 'static,
+    F: Future<Output = io::Result<()>> + Send + 'static,
+{
+    let options = match Options::parse(program, addr, std::env::args().skip(1)) {
+        Ok(Parsed::Run(options)) => options,
+        Ok(Parsed::Help(text)) => {
+            say(format_args!("{text}"));
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => return fail(USAGE, format_args!("{program}: {error}")),
+    };
+    let config = match options.config() {
+        Ok(config) => config,
+        Err(error) => return fail(USAGE, format_args!("{error}")),
+    };
+    match run_with(&options, config, start) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => fail(USAGE, format_args!("{error}")),
+        Err(error) => fail(1, format_args!("{program}: {error}")),
+    }
+}
+
+fn run_with<S, H, F>(options: &Options, config: Config, start: S) -> io::Result<()>
+where
+    S: AsyncFnOnce(&Options) -> io::Result<H>,
+    H: Fn(Connection) -> F + Clone + Send + 'static,
+    F: Future<Output = io::Result<()>> + Send + 'static,
+{
+    let flavor = config.runtime.flavor;
+    let stays = flavor != Flavor::MultiThread;
+    if flavor == Flavor::Sharded {
+        say(format_args!("{}", Plan::new(&Topology::discover(), &config)?.to_string().trim_end()));
+    }
+    let mut builder = Builder::from_config(config);
+    builder.enable_all();
+    let life = async {
+        if flavor != Flavor::Sharded {
+            let why = if stays { "the main thread" } else { "not bound; idle ones take over tasks" };
+            say(format_args!("{} workers → any cpu ({why})", shard::count()));
+        }
+        let handler = start(options).await?;
+        serve(options, stays, handler).await
+    };
+    match flavor {
+        // One shard on this thread, with tasks that stay.
+        Flavor::CurrentThread => builder.build_local(LocalOptions::default())?.block_on(life),
+        _ => builder.build()?.block_on(life),
+    }
+}
+
+async fn serve<H, F>(options: &Options, stays: bool, handler: H) -> io::Result<()>
+where
+    H: Fn(Connection) -> F + Clone + Send + 'static,
+    F: Future<Output = io::Result<()>> + Send + 'static,
+{
+    let bound = match stays {
+        true => TcpListener::bind_sharded(&options.addr).await,
+        false => TcpListener::bind(&options.addr).await.map(|listener| vec![listener]),
+    };
+    let listeners = bound.map_err(|error| {
+        io::Error::new(error.kind(), format!("cannot listen at {}: {error}", options.addr))
+    })?;
+    let addr = listeners[0].local_addr()?;
+    let server = Arc::new(Server {
+        stop: Stop::default(),
+        drain: options.drain,
+        stays,
+        said_why_not: AtomicBool::new(false),
+    });
+    let mut tasks = Vec::new();
+    for (id, listener) in shard::ids().zip(listeners) {
+        let (server, handler) = (Arc::clone(&server), handler.clone());
+        tasks.push(match stays {
+            true => shard::spawn_on(id, move || accept::run(listener, server, handler)),
+            false => task::spawn(accept::run(listener, server, handler)),
+        });
+    }
+
+    let interrupted = on_ctrl_c().await?;
+    say(format_args!("listening on {addr}"));
+    interrupted.await?;
+    let interrupted = on_ctrl_c().await?;
+    say(format_args!("stopping: open connections have {} ms; ctrl-c cuts them", options.drain.as_millis()));
+    server.stop.advance(Phase::Draining);
+
+    let mut end = pin!(async {
+        let mut all = Served::default();
+        for task in tasks {
+            let served = task.await.map_err(io::Error::other)?;
+            all.connections += served.connections;
+            all.reset += served.reset;
+            all.cut += served.cut;
+        }
+        io::Result::Ok(all)
+    });
+    let all = select! {
+        biased;
+        all = &mut end => all?,
+        result = interrupted => {
+            result?;
+            server.stop.advance(Phase::Cutting);
+            end.await?
+        }
+    };
+    let Served { connections, reset, cut } = all;
+    say(format_args!("served {connections} connections, {reset} reset by the peer, {cut} cut"));
+    Ok(())
+}
+
+/// What waits for the next ctrl-c. It listens already, so whoever reads what is said next may interrupt at once.
+async fn on_ctrl_c() -> io::Result<Pin<Box<impl Future<Output = io::Result<()>>>>> {
+    let mut told = Box::pin(signal::ctrl_c());
+    let early = poll_fn(|cx| Poll::Ready(told.as_mut().poll(cx))).await;
+    if let Poll::Ready(Err(error)) = early {
+        return Err(error);
+    }
+    Ok(Box::pin(async move { if early.is_ready() { Ok(()) } else { told.await } }))
+}
+
+/// A line for the user. That nobody reads it is no reason to stop serving, which `println` would.
+fn say(line: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+/// A line for who looks after the server.
+pub fn warn(line: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+fn fail(code: u8, line: fmt::Arguments<'_>) -> ExitCode {
+    warn(line);
+    ExitCode::from(code)
+}

@@ -1,0 +1,222 @@
+//! The echo server, as its users see it.
+
+#[path = "../examples/testing/mod.rs"]
+mod testing;
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::thread;
+
+use testing::{Server, eventually, exchange, finish, reset, run};
+
+const MODES: [&[&str]; 2] = [&["--mode", "sharded"], &["--mode", "stealing"]];
+
+fn with(mode: &[&'static str], more: &[&'static str]) -> Vec<&'static str> {
+    [mode, more].concat()
+}
+
+#[test]
+fn many_connections_get_back_what_they_send() {
+    for mode in MODES {
+        let server = Server::start("echo", mode);
+        let idle = server.files();
+        let clients: Vec<_> = (0..8u8)
+            .map(|n| {
+                let streams: Vec<_> = (0..50).map(|_| server.connect()).collect();
+                thread::spawn(move || {
+                    for mut stream in streams {
+                        for len in [1, 2047, 2048, 2049, 100_000] {
+                            let sent: Vec<_> = (0..len).map(|i| n.wrapping_add(i as u8)).collect();
+                            exchange(&mut stream, &sent, &sent);
+                        }
+                        assert_eq!(finish(stream), []);
+                    }
+                })
+            })
+            .collect();
+        clients.into_iter().for_each(|client| client.join().unwrap());
+        eventually("connections are closed", || server.files() == idle);
+        server.stop().assert_summary("served 400 connections, 0 reset by the peer, 0 cut");
+    }
+}
+
+#[test]
+fn a_half_closed_connection_gets_the_rest() {
+    for mode in MODES {
+        let server = Server::start("echo", mode);
+        let mut stream = server.connect();
+        // More than the kernel holds, so most of it is read after the sending side is closed.
+        let sent = vec![7; 8 << 20];
+        let mut writing = stream.try_clone().unwrap();
+        let (len, writer) = (
+            sent.len(),
+            thread::spawn(move || {
+                writing.write_all(&sent).unwrap();
+                finish_writing(&writing);
+            }),
+        );
+        let mut received = Vec::new();
+        stream.read_to_end(&mut received).unwrap();
+        writer.join().unwrap();
+        assert_eq!(received.len(), len);
+        assert!(received.iter().all(|&byte| byte == 7));
+        server.stop().assert_summary("served 1 connections, 0 reset by the peer, 0 cut");
+    }
+}
+
+fn finish_writing(stream: &TcpStream) {
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+}
+
+#[test]
+fn resets_are_counted_and_hurt_nobody_else() {
+    for mode in MODES {
+        let server = Server::start("echo", mode);
+        let mut other = server.connect();
+        exchange(&mut other, b"before", b"before");
+        let idle = server.files();
+        for _ in 0..50 {
+            let mut stream = server.connect();
+            exchange(&mut stream, b"x", b"x");
+            reset(stream);
+        }
+        eventually("connections are closed", || server.files() == idle);
+        exchange(&mut other, b"after", b"after");
+        assert_eq!(finish(other), []);
+        server.stop().assert_summary("served 51 connections, 50 reset by the peer, 0 cut");
+    }
+}
+
+#[test]
+fn ctrl_c_lets_connections_end() {
+    for mode in MODES {
+        let server = Server::start("echo", mode);
+        let mut open: Vec<_> = (0..10).map(|_| server.connect()).collect();
+        open.iter_mut().for_each(|stream| exchange(stream, b"before", b"before"));
+        server.interrupt();
+        server.expect_out("stopping");
+        eventually("new connections are refused", || {
+            TcpStream::connect(server.addr).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+        });
+        open.iter_mut().for_each(|stream| exchange(stream, b"after", b"after"));
+        open.into_iter().for_each(|stream| assert_eq!(finish(stream), []));
+        let left = server.wait();
+        assert_eq!(left.code, Some(0));
+        let summary = left.out.last().unwrap();
+        assert!(summary.starts_with("served ") && summary.ends_with(" 0 cut"), "{summary}");
+        assert_eq!(left.err, [""; 0]);
+    }
+}
+
+#[test]
+fn connections_that_do_not_end_are_cut_by_name() {
+    for mode in MODES {
+        let server = Server::start("echo", &with(mode, &["--drain-ms", "20"]));
+        let mut silent = server.connect();
+        exchange(&mut silent, b"12345", b"12345");
+        // One that sends and never reads: in the end the server waits for it to.
+        let mut deaf = server.connect();
+        deaf.set_nonblocking(true).unwrap();
+        let mut sent = 0;
+        while let Ok(n) = deaf.write(&[1; 65536]) {
+            sent += n;
+        }
+        assert!(sent > 0);
+        server.interrupt();
+        server.expect_out("stopping");
+        assert_eq!(silent.read(&mut [0]).unwrap(), 0);
+        let left = server.wait();
+        assert_eq!(left.out, ["served 2 connections, 0 reset by the peer, 2 cut"]);
+        assert_eq!(left.code, Some(0));
+        assert_eq!(left.err.len(), 2, "{:?}", left.err);
+        let silent = format!("cut {}: 0 bytes in flight, 5 bytes served", silent.local_addr().unwrap());
+        assert!(left.err.contains(&silent), "{:?}", left.err);
+        let deaf = format!("cut {}: ", deaf.local_addr().unwrap());
+        assert!(left.err.iter().any(|line| line.starts_with(&deaf)), "{:?}", left.err);
+    }
+}
+
+#[test]
+fn a_second_ctrl_c_cuts_at_once() {
+    for mode in MODES {
+        let server = Server::start("echo", &with(mode, &["--drain-ms", "86400000"]));
+        let mut stream = server.connect();
+        exchange(&mut stream, b"x", b"x");
+        server.interrupt();
+        server.expect_out("stopping");
+        server.stop().assert_summary("served 1 connections, 0 reset by the peer, 1 cut");
+    }
+}
+
+#[test]
+fn without_files_it_says_so_once_and_goes_on() {
+    const LIMIT: u32 = 48;
+    for mode in MODES {
+        let server = Server::start_with_files(LIMIT, "echo", mode);
+        let idle = server.files();
+        assert!(idle < LIMIT as usize - 8, "the limit leaves no room: {idle} files");
+        let mut waiting: Vec<_> = (0..100).map(|_| server.connect()).collect();
+        for stream in &mut waiting {
+            stream.write_all(b"x").unwrap();
+            stream.set_nonblocking(true).unwrap();
+        }
+        let why = server.expect_err("cannot accept: ");
+        assert!(why.contains("os error 24"), "{why}");
+        // Who is served makes room for others.
+        eventually("all are served", || {
+            waiting.retain_mut(|stream| match stream.read(&mut [0]) {
+                Ok(n) => {
+                    assert_eq!(n, 1, "closed without an answer");
+                    false
+                }
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+                    true
+                }
+            });
+            waiting.is_empty()
+        });
+        eventually("connections are closed", || server.files() == idle);
+        let mut late = server.connect();
+        exchange(&mut late, b"late", b"late");
+        drop(late);
+        let left = server.stop();
+        left.assert_summary("served 101 connections, 0 reset by the peer, 0 cut");
+        assert_eq!(left.err, [""; 0]);
+    }
+}
+
+#[test]
+fn it_says_where_its_shards_are() {
+    let (code, out, _) = run("echo", &["--help"]);
+    assert_eq!(code, Some(0));
+    assert!(out.starts_with("Usage: echo [OPTIONS]\n"), "{out}");
+    let server = Server::start("echo", &[]);
+    let second = run("echo", &["--addr", &server.addr.to_string(), "--mode", "stealing"]);
+    // A shared port and one that is not exclude each other.
+    assert_eq!(second.0, Some(1), "{second:?}");
+    assert!(second.2.starts_with(&format!("echo: cannot listen at {}: ", server.addr)), "{second:?}");
+    server.stop().assert_summary("served 0 connections, 0 reset by the peer, 0 cut");
+}
+
+#[test]
+fn a_wrong_command_line_is_an_error_that_says_what_is_accepted() {
+    for (args, error) in [
+        (&["--addr", "nowhere"][..], "--addr nowhere: expected HOST:PORT, such as"),
+        (&["--addr=:1"], "--addr :1: expected HOST:PORT"),
+        (&["--addr", "host:65536"], "--addr host:65536: expected HOST:PORT"),
+        (&["--addr"], "--addr: a value is missing: expected HOST:PORT"),
+        (&["--drain-ms", "-1"], "--drain-ms -1: expected a whole number of milliseconds from 0 to 86400000"),
+        (&["--drain-ms=86400001"], "--drain-ms 86400001: expected a whole number"),
+        (&["--mode", "fast"], "--mode fast: expected sharded (a shard a core, connections stay) or stealing"),
+        (&["--max-bulk", "1"], "--max-bulk: unknown option: expected --config, --addr"),
+        (&["echo"], "echo: unknown option: expected --config, --addr, --mode, --drain-ms or --help"),
+    ] {
+        let (code, out, err) = run("echo", args);
+        assert_eq!((code, out.as_str()), (Some(2), ""), "{args:?}");
+        assert!(err.starts_with(&format!("echo: {error}")), "{args:?}: {err}");
+    }
+    let (code, _, err) = run("echo", &["--config", "/no/such/file.toml"]);
+    assert_eq!(code, Some(2));
+    assert!(err.starts_with("/no/such/file.toml: cannot read the file: "), "{err}");
+}
