@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -153,8 +154,9 @@ impl Connection {
                 return Poll::Ready(result.map(|()| buf.filled().len()));
             }
             match self.listed.peer.poll_stop(cx, may_end) {
-                Poll::Ready(result) => Poll::Ready(result.map(|()| 0)),
-                Poll::Pending => Poll::Pending,
+                // It has arrived, and its event is on the way.
+                Poll::Ready(Ok(())) if has_arrived(&self.stream) => Poll::Pending,
+                stop => stop.map_ok(|()| 0),
             }
         })
         .await?;
@@ -200,6 +202,11 @@ impl Peer {
         }
         Poll::Pending
     }
+}
+
+/// Whether there is something to read that the reactor may not have told of yet.
+fn has_arrived(stream: &TcpStream) -> bool {
+    socket2::SockRef::from(stream).peek(&mut [MaybeUninit::uninit()]).is_ok_and(|n| n > 0)
 }
 
 fn count(counter: &AtomicU64, n: usize) {

@@ -1,5 +1,7 @@
 //! Starts an example as a user would, and talks to it from outside.
 
+#![allow(dead_code, reason = "each test uses what it needs")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::PathBuf;
