@@ -9,6 +9,7 @@ mod macros;
 pub mod net;
 pub mod runtime;
 pub mod shard;
+pub mod signal;
 pub mod task;
 pub mod time;
 pub mod topology;
