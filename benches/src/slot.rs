@@ -63,7 +63,7 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// The right side: answers each number with its successor, until it gets [`Self::END`].
+    /// The right side: answers each number with its successor, until it gets `END`.
     pub async fn echo(&self) {
         loop {
             let value = self.ping.recv().await;
