@@ -84,7 +84,7 @@ impl Builder {
         Self::new(Flavor::Sharded)
     }
 
-    /// Shards on threads that are not pinned; tasks go to idle workers.
+    /// Shards whose tasks go to idle workers, on threads that are pinned only if a config says where.
     pub fn new_multi_thread() -> Self {
         Self::new(Flavor::MultiThread)
     }
@@ -275,16 +275,17 @@ impl Builder {
         }
     }
 
-    fn read_config(&self) -> io::Result<Config> {
+    /// The config that the builder was given, or the one that the environment names.
+    fn read_config(&self) -> io::Result<Option<Config>> {
         Ok(match &self.source {
-            Source::Environment => Config::from_env()?.unwrap_or_default(),
-            Source::File(path) => Config::from_file(path)?,
-            Source::Given(config) => (**config).clone(),
+            Source::Environment => Config::from_env()?,
+            Source::File(path) => Some(Config::from_file(path)?),
+            Source::Given(config) => Some((**config).clone()),
         })
     }
 
     fn build_current(&self, local: bool) -> io::Result<Runtime> {
-        let config = self.read_config()?;
+        let config = self.read_config()?.unwrap_or_default();
         let engine = engine::Config {
             local_tasks: local,
             // The thread is the caller's and not pinned: looking would take time from whoever else runs there.
@@ -309,40 +310,35 @@ impl Builder {
     /// `here` makes this thread shard 0.
     fn build_threads(&self, here: bool) -> io::Result<Runtime> {
         assert!(!self.start_paused, "`start_paused` requires a current-thread runtime");
-        let mut config = self.read_config()?;
-        let (flavor, places, sites, may_spin, pool_cpus, warnings) = match self.flavor {
-            Flavor::MultiThread => {
-                if config.scheduler.steal == Steal::Off {
-                    config.scheduler.steal = Steal::All;
+        let given = self.read_config()?;
+        // Without a config a multi-thread runtime is what Tokio's is: threads that are not pinned.
+        let planned = self.flavor == Flavor::Sharded || given.is_some();
+        let mut config = given.unwrap_or_default();
+        let flavor = match self.flavor {
+            Flavor::MultiThread => RuntimeFlavor::MultiThread,
+            _ => RuntimeFlavor::Sharded,
+        };
+        // A file for this flavor may say "off", and means it.
+        if self.flavor == Flavor::MultiThread && config.runtime.flavor != Flavor::MultiThread {
+            config.scheduler.steal = Steal::All;
+        }
+        let (places, sites, may_spin, pool_cpus, warnings) = if planned {
+            // Read before any thread is pinned: what a thread is allowed is what its parent was.
+            let topology = Topology::discover();
+            if let Some(workers) = self.worker_threads {
+                config.placement.shards = AutoOr::Number(workers as u32);
+                if workers > topology.allowed().len() {
+                    config.placement.pin = Pin::None;
                 }
-                let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-                let workers = self.worker_threads.unwrap_or(match config.placement.shards {
-                    AutoOr::Number(shards) => shards as usize,
-                    AutoOr::Auto => cpus,
-                });
-                (
-                    RuntimeFlavor::MultiThread,
-                    vec![None; workers],
-                    vec![Site::default(); workers],
-                    false,
-                    vec![],
-                    vec![],
-                )
             }
-            _ => {
-                // Read before any thread is pinned: what a thread is allowed is what its parent was.
-                let topology = Topology::discover();
-                if let Some(workers) = self.worker_threads {
-                    config.placement.shards = AutoOr::Number(workers as u32);
-                    if workers > topology.allowed().len() {
-                        config.placement.pin = Pin::None;
-                    }
-                }
-                let plan = Plan::new(&topology, &config)?;
-                let sites = plan.shards.iter().map(|shard| site(&topology, shard)).collect();
-                let places = plan.shards.into_iter().map(Some).collect::<Vec<_>>();
-                (RuntimeFlavor::Sharded, places, sites, plan.may_spin, plan.blocking_cpus, plan.warnings)
-            }
+            let plan = Plan::new(&topology, &config)?;
+            let sites = plan.shards.iter().map(|shard| site(&topology, shard)).collect();
+            let places = plan.shards.into_iter().map(Some).collect::<Vec<_>>();
+            (places, sites, plan.may_spin, plan.blocking_cpus, plan.warnings)
+        } else {
+            let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+            let workers = self.worker_threads.unwrap_or(cpus);
+            (vec![None; workers], vec![Site::default(); workers], false, Vec::new(), Vec::new())
         };
         if config.placement.on_error == OnError::Warn {
             for warning in &warnings {

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::sync::{Arc, Once};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -30,12 +30,13 @@ use super::metrics::RuntimeMetrics;
 pub struct Runtime {
     handle: Handle,
     workers: Vec<thread::JoinHandle<()>>,
-    ended: Once,
+    /// Whether all threads have ended, once the runtime has.
+    ended: OnceLock<bool>,
 }
 
 impl Runtime {
     pub(super) fn from_parts(inner: Arc<Inner>, workers: Vec<thread::JoinHandle<()>>) -> Self {
-        Self { handle: Handle::new(inner), workers, ended: Once::new() }
+        Self { handle: Handle::new(inner), workers, ended: OnceLock::new() }
     }
 
     /// A multi-thread runtime with all drivers and defaults.
@@ -128,7 +129,7 @@ impl Runtime {
 
     #[track_caller]
     fn end(&self, timeout: Option<Duration>) {
-        if self.ended.is_completed() {
+        if self.ended.get().is_some() {
             return;
         }
         let waits = timeout != Some(Duration::ZERO);
@@ -138,7 +139,7 @@ impl Runtime {
             }
             panic!("{}", error::DROPPED_INSIDE);
         }
-        self.ended.call_once(|| {
+        self.ended.get_or_init(|| {
             let inner = self.handle.inner();
             inner.begin_shutdown();
             if let Some(driven) =
@@ -153,6 +154,7 @@ impl Runtime {
             let ended = inner.wait_for_workers(timeout);
             let left = timeout.map(|timeout| timeout.saturating_sub(start.elapsed()));
             inner.pool.shutdown(if ended { left } else { Some(Duration::ZERO) });
+            ended
         });
     }
 }
@@ -161,9 +163,9 @@ impl Drop for Runtime {
     #[track_caller]
     fn drop(&mut self) {
         self.end(None);
-        // Ended workers are joined, so that their thread-locals are gone when the runtime is; others are left.
-        for worker in self.workers.drain(..) {
-            if worker.is_finished() && worker.thread().id() != thread::current().id() {
+        // Workers that have ended are joined, so that their thread-locals are gone when the runtime is; others are left.
+        if self.ended.get() == Some(&true) {
+            for worker in self.workers.drain(..) {
                 let _ = worker.join();
             }
         }
