@@ -4,8 +4,9 @@
 //! neither a general allocator nor list links are paid for at each spawn. A slot is found to be in use by its first
 //! word: the header of a task begins with its vtable, which is never null; a free slot begins with null.
 //!
-//! Chunks are [`CHUNK`] bytes and aligned to that, so the chunk of a slot is a mask away. A chunk whose last slot is
-//! freed goes back to the allocator unless its class allocates from it just now.
+//! Chunks are [`CHUNK`] bytes and aligned to that, so the chunk of a slot is a mask away. They are mapped from the kernel: the C
+//! allocator kept the memory of a million finished tasks. A chunk whose last slot is freed goes back, unless its class
+//! allocates from it just now or it becomes one of a few spare ones.
 //!
 //! After the shard has closed, slots that are still referenced are freed by whoever drops the last reference, on any
 //! thread: [`Arena::abandon`] stores their number in the chunk, and the free that counts it down to zero returns the
@@ -15,16 +16,13 @@
 
 #![expect(unsafe_code, reason = "an allocator")]
 
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::alloc::{Layout, handle_alloc_error};
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 const CHUNK: usize = 64 * 1024;
-/// A little less than `CHUNK`, so that the C allocator's own header does not push the next aligned chunk away.
-const CHUNK_LAYOUT: Layout = match Layout::from_size_align(CHUNK - 64, CHUNK) {
-    Ok(layout) => layout,
-    Err(_) => unreachable!(),
-};
+/// Free chunks that an arena keeps: a fan-out that comes again and again then maps no memory.
+const SPARE: usize = 16;
 
 /// Larger tasks go to the heap: a future of this size is rare and its cost is not the allocation.
 pub(crate) const MAX_SIZE: usize = 4096;
@@ -88,12 +86,13 @@ pub(crate) struct Arena {
     classes: Box<[Class; CLASSES]>,
     all: *mut Chunk,
     live: usize,
+    spare: Vec<*mut Chunk>,
 }
 
 impl Arena {
     pub fn new() -> Self {
         let empty = Class { current: ptr::null_mut(), room: ptr::null_mut() };
-        Self { classes: Box::new([empty; CLASSES]), all: ptr::null_mut(), live: 0 }
+        Self { classes: Box::new([empty; CLASSES]), all: ptr::null_mut(), live: 0, spare: Vec::new() }
     }
 
     /// A slot of at least `SIZE` bytes. Its first word must be set to something that is not null before any other
@@ -135,12 +134,8 @@ impl Arena {
             return NonNull::new(slot).expect("a listed chunk has a free slot").cast();
         }
         let stride = stride_of(index);
-        // SAFETY: the layout's size is not zero.
-        let memory = unsafe { alloc(CHUNK_LAYOUT) }.cast::<Chunk>();
-        if memory.is_null() {
-            handle_alloc_error(CHUNK_LAYOUT);
-        }
-        let slots = (CHUNK_LAYOUT.size() - FIRST) / stride;
+        let memory = self.spare.pop().unwrap_or_else(map);
+        let slots = (CHUNK - FIRST) / stride;
         let chunk = Chunk {
             free: ptr::null_mut(),
             bump: FIRST as u32,
@@ -154,7 +149,7 @@ impl Arena {
             next: self.all,
             orphans: AtomicUsize::new(0),
         };
-        // SAFETY: fresh memory, larger than a `Chunk` and aligned for it.
+        // SAFETY: memory without slots in use, larger than a `Chunk` and aligned for it.
         unsafe { memory.write(chunk) };
         // SAFETY: `all` is null or a chunk of this arena.
         if let Some(next) = unsafe { self.all.as_mut() } {
@@ -209,8 +204,12 @@ impl Arena {
         // SAFETY: as above.
         unsafe { *at = chunk.next_room };
         self.unlink(chunk_ptr);
-        // SAFETY: allocated with this layout, unlinked, no slot in use.
-        unsafe { dealloc(chunk_ptr.cast(), CHUNK_LAYOUT) };
+        if self.spare.len() < SPARE {
+            self.spare.push(chunk_ptr);
+        } else {
+            // SAFETY: unlinked, no slot in use.
+            unsafe { unmap(chunk_ptr) };
+        }
     }
 
     fn unlink(&mut self, chunk_ptr: *mut Chunk) {
@@ -265,8 +264,12 @@ impl Drop for Arena {
         while !self.all.is_null() {
             let chunk = self.all;
             self.unlink(chunk);
-            // SAFETY: allocated with this layout, unlinked, no slot in use.
-            unsafe { dealloc(chunk.cast(), CHUNK_LAYOUT) };
+            // SAFETY: unlinked, no slot in use.
+            unsafe { unmap(chunk) };
+        }
+        for chunk in self.spare.drain(..) {
+            // SAFETY: a spare chunk is in no list and has no slot in use.
+            unsafe { unmap(chunk) };
         }
     }
 }
@@ -290,6 +293,34 @@ impl Chunk {
     }
 }
 
+/// Maps a chunk. Twice the size is asked for, and what lies outside of the aligned part given back.
+#[cold]
+fn map() -> *mut Chunk {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+    // SAFETY: an anonymous mapping at an address that the kernel chooses.
+    let start =
+        unsafe { libc::mmap(ptr::null_mut(), 2 * CHUNK, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) };
+    if start == libc::MAP_FAILED {
+        handle_alloc_error(Layout::new::<[u8; CHUNK]>());
+    }
+    let before = start.addr().next_multiple_of(CHUNK) - start.addr();
+    if before > 0 {
+        // SAFETY: a part of the mapping that nobody uses.
+        unsafe { libc::munmap(start, before) };
+    }
+    let chunk = start.wrapping_byte_add(before);
+    // SAFETY: the other part that nobody uses; not empty, since `before` is less than a chunk.
+    unsafe { libc::munmap(chunk.wrapping_byte_add(CHUNK), CHUNK - before) };
+    chunk.cast()
+}
+
+/// # Safety
+/// `chunk` came from `map`, and nobody uses it.
+unsafe fn unmap(chunk: *mut Chunk) {
+    // SAFETY: by contract.
+    unsafe { libc::munmap(chunk.cast(), CHUNK) };
+}
+
 fn chunk_of(slot: NonNull<u8>) -> *mut Chunk {
     slot.as_ptr().map_addr(|addr| addr & !(CHUNK - 1)).cast()
 }
@@ -299,8 +330,8 @@ fn count_down(chunk: *mut Chunk) {
     let orphans = unsafe { &(*chunk).orphans };
     // AcqRel: whoever reaches zero must have seen the end of every other slot's use.
     if orphans.fetch_sub(1, Ordering::AcqRel) == 1 {
-        // SAFETY: allocated with this layout; no slot is in use and no arena knows it any more.
-        unsafe { dealloc(chunk.cast(), CHUNK_LAYOUT) };
+        // SAFETY: no slot is in use and no arena knows it any more.
+        unsafe { unmap(chunk) };
     }
 }
 
