@@ -1,5 +1,4 @@
-//! A thread-per-core async runtime with the API of Tokio.
-
+#![doc = include_str!("../README.md")]
 #![allow(rustdoc::private_intra_doc_links, reason = "module heads are written for readers of the code too")]
 
 pub mod config;

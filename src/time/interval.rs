@@ -18,12 +18,14 @@ const LATE: Duration = Duration::from_millis(5);
 ///
 /// # Examples
 ///
-/// ```ignore (needs a runtime)
+/// ```
+/// # corelane::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
 /// use corelane::time::{Duration, interval};
 ///
 /// let mut interval = interval(Duration::from_millis(10));
 /// interval.tick().await; // at once
 /// interval.tick().await; // 10 ms later
+/// # })
 /// ```
 #[track_caller]
 pub fn interval(period: Duration) -> Interval {

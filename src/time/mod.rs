@@ -10,15 +10,17 @@
 //!
 //! # Examples
 //!
-//! ```ignore (needs a runtime)
+//! ```
+//! # corelane::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
 //! use corelane::time::{Duration, sleep, timeout};
 //!
 //! sleep(Duration::from_millis(100)).await;
 //!
-//! match timeout(Duration::from_secs(1), read_request()).await {
-//!     Ok(request) => answer(request).await,
-//!     Err(elapsed) => eprintln!("no request: {elapsed}"),
+//! match timeout(Duration::from_secs(1), std::future::pending::<()>()).await {
+//!     Ok(()) => println!("done in time"),
+//!     Err(elapsed) => assert_eq!(elapsed.to_string(), "deadline has elapsed"),
 //! }
+//! # })
 //! ```
 
 // Not here: the wheel and the clock, which are the engine's (`corelane_shards::timer`), and moving a paused clock on

@@ -24,10 +24,12 @@ use super::{Instant, driver};
 ///
 /// # Examples
 ///
-/// ```ignore (needs a runtime)
+/// ```
+/// # corelane::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
 /// use corelane::time::{Duration, sleep};
 ///
 /// sleep(Duration::from_millis(100)).await;
+/// # })
 /// ```
 #[track_caller]
 #[inline]
@@ -54,19 +56,17 @@ pin_project! {
     ///
     /// It must be pinned to be polled more than once, and to be [reset](Self::reset), which spares making a new one:
     ///
-    /// ```ignore (needs a runtime)
+    /// ```
+    /// # corelane::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
     /// use corelane::time::{Duration, Instant, sleep};
     ///
+    /// let start = Instant::now();
     /// let mut idle = Box::pin(sleep(Duration::from_secs(30)));
-    /// loop {
-    ///     corelane::select! {
-    ///         message = messages.recv() => {
-    ///             idle.as_mut().reset(Instant::now() + Duration::from_secs(30));
-    ///             handle(message);
-    ///         }
-    ///         () = &mut idle => break,
-    ///     }
-    /// }
+    /// // Something happened: the 30 seconds start again.
+    /// idle.as_mut().reset(start + Duration::from_secs(40));
+    /// idle.await;
+    /// assert!(start.elapsed() >= Duration::from_secs(40));
+    /// # })
     /// ```
     ///
     /// # Panics

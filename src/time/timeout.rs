@@ -36,12 +36,15 @@ mod tests;
 ///
 /// # Examples
 ///
-/// ```ignore (needs a runtime)
+/// ```
+/// # corelane::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
 /// use corelane::time::{Duration, timeout};
 ///
-/// if let Err(elapsed) = timeout(Duration::from_millis(10), connect()).await {
-///     eprintln!("{elapsed}");
-/// }
+/// let late = timeout(Duration::from_millis(10), std::future::pending::<()>()).await;
+/// assert!(late.is_err());
+/// // A future that is ready wins, whatever the time.
+/// assert_eq!(timeout(Duration::ZERO, async { 3 }).await, Ok(3));
+/// # })
 /// ```
 #[track_caller]
 #[inline]
