@@ -1,12 +1,70 @@
-//! A shard's own run queue: first in, first out, touched by its thread only.
+//! A shard's own run queue, touched by its thread only: two rings, each first in, first out, taken in turn.
 //!
-//! A ring of pointers with a power of two of places, so that an index is a mask away. The standard ring, whose size may be
-//! anything, took 18 instructions where this takes 8; an intrusive list would touch the cold tail task at each push.
+//! One ring holds what the world woke: an event, a timer, mail. The other holds what tasks spawned, woke or yielded. In one ring a
+//! timer that fires would wait behind all tasks that another has just spawned: 100,000 sleeps of 1 to 100 ms, spawned at once, were
+//! up to 10 ms late. Taken in turn, neither can keep the other waiting for more than its own length.
+//!
+//! A ring has a power of two of places, so that an index is a mask away. The standard ring, whose size may be anything, took 18
+//! instructions where this takes 8; an intrusive list would touch the cold tail task at each push.
 
 use crate::task::RawTask;
 
 /// See the module's head.
 pub(crate) struct RunQueue {
+    by_tasks: Ring,
+    by_world: Ring,
+    /// What is pushed now was woken by the world.
+    world_wakes: bool,
+    world_was_last: bool,
+}
+
+impl RunQueue {
+    pub fn new() -> Self {
+        Self { by_tasks: Ring::new(), by_world: Ring::new(), world_wakes: false, world_was_last: false }
+    }
+
+    /// Says whether what is pushed from now on was woken by the world.
+    #[inline(always)]
+    pub fn set_world_wakes(&mut self, world_wakes: bool) {
+        self.world_wakes = world_wakes;
+    }
+
+    #[inline(always)]
+    pub fn push_back(&mut self, task: RawTask) {
+        if self.world_wakes {
+            self.by_world.push_back(task);
+        } else {
+            self.by_tasks.push_back(task);
+        }
+    }
+
+    #[inline(always)]
+    pub fn pop_front(&mut self) -> Option<RawTask> {
+        if self.by_world.is_empty() {
+            return self.by_tasks.pop_front();
+        }
+        self.world_was_last = !self.world_was_last;
+        let from_tasks = if self.world_was_last { None } else { self.by_tasks.pop_front() };
+        from_tasks.or_else(|| self.by_world.pop_front())
+    }
+
+    #[inline(always)]
+    pub fn len(&self) -> usize {
+        self.by_tasks.len() + self.by_world.len()
+    }
+
+    #[inline(always)]
+    pub fn is_empty(&self) -> bool {
+        self.by_tasks.is_empty() && self.by_world.is_empty()
+    }
+
+    pub fn clear(&mut self) {
+        self.by_tasks.clear();
+        self.by_world.clear();
+    }
+}
+
+struct Ring {
     places: Box<[Option<RawTask>]>,
     /// Both count up and wrap; a place is an index modulo the size.
     head: usize,
@@ -15,13 +73,13 @@ pub(crate) struct RunQueue {
 
 const START: usize = 256;
 
-impl RunQueue {
-    pub fn new() -> Self {
+impl Ring {
+    fn new() -> Self {
         Self { places: vec![None; START].into(), head: 0, tail: 0 }
     }
 
     #[inline(always)]
-    pub fn push_back(&mut self, task: RawTask) {
+    fn push_back(&mut self, task: RawTask) {
         if self.len() == self.places.len() {
             self.grow();
         }
@@ -31,7 +89,7 @@ impl RunQueue {
     }
 
     #[inline(always)]
-    pub fn pop_front(&mut self) -> Option<RawTask> {
+    fn pop_front(&mut self) -> Option<RawTask> {
         if self.head == self.tail {
             return None;
         }
@@ -42,16 +100,16 @@ impl RunQueue {
     }
 
     #[inline(always)]
-    pub fn len(&self) -> usize {
+    fn len(&self) -> usize {
         self.tail.wrapping_sub(self.head)
     }
 
     #[inline(always)]
-    pub fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.head == self.tail
     }
 
-    pub fn clear(&mut self) {
+    fn clear(&mut self) {
         self.head = self.tail;
     }
 
@@ -77,10 +135,26 @@ mod tests {
     use std::collections::VecDeque;
     use std::ptr::NonNull;
 
+    fn task(n: usize) -> RawTask {
+        RawTask(NonNull::new(std::ptr::without_provenance_mut((n + 1) * 64)).unwrap())
+    }
+
+    #[test]
+    fn the_two_rings_are_taken_in_turn() {
+        let mut queue = RunQueue::new();
+        (0..6).for_each(|n| queue.push_back(task(n)));
+        queue.set_world_wakes(true);
+        (10..12).for_each(|n| queue.push_back(task(n)));
+        queue.set_world_wakes(false);
+        assert_eq!(queue.len(), 8);
+        let order: Vec<_> = std::iter::from_fn(|| queue.pop_front()).collect();
+        assert_eq!(order, [10, 0, 11, 1, 2, 3, 4, 5].map(task));
+        assert!(queue.is_empty());
+    }
+
     #[test]
     fn agrees_with_the_standard_queue_while_growing_and_wrapping() {
-        let task = |n: usize| RawTask(NonNull::new(std::ptr::without_provenance_mut((n + 1) * 64)).unwrap());
-        let mut ours = RunQueue::new();
+        let mut ours = Ring::new();
         let mut theirs = VecDeque::new();
         for n in 0..10_000 {
             ours.push_back(task(n));

@@ -154,7 +154,10 @@ impl Shard {
     fn serve(&mut self, timeout: Option<Duration>) -> usize {
         self.turns_unserved = 0;
         self.due_ns = None;
-        self.driver.wait(timeout)
+        self.local.run_queue(|run| run.set_world_wakes(true));
+        let events = self.driver.wait(timeout);
+        self.local.run_queue(|run| run.set_world_wakes(false));
+        events
     }
 
     /// Whether turns that each left nothing to do have kept the reactor waiting for a quantum: mail that never ends, or a root
@@ -171,7 +174,11 @@ impl Shard {
     /// Takes the mail.
     fn drain(&self) {
         let local = &*self.local;
-        local.remote().mailbox.drain(|task| harness::drain(RawTask(task), local));
+        if local.remote().mailbox.has_mail() {
+            local.run_queue(|run| run.set_world_wakes(true));
+            local.remote().mailbox.drain(|task| harness::drain(RawTask(task), local));
+            local.run_queue(|run| run.set_world_wakes(false));
+        }
     }
 
     /// Runs tasks until none is left or the quantum is over; true if some may be left.
@@ -280,7 +287,9 @@ impl Shard {
         if lane.next_deadline_ns() != NEVER || stamps.is_awaited() {
             let now_ns = self.local.mesh().clock().now_ns();
             stamps.settle(now_ns);
+            self.local.run_queue(|run| run.set_world_wakes(true));
             lane.turn(now_ns);
+            self.local.run_queue(|run| run.set_world_wakes(false));
         }
     }
 
