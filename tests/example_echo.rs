@@ -116,6 +116,8 @@ fn connections_that_do_not_end_are_cut_by_name() {
         exchange(&mut silent, b"12345", b"12345");
         // One that sends and never reads: in the end the server waits for it to.
         let mut deaf = server.connect();
+        // Answered, so accepted: one that waits in the kernel's queue when the listener closes is not cut but reset.
+        exchange(&mut deaf, b"once", b"once");
         deaf.set_nonblocking(true).unwrap();
         let mut sent = 0;
         while let Ok(n) = deaf.write(&[1; 65536]) {
