@@ -61,7 +61,7 @@ impl Driven {
     }
 
     /// Spawns a task that stays on the shard. The caller keeps the shard on this thread.
-    pub fn spawn_local<F: Future>(&self, future: F) -> JoinHandle<F::Output> {
+    pub fn spawn_local<F: Future<Output: 'static> + 'static>(&self, future: F) -> JoinHandle<F::Output> {
         self.shard.enter(|local| shard::spawn_local(local, future))
     }
 

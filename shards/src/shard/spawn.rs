@@ -14,7 +14,11 @@ use super::{Local, current};
 
 /// Spawns onto the shard this thread is inside; the task stays there.
 #[inline]
-pub fn spawn_local<F: Future>(local: &Local, future: F) -> JoinHandle<F::Output> {
+pub fn spawn_local<F>(local: &Local, future: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
     if local.closing.get() {
         return task::cancelled(future);
     }
@@ -27,9 +31,9 @@ pub fn spawn_local<F: Future>(local: &Local, future: F) -> JoinHandle<F::Output>
 /// Spawns onto a given shard. The closure runs there, so what it makes need not be `Send`.
 pub fn spawn_at<C, F>(remote: &Remote, make: C) -> JoinHandle<F::Output>
 where
-    C: FnOnce() -> F + Send,
-    F: Future,
-    F::Output: Send,
+    C: FnOnce() -> F + Send + 'static,
+    F: Future + 'static,
+    F::Output: Send + 'static,
 {
     current(|local| match local {
         Some(local) if std::ptr::eq(local.remote(), remote) => {
@@ -46,8 +50,8 @@ where
 #[inline]
 pub fn spawn<F>(mesh: &Mesh, future: F) -> JoinHandle<F::Output>
 where
-    F: Future + Send,
-    F::Output: Send,
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
 {
     current(|local| {
         let local = local.filter(|local| std::ptr::eq(&**local.mesh(), mesh));

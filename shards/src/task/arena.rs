@@ -11,8 +11,6 @@
 //! After the shard has closed, slots that are still referenced are freed by whoever drops the last reference, on any
 //! thread: [`Arena::abandon`] stores their number in the chunk, and the free that counts it down to zero returns the
 //! chunk.
-//!
-//! Measured against malloc with an intrusive list: see the commit that brought this file.
 
 #![expect(unsafe_code, reason = "an allocator")]
 

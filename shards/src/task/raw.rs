@@ -159,8 +159,8 @@ impl<F: FnOnce() -> R, R> Future for Closure<F> {
 /// Wraps a closure for the blocking pool.
 pub fn blocking<F, R>(f: F) -> (BlockingTask, JoinHandle<R>)
 where
-    F: FnOnce() -> R + Send,
-    R: Send,
+    F: FnOnce() -> R + Send + 'static,
+    R: Send + 'static,
 {
     let words = Words::with_state(State::new_unowned());
     let task = on_heap(header(&Cell::<Closure<F>>::BLOCKING, ptr::null(), words), Closure(Some(f)));

@@ -36,7 +36,7 @@ fn shard() -> Shard {
     Shard::new(Mesh::new(Config::new(1), Clock::new()), ShardId(0), Box::new(NoEvents))
 }
 
-fn spawn<F: Future>(shard: &Shard, future: F) -> JoinHandle<F::Output> {
+fn spawn<F: Future<Output: 'static> + 'static>(shard: &Shard, future: F) -> JoinHandle<F::Output> {
     shard.enter(|local| shard::spawn_local(local, future))
 }
 
