@@ -6,7 +6,7 @@
 //! wakes one idle shard unless one is searching already; a push into a next slot wakes nobody, since the pusher
 //! takes it at once. In case it does not, one idle shard, the *watcher*, sleeps only a millisecond at a time while others run
 //! and looks at their next slots and late lanes; if there is no watcher, a push into a next slot makes one. A searcher that finds work and was the last searcher wakes the next, so load spreads in a chain
-//! and not in a storm. At most half of the shards search at once.
+//! and not in a storm. A shard does not begin to search while half of them do: a throttle, not a bound.
 //!
 //! ```text
 //!  pusher                               shard that goes idle
@@ -89,7 +89,7 @@ impl Idle {
         self.claim(id)
     }
 
-    /// Asks to search; at most half of the shards do at once.
+    /// Asks to search, which is refused while half of the shards do.
     pub fn start_searching(&self) -> bool {
         // Relaxed: a throttle.
         if self.searching.load(Relaxed) >= self.most_searching {

@@ -16,8 +16,8 @@
 //! WOKEN (somebody else writes the eventfd, and the shard looks at everything when it wakes) or AWAKE (the shard is up
 //! again, and looks at everything before it sleeps next).
 //!
-//! **One write a sleep.** P3 is a compare-exchange, so of many senders one writes. A shard that runs is never sent a
-//! system call, since its word is AWAKE.
+//! **One write a sleep.** P3 is a compare-exchange, so of many senders one writes. A shard whose word says
+//! AWAKE is sent no system call; one that has just got up may be sent one late, see S4.
 //!
 //! **A late wake.** A sender may be held up between P3 and its write, until the shard sleeps again. The write then
 //! ends that sleep early; the shard looks, finds nothing, and lies down once more.
