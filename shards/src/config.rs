@@ -73,7 +73,7 @@ pub(crate) const POLLS_PER_CLOCK: u32 = 16;
 /// Tasks run in one turn at most. The quantum comes first unless the clock stands still: a poll takes 10 ns or more.
 pub(crate) const POLLS_PER_TURN: u32 = 1 << 16;
 /// Tasks run between two looks at the mailbox, one relaxed load each.
-pub(crate) const POLLS_PER_MAIL: u32 = 4;
+pub(crate) const POLLS_PER_MAIL: u32 = 8;
 /// Turns without a look at the reactor after which the clock is asked whether one is due.
 pub(crate) const TURNS_UNSERVED: u32 = 8;
 /// Movable tasks run between two looks at the overflow while the shard's own ring is not empty.

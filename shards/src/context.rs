@@ -5,6 +5,8 @@
 //!
 //! Threads: each its own.
 
+#![expect(unsafe_code, reason = "a check less in each spawn")]
+
 use std::cell::Cell;
 use std::num::NonZeroU64;
 use std::ptr;
@@ -83,6 +85,24 @@ pub(crate) fn set_task(id: Option<NonZeroU64>) -> Option<NonZeroU64> {
     CONTEXT.with(|c| c.task.replace(id))
 }
 
+/// A task begins to run: its name, and a full budget.
+#[inline(always)]
+pub(crate) fn enter_task(id: NonZeroU64) {
+    CONTEXT.with(|c| {
+        c.budget.set(Budget::initial());
+        c.task.set(Some(id));
+    });
+}
+
+/// No task runs any more.
+#[inline(always)]
+pub(crate) fn leave_task() {
+    CONTEXT.with(|c| {
+        c.budget.set(Budget::unconstrained());
+        c.task.set(None);
+    });
+}
+
 /// The task that runs on this thread.
 pub fn task_id() -> Option<Id> {
     CONTEXT.with(|c| c.task.get()).map(Id::from_raw)
@@ -112,6 +132,7 @@ pub(crate) fn next_id(refill: impl FnOnce() -> (u64, u64)) -> Id {
             (next, end) = refill();
         }
         c.ids.set((next + 1, end));
-        Id::from_raw(NonZeroU64::new(next).expect("ids start at one and don't reach 2^64"))
+        // SAFETY: ids start at one and don't reach 2^64.
+        Id::from_raw(unsafe { NonZeroU64::new_unchecked(next) })
     })
 }

@@ -13,24 +13,28 @@ use crate::context;
 /// Operations a task may complete in one poll.
 pub const INITIAL: u8 = 128;
 
-/// How much is left. `None` means unconstrained.
+/// How much is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Budget(Option<u8>);
+pub struct Budget(u8);
+
+/// No limit.
+const UNCONSTRAINED: u8 = u8::MAX;
+const _: () = assert!(INITIAL < UNCONSTRAINED);
 
 impl Budget {
     /// What a task starts a poll with.
     pub const fn initial() -> Self {
-        Self(Some(INITIAL))
+        Self(INITIAL)
     }
 
     /// No limit: outside of tasks, and where a task asked for it.
     pub const fn unconstrained() -> Self {
-        Self(None)
+        Self(UNCONSTRAINED)
     }
 
     /// Whether an operation may go ahead.
     pub fn has_remaining(self) -> bool {
-        self.0 != Some(0)
+        self.0 != 0
     }
 }
 
@@ -43,10 +47,25 @@ impl Proceed {
     /// The operation completed: takes one unit.
     #[inline(always)]
     pub fn made_progress(&self) {
-        if let Some(n @ 1..) = context::budget().0 {
-            context::set_budget(Budget(Some(n - 1)));
+        // Zero: another operation of the same poll has taken the last unit meanwhile.
+        let left = context::budget().0;
+        if left != UNCONSTRAINED && left != 0 {
+            context::set_budget(Budget(left - 1));
         }
     }
+}
+
+/// Takes a unit, for an operation that is known to complete; false, and nothing taken, if the budget is used up.
+#[inline(always)]
+pub(crate) fn take_unit() -> bool {
+    let left = context::budget().0;
+    if left == 0 {
+        return false;
+    }
+    if left != UNCONSTRAINED {
+        context::set_budget(Budget(left - 1));
+    }
+    true
 }
 
 /// Asks whether the task may go on; if its budget is used up, wakes it and answers `Pending`.

@@ -7,6 +7,10 @@
 //! A ring has a power of two of places, so that an index is a mask away. The standard ring, whose size may be anything, took 18
 //! instructions where this takes 8; an intrusive list would touch the cold tail task at each push.
 
+#![expect(unsafe_code, reason = "indexes without a bounds check")]
+
+use std::mem::MaybeUninit;
+
 use crate::task::RawTask;
 
 /// See the module's head.
@@ -58,6 +62,13 @@ impl RunQueue {
         self.by_tasks.is_empty() && self.by_world.is_empty()
     }
 
+    /// Gives memory back that only a burst needed, once it is over.
+    #[inline]
+    pub fn rest(&mut self) {
+        self.by_tasks.rest();
+        self.by_world.rest();
+    }
+
     pub fn clear(&mut self) {
         self.by_tasks.clear();
         self.by_world.clear();
@@ -65,17 +76,20 @@ impl RunQueue {
 }
 
 struct Ring {
-    places: Box<[Option<RawTask>]>,
+    /// A power of two of them. Those from `head` to `tail` are written.
+    places: Box<[MaybeUninit<RawTask>]>,
     /// Both count up and wrap; a place is an index modulo the size.
     head: usize,
     tail: usize,
 }
 
 const START: usize = 256;
+/// An empty ring keeps half a megabyte: enough for a fan-out that comes again and again, little beside the tasks.
+const KEPT: usize = 64 * 1024;
 
 impl Ring {
     fn new() -> Self {
-        Self { places: vec![None; START].into(), head: 0, tail: 0 }
+        Self { places: Box::new_uninit_slice(START), head: 0, tail: 0 }
     }
 
     #[inline(always)]
@@ -83,9 +97,15 @@ impl Ring {
         if self.len() == self.places.len() {
             self.grow();
         }
-        let mask = self.places.len() - 1;
-        self.places[self.tail & mask] = Some(task);
+        self.place(self.tail).write(task);
         self.tail = self.tail.wrapping_add(1);
+    }
+
+    #[inline(always)]
+    fn place(&mut self, index: usize) -> &mut MaybeUninit<RawTask> {
+        let mask = self.places.len() - 1;
+        // SAFETY: the length is a power of two, so what its mask leaves is below it.
+        unsafe { self.places.get_unchecked_mut(index & mask) }
     }
 
     #[inline(always)]
@@ -93,10 +113,10 @@ impl Ring {
         if self.head == self.tail {
             return None;
         }
-        let mask = self.places.len() - 1;
-        let task = self.places[self.head & mask];
+        // SAFETY: between `head` and `tail`.
+        let task = unsafe { self.place(self.head).assume_init() };
         self.head = self.head.wrapping_add(1);
-        task
+        Some(task)
     }
 
     #[inline(always)]
@@ -117,13 +137,19 @@ impl Ring {
     fn grow(&mut self) {
         let len = self.places.len();
         // Unrolled from the head on, so that indices start at zero again.
-        let mut places = Vec::with_capacity(len * 2);
+        let mut larger = Self { places: Box::new_uninit_slice(len * 2), head: 0, tail: 0 };
         while let Some(task) = self.pop_front() {
-            places.push(Some(task));
+            larger.push_back(task);
         }
-        places.resize(len * 2, None);
-        self.places = places.into();
-        (self.head, self.tail) = (0, len);
+        *self = larger;
+    }
+
+    /// Gives memory back that only a burst needed, once it is over.
+    #[inline]
+    fn rest(&mut self) {
+        if self.places.len() > KEPT && self.is_empty() {
+            *self = Self::new();
+        }
     }
 }
 

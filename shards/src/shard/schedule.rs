@@ -151,7 +151,6 @@ pub(crate) fn inside_mesh_of(task: RawTask) -> bool {
 /// Queues a movable task, with the reference that the entry holds from now on. The caller keeps the mesh alive: it has a
 /// reference besides, or is inside.
 pub(crate) fn submit(task: RawTask, why: Why) {
-    debug_assert!(!task.header().shard.is_null(), "blocking tasks are queued once, by the pool");
     let mesh = task.shard().mesh();
     // SAFETY: null or the owner half of the shard this thread is inside.
     let inside = unsafe { context::local().as_ref() };

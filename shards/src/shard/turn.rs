@@ -133,7 +133,10 @@ impl Shard {
             self.serve(Some(Duration::ZERO));
         }
         self.turn_lane();
-        let queued = self.local.run_queue(|run| run.len());
+        let queued = self.local.run_queue(|run| {
+            run.rest();
+            run.len()
+        });
         let counters = self.local.remote().counters();
         counters.turns.add(1);
         self.local.publish_load();
@@ -212,11 +215,15 @@ impl Shard {
     /// Runs some pinned tasks; fewer than `POLLS_PER_MAIL` if no more are queued.
     #[inline(always)]
     fn run_pinned(&self) -> u32 {
-        for ran in 0..POLLS_PER_MAIL {
-            let Some(task) = self.local.run_queue(|run| run.pop_front()) else { return ran };
-            harness::run_pinned(task, &self.local);
+        let local = &*self.local;
+        let mut ran = 0;
+        while ran < POLLS_PER_MAIL {
+            let Some(task) = local.run_queue(|run| run.pop_front()) else { break };
+            harness::run_pinned(task, local);
+            ran += 1;
         }
-        POLLS_PER_MAIL
+        context::leave_task();
+        ran
     }
 
     /// As `run_pinned`, pinned and movable tasks in turn.
@@ -226,6 +233,7 @@ impl Shard {
             let pinned = self.local.run_queue(|run| run.pop_front());
             if let Some(task) = pinned {
                 harness::run_pinned(task, &self.local);
+                context::leave_task();
                 ran += 1;
             }
             if let Some(task) = self.next_movable() {

@@ -11,7 +11,11 @@ use super::raw::RawTask;
 use super::{Id, waker};
 
 /// Aborts a task from anywhere, without the right to its output.
-pub struct AbortHandle(RawTask);
+pub struct AbortHandle {
+    /// `None` if the output was taken before the handle was made.
+    task: Option<RawTask>,
+    id: Id,
+}
 
 // SAFETY: a reference counted for any thread; nothing of the future or output is reached through it.
 unsafe impl Send for AbortHandle {}
@@ -24,37 +28,43 @@ impl RefUnwindSafe for AbortHandle {}
 impl AbortHandle {
     /// # Safety
     /// The task's counts include this handle.
-    pub(crate) unsafe fn new(task: RawTask) -> Self {
-        Self(task)
+    pub(crate) unsafe fn new(task: Option<RawTask>, id: Id) -> Self {
+        Self { task, id }
     }
 
     /// Asks the task to stop, as [`JoinHandle::abort`](super::JoinHandle::abort) does.
     pub fn abort(&self) {
-        schedule::abort(self.0);
+        if let Some(task) = self.task {
+            schedule::abort(task);
+        }
     }
 
     /// Whether the task has ended, by completing or by a cancellation that is through.
     pub fn is_finished(&self) -> bool {
-        self.0.header().is_complete()
+        self.task.is_none_or(|task| task.header().is_complete())
     }
 
     /// The task's id.
     pub fn id(&self) -> Id {
-        self.0.header().id
+        self.id
     }
 }
 
 impl Clone for AbortHandle {
     fn clone(&self) -> Self {
-        waker::make_ref(self.0);
-        Self(self.0)
+        if let Some(task) = self.task {
+            waker::make_ref(task);
+        }
+        Self { ..*self }
     }
 }
 
 impl Drop for AbortHandle {
     fn drop(&mut self) {
-        // SAFETY: the handle's reference.
-        unsafe { waker::unref(self.0) };
+        if let Some(task) = self.task {
+            // SAFETY: the handle's reference.
+            unsafe { waker::unref(task) };
+        }
     }
 }
 

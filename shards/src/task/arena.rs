@@ -60,8 +60,7 @@ struct Chunk {
     stride: u32,
     live: u32,
     class: u32,
-    /// Whether the chunk is in its class's list of chunks with room.
-    listed: bool,
+    role: Role,
     /// The list of chunks with room, singly linked.
     next_room: *mut Chunk,
     /// All chunks of the arena.
@@ -69,6 +68,16 @@ struct Chunk {
     next: *mut Chunk,
     /// After `abandon`: slots still referenced.
     orphans: AtomicUsize,
+}
+
+/// What a chunk is to its class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// The one it allocates from.
+    Current,
+    /// In its list of chunks with room.
+    Listed,
+    Full,
 }
 
 const FIRST: usize = size_of::<Chunk>().next_multiple_of(64);
@@ -83,14 +92,13 @@ struct Class {
 pub(crate) struct Arena {
     classes: Box<[Class; CLASSES]>,
     all: *mut Chunk,
-    live: usize,
     spare: Vec<*mut Chunk>,
 }
 
 impl Arena {
     pub fn new() -> Self {
         let empty = Class { current: ptr::null_mut(), room: ptr::null_mut() };
-        Self { classes: Box::new([empty; CLASSES]), all: ptr::null_mut(), live: 0, spare: Vec::new() }
+        Self { classes: Box::new([empty; CLASSES]), all: ptr::null_mut(), spare: Vec::new() }
     }
 
     /// A slot of at least `SIZE` bytes. Its first word must be set to something that is not null before any other
@@ -99,7 +107,6 @@ impl Arena {
     pub fn alloc(&mut self, size: usize) -> NonNull<u8> {
         debug_assert!(size >= size_of::<Free>() && size <= MAX_SIZE);
         let class = &mut self.classes[class_of(size)];
-        self.live += 1;
         // SAFETY: `current` is null or a chunk of this arena, which lives until `release`, and `release` is not called for
         // a class's current chunk.
         if let Some(chunk) = unsafe { class.current.as_mut() } {
@@ -119,11 +126,15 @@ impl Arena {
     #[cold]
     fn alloc_slow(&mut self, index: usize) -> NonNull<u8> {
         let class = &mut self.classes[index];
+        // SAFETY: null or a chunk of this arena.
+        if let Some(full) = unsafe { class.current.as_mut() } {
+            full.role = Role::Full;
+        }
         let found = class.room;
         // SAFETY: `room` is null or a chunk of this arena with room.
         if let Some(chunk) = unsafe { found.as_mut() } {
             class.room = chunk.next_room;
-            chunk.listed = false;
+            chunk.role = Role::Current;
             class.current = found;
             chunk.live += 1;
             let slot = chunk.free;
@@ -141,7 +152,7 @@ impl Arena {
             stride: stride as u32,
             live: 0,
             class: index as u32,
-            listed: false,
+            role: Role::Current,
             next_room: ptr::null_mut(),
             prev: ptr::null_mut(),
             next: self.all,
@@ -173,13 +184,18 @@ impl Arena {
         unsafe { slot.cast::<Free>().write(free) };
         chunk.free = slot.as_ptr().cast();
         chunk.live -= 1;
-        self.live -= 1;
-        let class = &mut self.classes[chunk.class as usize];
-        if class.current == chunk_ptr {
-            return;
+        if chunk.role != Role::Current {
+            self.freed_aside(chunk_ptr);
         }
-        if !chunk.listed {
-            chunk.listed = true;
+    }
+
+    /// A slot was freed of a chunk that its class does not allocate from.
+    fn freed_aside(&mut self, chunk_ptr: *mut Chunk) {
+        // SAFETY: a chunk of this arena.
+        let chunk = unsafe { &mut *chunk_ptr };
+        if chunk.role == Role::Full {
+            chunk.role = Role::Listed;
+            let class = &mut self.classes[chunk.class as usize];
             chunk.next_room = class.room;
             class.room = chunk_ptr;
         }
@@ -226,7 +242,14 @@ impl Arena {
 
     /// Slots in use.
     pub fn live(&self) -> usize {
-        self.live
+        let mut live = 0;
+        let mut at = self.all;
+        // SAFETY: null or a chunk of this arena.
+        while let Some(chunk) = unsafe { at.as_ref() } {
+            live += chunk.live as usize;
+            at = chunk.next;
+        }
+        live
     }
 
     /// Calls `f` with each slot in use. `f` must not free or allocate.
@@ -258,7 +281,7 @@ impl Arena {
 
 impl Drop for Arena {
     fn drop(&mut self) {
-        debug_assert!(self.all.is_null() || self.live == 0, "an arena in use must be abandoned");
+        debug_assert!(self.live() == 0, "an arena in use must be abandoned");
         while !self.all.is_null() {
             let chunk = self.all;
             self.unlink(chunk);

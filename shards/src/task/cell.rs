@@ -24,6 +24,7 @@ pub(crate) struct Cell<F: Future> {
     stage: Stage<F>,
 }
 
+#[repr(C)]
 union Stage<F: Future> {
     future: ManuallyDrop<F>,
     output: ManuallyDrop<F::Output>,
@@ -55,6 +56,14 @@ impl<F: Future> Cell<F> {
     pub fn new(header: Header, future: F) -> Self {
         Self { header, stage: Stage { future: ManuallyDrop::new(future) } }
     }
+}
+
+/// Where the output of a task in the arena is: no such task asks for more than a word's alignment.
+#[inline(always)]
+pub(crate) fn arena_output(task: NonNull<Header>) -> NonNull<u8> {
+    const { assert!(size_of::<Header>() % ALIGN == 0) };
+    // SAFETY: within the task's slot, or at its end.
+    unsafe { task.cast::<u8>().add(size_of::<Header>()) }
 }
 
 /// # Safety

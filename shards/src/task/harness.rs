@@ -32,27 +32,34 @@ impl Drop for Named {
     }
 }
 
-/// Runs a pinned task that was just taken out of its owner's run queue, on the owner's thread.
-#[inline]
+/// Runs a pinned task that was just taken out of its owner's run queue, on the owner's thread. The thread's context names the
+/// task afterwards too, until the caller has run the last of several and calls [`context::leave_task`].
+#[inline(always)]
 pub(crate) fn run_pinned(task: RawTask, local: &Local) {
-    let words = &task.header().words;
+    let header = task.header();
+    let words = &header.words;
     if words.owner_start() == Run::Cancel {
         return cancel_pinned(task, local);
     }
-    let vtable = task.header().vtable;
-    let polled = {
-        let _named = Named::new(task);
-        let waker = waker::borrowed(task, &waker::PINNED);
-        // SAFETY: RUNNING gives the right to the future, and this is the owner's thread.
-        unsafe { (vtable.poll)(task.0, &mut Context::from_waker(&waker)) }
-    };
+    context::enter_task(header.id.get());
+    let waker = waker::borrowed(task, &waker::PINNED);
+    // SAFETY: RUNNING gives the right to the future, and this is the owner's thread.
+    let polled = unsafe { (header.vtable.poll)(task.0, &mut Context::from_waker(&waker)) };
     match polled {
         Polled::Pending => match words.owner_idle() {
             pinned::Idle::Wait => {}
             pinned::Idle::Requeue => local.push(task),
             pinned::Idle::Cancel => cancel_pinned(task, local),
         },
-        Polled::Ready => complete_pinned(task, local, false),
+        Polled::Ready => match words.owner_complete_and_unref() {
+            Some(wake_local) => {
+                local.completed();
+                if wake_local {
+                    header.join_local.wake_local(local);
+                }
+            }
+            None => complete_pinned(task, local, false),
+        },
         Polled::Failed => complete_pinned(task, local, true),
     }
 }
@@ -68,7 +75,8 @@ pub(crate) fn cancel_pinned(task: RawTask, local: &Local) {
     complete_pinned(task, local, true);
 }
 
-#[inline]
+#[cold]
+#[inline(never)]
 fn complete_pinned(task: RawTask, local: &Local, failed: bool) {
     let header = task.header();
     local.completed();

@@ -19,9 +19,7 @@ use super::slot::JoinSlot;
 pub(crate) struct Header {
     /// Never null: [`arena`](super::arena) tells slots in use by this word.
     pub vtable: &'static Vtable,
-    /// The remote half of the owner; of the shard in whose list the task is, if it is movable; null for blocking
-    /// tasks. Valid for as long as the task is: an orphan keeps its mesh alive.
-    pub shard: *const Remote,
+    pub shard: Shard,
     /// The next task in the queue that this one is in.
     pub link: AtomicPtr<Header>,
     pub words: Words,
@@ -33,6 +31,59 @@ pub(crate) struct Header {
 const _: () = assert!(size_of::<Header>() <= 64);
 #[cfg(not(loom))]
 const _: () = assert!(size_of::<Header>() == 56);
+
+/// The remote half of a task's shard, with what is asked most often about the task in its low bits: one compare with the
+/// thread's shard says that a task is pinned and that this is its owner's thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shard(*const Remote);
+
+/// The task is not pinned.
+const MOVES: usize = 1;
+/// The task is pinned and its memory is not the arena's.
+const ON_HEAP: usize = 2;
+
+const _: () = assert!(align_of::<Remote>() > MOVES | ON_HEAP);
+
+impl Shard {
+    /// Of a pinned task in the arena: its owner.
+    #[inline(always)]
+    pub fn of_arena(owner: *const Remote) -> Self {
+        Self(owner)
+    }
+
+    /// Of a pinned task on the heap: its owner.
+    pub fn of_heap(owner: *const Remote) -> Self {
+        Self(owner.map_addr(|addr| addr | ON_HEAP))
+    }
+
+    /// Of a movable task: the shard in whose list it is. Null for blocking tasks.
+    pub fn of_movable(lister: *const Remote) -> Self {
+        Self(lister.map_addr(|addr| addr | MOVES))
+    }
+
+    /// Valid for as long as the task is: an orphan keeps its mesh alive.
+    #[inline(always)]
+    pub fn remote(self) -> *const Remote {
+        self.0.map_addr(|addr| addr & !(MOVES | ON_HEAP))
+    }
+
+    #[inline(always)]
+    pub fn is_movable(self) -> bool {
+        self.0.addr() & MOVES != 0
+    }
+
+    /// Whether the task is pinned to that shard.
+    #[inline(always)]
+    pub fn owns(self, remote: *const Remote) -> bool {
+        self.0.addr() & !ON_HEAP == remote.addr()
+    }
+
+    /// Whether the task is pinned to that shard and in its arena.
+    #[inline(always)]
+    pub fn owns_in_arena(self, remote: *const Remote) -> bool {
+        self.0.addr() == remote.addr()
+    }
+}
 
 /// Which protocol a task follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,8 +140,9 @@ impl Links {
 }
 
 impl Header {
+    #[inline(always)]
     pub fn is_movable(&self) -> bool {
-        self.vtable.kind != Kind::Pinned
+        self.shard.is_movable()
     }
 
     /// The state word of a movable or blocking task.

@@ -8,13 +8,15 @@ use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
+use crate::context;
 use crate::coop;
 use crate::shard::schedule;
 
-use super::raw::RawTask;
-use super::{AbortHandle, Id, JoinError, waker};
+use super::header::Header;
+use super::raw::{self, RawTask};
+use super::{AbortHandle, Id, JoinError, cell, waker};
 
 /// Owns the right to a task's output, and to wait for it.
 ///
@@ -29,9 +31,9 @@ use super::{AbortHandle, Id, JoinError, waker};
 ///
 /// If polled again after it gave the output.
 pub struct JoinHandle<T> {
-    task: RawTask,
-    /// The output was taken.
-    taken: bool,
+    /// `None` once the output was taken: the task's memory does not wait for the handle.
+    task: Option<RawTask>,
+    id: Id,
     _output: PhantomData<T>,
 }
 
@@ -47,141 +49,187 @@ impl<T> Unpin for JoinHandle<T> {}
 impl<T> JoinHandle<T> {
     /// # Safety
     /// The task's counts include this handle, and the task's output is a `T`.
+    #[inline(always)]
     pub(crate) unsafe fn new(task: RawTask) -> Self {
-        Self { task, taken: false, _output: PhantomData }
+        Self { task: Some(task), id: task.header().id, _output: PhantomData }
     }
 
     /// Asks the task to stop: it is dropped at its next yield, where it is. A task that completes first reports its
     /// output all the same. Aborting twice, or after completion, does nothing.
     pub fn abort(&self) {
-        schedule::abort(self.task);
+        if let Some(task) = self.task {
+            schedule::abort(task);
+        }
     }
 
     /// Whether the task has ended, by completing or by a cancellation that is through.
     pub fn is_finished(&self) -> bool {
-        self.task.header().is_complete()
+        self.task.is_none_or(|task| task.header().is_complete())
     }
 
     /// Another handle that can abort the task and cannot wait for it.
     pub fn abort_handle(&self) -> AbortHandle {
-        waker::make_ref(self.task);
-        // SAFETY: the reference made in the line above.
-        unsafe { AbortHandle::new(self.task) }
+        if let Some(task) = self.task {
+            waker::make_ref(task);
+        }
+        // SAFETY: the reference made above.
+        unsafe { AbortHandle::new(self.task, self.id) }
     }
 
     /// The task's id.
     pub fn id(&self) -> Id {
-        self.task.header().id
+        self.id
     }
+}
 
-    /// Registers the waker; true if the output is there.
-    #[inline]
-    fn poll_complete(&mut self, cx: &mut Context<'_>) -> bool {
-        let header = self.task.header();
-        if header.is_movable() || !waker::on_owner(self.task) {
-            return self.poll_complete_shared(cx);
-        }
-        if header.words.is_complete() {
-            return true;
-        }
-        if !(header.words.owner_has_join_waker() && header.join_local.holds(cx.waker())) {
-            drop(header.join_local.swap_local(Some(cx.waker().clone())));
+/// Registers the waker; true if the output is there and the budget lets it be taken.
+fn poll_complete(task: RawTask, cx: &mut Context<'_>) -> bool {
+    let header = task.header();
+    // The usual case: a task of this very shard waits for the first time for another one, and both stay here.
+    if header.shard.owns(context::remote())
+        && !header.words.is_complete()
+        && context::budget().has_remaining()
+        && header.join_local.set_first(cx.waker())
+    {
+        header.words.owner_set_join_waker();
+        return false;
+    }
+    poll_complete_slow(task, cx)
+}
+
+#[inline(never)]
+fn poll_complete_slow(task: RawTask, cx: &mut Context<'_>) -> bool {
+    let header = task.header();
+    let Poll::Ready(coop) = coop::poll_proceed(cx) else { return false };
+    let waker = cx.waker();
+    let complete = if header.is_complete() {
+        true
+    } else if header.shard.owns(context::remote()) {
+        if !(header.words.owner_has_join_waker() && header.join_local.holds(waker)) {
+            drop(header.join_local.swap_local(Some(waker.clone())));
             header.words.owner_set_join_waker();
         }
         false
-    }
-
-    /// As `poll_complete` for a task that other threads may complete just now.
-    #[inline(never)]
-    fn poll_complete_shared(&mut self, cx: &mut Context<'_>) -> bool {
-        let header = self.task.header();
-        if header.is_complete() {
-            return true;
-        }
+    } else if header.join_remote.holds(waker) {
         // A slot that holds this waker was filled and announced before.
-        if header.join_remote.holds(cx.waker()) {
-            return header.is_complete();
-        }
-        drop(header.join_remote.swap(Some(cx.waker().clone())));
-        if header.is_movable() {
-            return header.state().set_join_waker();
-        }
-        schedule::post_joiner(self.task);
         header.is_complete()
-    }
-
-    fn is_failed(&self) -> bool {
-        let header = self.task.header();
-        if header.is_movable() { header.state().is_failed() } else { header.words.is_failed() }
-    }
-
-    /// Gives the claim to the output up after using it.
-    fn mark_taken(&mut self) {
-        self.taken = true;
-        let header = self.task.header();
+    } else {
+        // Other threads may complete the task just now.
+        drop(header.join_remote.swap(Some(waker.clone())));
         if header.is_movable() {
-            header.state().taken();
-        } else if waker::on_owner(self.task) {
-            if header.words.owner_unjoin() {
-                drop(header.join_local.swap_local(None));
-            }
+            header.state().set_join_waker()
         } else {
-            header.words.remote_taken();
+            schedule::post_joiner(task);
+            header.is_complete()
         }
+    };
+    if complete {
+        coop.made_progress();
     }
+    complete
+}
+
+/// Takes the output of a completed task, and gives the handle's claim to it up.
+#[inline(never)]
+fn take<T>(task: RawTask) -> Result<T, JoinError> {
+    let header = task.header();
+    let mut output = MaybeUninit::<Result<T, JoinError>>::uninit();
+    // SAFETY: the task is complete, so the output belongs to its handle, which has not taken it; it is a `T`.
+    unsafe { (header.vtable.take)(task.0, is_failed(header), output.as_mut_ptr().cast()) };
+    mark_taken(header);
+    // SAFETY: `take` wrote it.
+    unsafe { output.assume_init() }
+}
+
+fn is_failed(header: &Header) -> bool {
+    if header.is_movable() { header.state().is_failed() } else { header.words.is_failed() }
+}
+
+fn mark_taken(header: &Header) {
+    if header.is_movable() {
+        header.state().taken();
+    } else if header.shard.owns(context::remote()) {
+        if header.words.owner_unjoin() {
+            header.join_local.discard();
+        }
+    } else {
+        header.words.remote_taken();
+    }
+}
+
+/// Gives the handle's reference up.
+fn release(task: RawTask) {
+    // A task that goes on must not keep the joiner's memory.
+    task.header().join_remote.clear();
+    // SAFETY: the handle's reference.
+    unsafe { waker::unref(task) };
 }
 
 impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
+    #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        assert!(!self.taken, "JoinHandle polled after completion");
-        let coop = ready!(coop::poll_proceed(cx));
-        if !self.poll_complete(cx) {
+        let Some(task) = self.task else { panic!("JoinHandle polled after completion") };
+        let header = task.header();
+        // The usual case: a small task of this very shard, of which nothing is left but its output.
+        if header.shard.owns_in_arena(context::remote())
+            && header.words.owner_is_handle_alone()
+            && coop::take_unit()
+        {
+            self.task = None;
+            // SAFETY: the output belongs to this handle, is no failure, and is a `T`; an arena's tasks are aligned to words,
+            // so it lies right behind the header.
+            let output = unsafe { cell::arena_output(task.0).cast::<T>().read() };
+            // SAFETY: nobody else can reach the task, its future and output are gone, and this is its owner's thread.
+            unsafe { raw::free_here(task) };
+            return Poll::Ready(Ok(output));
+        }
+        if !poll_complete(task, cx) {
             return Poll::Pending;
         }
-        coop.made_progress();
-        let mut output = MaybeUninit::<Self::Output>::uninit();
-        let failed = self.is_failed();
-        // SAFETY: the task is complete, so the output belongs to this handle, which has not taken it.
-        unsafe { (self.task.header().vtable.take)(self.task.0, failed, output.as_mut_ptr().cast()) };
-        self.mark_taken();
-        // SAFETY: `take` wrote it.
-        Poll::Ready(unsafe { output.assume_init() })
+        self.task = None;
+        let output = take(task);
+        release(task);
+        Poll::Ready(output)
     }
 }
 
 impl<T> Drop for JoinHandle<T> {
+    #[inline]
     fn drop(&mut self) {
-        let header = self.task.header();
-        if !self.taken {
-            let mine = if header.is_movable() {
-                header.state().unjoin()
-            } else if header.words.is_complete() {
-                true
-            } else if waker::on_owner(self.task) {
-                if header.words.owner_unjoin() {
-                    drop(header.join_local.swap_local(None));
-                }
-                false
-            } else {
-                schedule::post_unjoin(self.task);
-                // Nobody may be about to drain it if the task has completed meanwhile.
-                header.words.is_complete() && header.words.remote_rejoin()
-            };
-            if mine {
-                // SAFETY: the task is complete and the handle's claim is not used up.
-                unsafe { (header.vtable.drop_output)(self.task.0, self.is_failed()) };
-                if !header.is_movable() {
-                    self.mark_taken();
-                }
-            }
+        if let Some(task) = self.task {
+            abandon(task);
         }
-        // A task that goes on must not keep the joiner's memory.
-        self.task.header().join_remote.clear();
-        // SAFETY: the handle's reference.
-        unsafe { waker::unref(self.task) };
     }
+}
+
+/// The handle goes away without having taken the output.
+#[inline(never)]
+fn abandon(task: RawTask) {
+    let header = task.header();
+    let mine = if header.is_movable() {
+        header.state().unjoin()
+    } else if header.words.is_complete() {
+        true
+    } else if waker::on_owner(task) {
+        if header.words.owner_unjoin() {
+            header.join_local.discard();
+        }
+        false
+    } else {
+        schedule::post_unjoin(task);
+        // Nobody may be about to drain it if the task has completed meanwhile.
+        header.words.is_complete() && header.words.remote_rejoin()
+    };
+    if mine {
+        // SAFETY: the task is complete and the handle's claim is not used up.
+        unsafe { (header.vtable.drop_output)(task.0, is_failed(header)) };
+        if !header.is_movable() {
+            mark_taken(header);
+        }
+    }
+    release(task);
 }
 
 impl<T> fmt::Debug for JoinHandle<T> {

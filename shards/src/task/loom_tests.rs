@@ -293,9 +293,33 @@ impl World {
         }
     }
 
-    /// `harness::complete_pinned`, with the future's end before it
+    /// `JoinHandle::poll` on the owner of a task in its arena: true if the output was taken and the handle has let go.
+    fn owner_join(&self) -> bool {
+        self.touch();
+        if self.words().owner_is_handle_alone() {
+            self.task.memory.use_output();
+            self.task.memory.free();
+            return true;
+        }
+        if !self.words().is_complete() {
+            return false;
+        }
+        self.task.memory.use_output();
+        assert!(!self.words().owner_unjoin(), "completing takes the joiner's waker");
+        self.owner_drop();
+        true
+    }
+
+    /// `harness::run_pinned` when the future is ready, and `harness::complete_pinned`
     fn complete(&self) {
         self.task.memory.output.with_mut(|_| ());
+        if let Some(wake_local) = self.words().owner_complete_and_unref() {
+            if wake_local {
+                // SAFETY: the owner's.
+                self.local_joiner.with_mut(|joiner| unsafe { *joiner = true });
+            }
+            return self.touch();
+        }
         let todo = self.words().owner_complete(false);
         if todo.wake_local {
             // SAFETY: the owner's.
@@ -402,6 +426,41 @@ fn loom_pinned_counts() {
         }
         a.join().unwrap();
         b.join().unwrap();
+        if !took {
+            world.owner_drop();
+        }
+        world.drain();
+        assert!(world.freed(), "leaked");
+        assert_eq!(world.task.memory.outputs.load(Counted), 1);
+    });
+}
+
+/// The owner joins a task, and frees it at once if nobody else can reach it, while another thread clones a waker, gives the
+/// original back to the owner and drops the clone.
+#[test]
+fn loom_pinned_owner_joins_while_others_drop() {
+    bounded(|| {
+        let world = World::new(Words::owner_new());
+        assert_eq!(world.words().owner_start(), Run::Poll);
+        world.words().owner_ref();
+        let sent = Arc::new(AtomicBool::new(false));
+        let other = spawn(&world, {
+            let sent = sent.clone();
+            move |w| {
+                w.remote_ref();
+                sent.store(true, Release);
+                w.remote_wake();
+                w.remote_drop();
+            }
+        });
+        world.complete();
+        let took = sent.load(Acquire);
+        if took {
+            world.owner_drop();
+        }
+        assert!(world.owner_join(), "the task has completed");
+        world.drain();
+        other.join().unwrap();
         if !took {
             world.owner_drop();
         }

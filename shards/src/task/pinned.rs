@@ -230,6 +230,18 @@ impl Words {
         word & RUNNING == 0
     }
 
+    /// Wakes and gives the waker's reference up in one step, the usual case: the task is idle and that reference is not the
+    /// last one counted here. If false, nothing was done.
+    #[inline(always)]
+    pub fn owner_wake_and_unref(&self) -> bool {
+        let word = self.load();
+        if word & (QUEUED | RUNNING | COMPLETE) != 0 || word < 2 * REF {
+            return false;
+        }
+        self.store((word | QUEUED) - REF);
+        true
+    }
+
     /// Makes a reference.
     #[inline(always)]
     pub fn owner_ref(&self) {
@@ -318,6 +330,27 @@ impl Words {
             wake_remote: word & JOIN_REMOTE != 0,
             drop_output: word & JOIN == 0,
         }
+    }
+
+    /// Publishes a good output and gives the task's own reference up in one step, the usual case: the output is wanted, no
+    /// joiner waits elsewhere, and another reference is counted here, so that the task stays. Says whether the local slot's
+    /// waker has to be woken; if `None`, nothing was done.
+    #[inline(always)]
+    pub fn owner_complete_and_unref(&self) -> Option<bool> {
+        let word = self.load();
+        if word & (JOIN | JOIN_REMOTE) != JOIN || word < 2 * REF {
+            return None;
+        }
+        self.store((word & !(RUNNING | QUEUED | ABORT | JOIN_WAKER) | COMPLETE) - REF);
+        Some(word & JOIN_WAKER != 0)
+    }
+
+    /// Whether the task completed well, the JoinHandle has not taken the output and its reference is the only one anywhere:
+    /// it may take the output and free the task, without a step on the words.
+    #[inline(always)]
+    pub fn owner_is_handle_alone(&self) -> bool {
+        // Acquire: as in `owner_zero`.
+        self.load() == (REF | COMPLETE | JOIN) && self.remote.load(Acquire) == 0
     }
 
     /// Asks for cancellation; true if the task has to go into the run queue.

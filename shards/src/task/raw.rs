@@ -8,12 +8,13 @@ use std::pin::Pin;
 use std::ptr::{self, NonNull};
 use std::task::{Context, Poll};
 
+use crate::context;
 use crate::loom::atomic::AtomicPtr;
 use crate::mesh::{Mesh, Remote};
 use crate::shard::Local;
 
 use super::cell::Cell;
-use super::header::{Header, Home, Links, Vtable, heap_layout, heap_offset, links};
+use super::header::{Header, Home, Links, Shard, Vtable, heap_layout, heap_offset, links};
 use super::movable::State;
 use super::pinned::{Orphan, Unmail, Words};
 use super::slot::JoinSlot;
@@ -36,13 +37,15 @@ impl RawTask {
     /// The remote half of the owner (pinned) or of the shard that lists the task (movable).
     #[inline(always)]
     pub fn shard(&self) -> &Remote {
-        debug_assert!(!self.header().shard.is_null());
-        // SAFETY: valid for as long as the task is; see the field.
-        unsafe { &*self.header().shard }
+        let remote = self.header().shard.remote();
+        debug_assert!(!remote.is_null(), "a blocking task has no shard");
+        // SAFETY: valid for as long as the task is; see the field's type.
+        unsafe { &*remote }
     }
 }
 
-fn header(vtable: &'static Vtable, shard: *const Remote, words: Words) -> Header {
+#[inline(always)]
+fn header(vtable: &'static Vtable, shard: Shard, words: Words) -> Header {
     Header {
         vtable,
         shard,
@@ -77,12 +80,14 @@ fn on_heap<F: Future>(header: Header, future: F) -> RawTask {
 pub(crate) fn pinned_here<F: Future>(local: &Local, future: F) -> (RawTask, JoinHandle<F::Output>) {
     let task = if Cell::<F>::FITS_ARENA {
         let cell = local.arena(|arena| arena.alloc(Cell::<F>::SIZE)).cast::<Cell<F>>();
-        let header = header(&Cell::<F>::PINNED_ARENA, local.remote_ptr(), Words::owner_new());
+        let shard = Shard::of_arena(local.remote_ptr());
+        let header = header(&Cell::<F>::PINNED_ARENA, shard, Words::owner_new());
         // SAFETY: the slot is large enough and aligned.
         unsafe { cell.write(Cell::new(header, future)) };
         RawTask(cell.cast())
     } else {
-        let task = on_heap(header(&Cell::<F>::PINNED_HEAP, local.remote_ptr(), Words::owner_new()), future);
+        let shard = Shard::of_heap(local.remote_ptr());
+        let task = on_heap(header(&Cell::<F>::PINNED_HEAP, shard, Words::owner_new()), future);
         local.list_heap_task(task);
         task
     };
@@ -95,7 +100,7 @@ pub(crate) fn pinned_here<F: Future>(local: &Local, future: F) -> (RawTask, Join
 /// # Safety
 /// The future is `Send` for as long as it has not been polled.
 pub(crate) unsafe fn pinned_there<F: Future>(remote: &Remote, future: F) -> (RawTask, JoinHandle<F::Output>) {
-    let task = on_heap(header(&Cell::<F>::PINNED_HEAP, remote, Words::remote_new()), future);
+    let task = on_heap(header(&Cell::<F>::PINNED_HEAP, Shard::of_heap(remote), Words::remote_new()), future);
     // SAFETY: the new words count the handle.
     (task, unsafe { JoinHandle::new(task) })
 }
@@ -107,7 +112,8 @@ where
     F::Output: Send,
 {
     remote.mesh().retain();
-    let task = on_heap(header(&Cell::<F>::MOVABLE, remote, Words::with_state(State::new())), future);
+    let words = Words::with_state(State::new());
+    let task = on_heap(header(&Cell::<F>::MOVABLE, Shard::of_movable(remote), words), future);
     // SAFETY: the new state counts the handle.
     (task, unsafe { JoinHandle::new(task) })
 }
@@ -163,7 +169,10 @@ where
     R: Send + 'static,
 {
     let words = Words::with_state(State::new_unowned());
-    let task = on_heap(header(&Cell::<Closure<F>>::BLOCKING, ptr::null(), words), Closure(Some(f)));
+    let task = on_heap(
+        header(&Cell::<Closure<F>>::BLOCKING, Shard::of_movable(ptr::null()), words),
+        Closure(Some(f)),
+    );
     // SAFETY: the new state counts the handle.
     (BlockingTask(task), unsafe { JoinHandle::new(task) })
 }
@@ -171,7 +180,7 @@ where
 /// The handle of a task that was cancelled before it was spawned, for a runtime that is shutting down.
 pub(crate) fn cancelled<F: Future>(future: F) -> JoinHandle<F::Output> {
     let words = Words::with_state(State::new_unowned());
-    let task = on_heap(header(&Cell::<F>::BLOCKING, ptr::null(), words), future);
+    let task = on_heap(header(&Cell::<F>::BLOCKING, Shard::of_movable(ptr::null()), words), future);
     let _ = task.header().state().abort();
     harness::run_movable(task, None);
     // SAFETY: the new state counts the handle.
@@ -241,22 +250,37 @@ pub(crate) fn orphan(task: RawTask, mesh: &Mesh) {
 pub(crate) unsafe fn free(task: RawTask, local: Option<&Local>) {
     let header = task.header();
     match local {
-        Some(local) if header.vtable.home == Home::Arena && !header.words.has_output() => {
-            // SAFETY: nobody else can reach the task; the future and the output are gone.
-            unsafe { ptr::drop_in_place(task.0.as_ptr()) };
-            // SAFETY: an arena task of this shard, unreachable.
-            local.arena(|arena| unsafe { arena.free(task.0.cast()) });
+        Some(local) if header.shard.owns_in_arena(local.remote_ptr()) && !header.words.has_output() => {
+            // SAFETY: an arena task of this shard, unreachable; the output is gone.
+            unsafe { free_here(task) };
         }
         // SAFETY: by contract.
         _ => unsafe { free_slow(task, local) },
     }
 }
 
+/// Frees a task of the arena of the shard that this thread is inside, whose future and output are gone.
+///
+/// # Safety
+/// Nobody else can reach the task.
+#[inline]
+pub(crate) unsafe fn free_here(task: RawTask) {
+    let header = task.header();
+    debug_assert!(header.shard.owns_in_arena(context::remote()));
+    // Nothing else in the header has something to drop.
+    if !(header.join_local.is_empty() && header.join_remote.is_empty()) {
+        header.join_local.discard();
+        header.join_remote.discard();
+    }
+    // SAFETY: by contract the thread is inside a shard, and the task is one of its arena's.
+    unsafe { (*context::local()).arena(|arena| arena.free(task.0.cast())) };
+}
+
 #[cold]
 #[inline(never)]
 unsafe fn free_slow(task: RawTask, local: Option<&Local>) {
     let header = task.header();
-    let (vtable, shard) = (header.vtable, header.shard);
+    let (vtable, shard) = (header.vtable, header.shard.remote());
     let movable = header.is_movable();
     if !movable && header.words.has_output() {
         // SAFETY: nobody else can reach the task.

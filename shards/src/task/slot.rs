@@ -60,6 +60,11 @@ fn unpack(word: usize) -> Option<Waker> {
 }
 
 #[cold]
+fn drop_other(word: usize) {
+    drop(unpack(word));
+}
+
+#[cold]
 fn wake_other(word: usize) {
     if let Some(waker) = unpack(word) {
         waker.wake();
@@ -110,6 +115,37 @@ impl JoinSlot {
         // Relaxed: only the JoinHandle fills the slot, so it knows of its own filling.
         if self.0.load(Relaxed) != 0 {
             drop(self.swap(None));
+        }
+    }
+
+    /// Puts a clone of the waker into an empty slot that only this thread uses, if it is that of a task of this very shard:
+    /// the usual joiner, cloned without going through its vtable. If false, nothing was done.
+    #[inline(always)]
+    pub fn set_first(&self, waker: &Waker) -> bool {
+        // Relaxed: one thread.
+        if self.0.load(Relaxed) != 0 {
+            return false;
+        }
+        let Some(data) = waker::referenced_here(waker) else { return false };
+        self.0.store(data.expose_provenance() | TAG_PINNED, Relaxed);
+        true
+    }
+
+    /// Whether there is no waker, asked by whoever has the slot to itself.
+    #[inline(always)]
+    pub fn is_empty(&self) -> bool {
+        // Relaxed: one thread.
+        self.0.load(Relaxed) == 0
+    }
+
+    /// Drops the waker in a slot that only this thread uses, if there is one.
+    #[inline(always)]
+    pub fn discard(&self) {
+        // Relaxed: one thread.
+        let word = self.0.load(Relaxed);
+        if word != 0 {
+            self.0.store(0, Relaxed);
+            drop_other(word);
         }
     }
 

@@ -35,10 +35,23 @@ fn task(data: *const ()) -> RawTask {
     RawTask(unsafe { NonNull::new_unchecked(data.cast_mut().cast::<Header>()) })
 }
 
-/// Whether this thread is inside the task's owner.
+/// Whether the task is pinned and this thread is inside its owner.
 #[inline(always)]
 pub(crate) fn on_owner(task: RawTask) -> bool {
-    std::ptr::eq(context::remote(), task.header().shard)
+    task.header().shard.owns(context::remote())
+}
+
+/// If this is a waker of a pinned task and this thread is inside its owner: makes a reference, and gives the waker's data.
+#[inline(always)]
+pub(crate) fn referenced_here(waker: &Waker) -> Option<*const ()> {
+    if !std::ptr::eq(waker.vtable(), &PINNED) {
+        return None;
+    }
+    let task = task(waker.data());
+    on_owner(task).then(|| {
+        task.header().words.owner_ref();
+        waker.data()
+    })
 }
 
 unsafe fn pinned_clone(data: *const ()) -> RawWaker {
@@ -67,17 +80,11 @@ unsafe fn pinned_wake(data: *const ()) {
 pub(crate) unsafe fn wake_here(data: *const (), local: &Local) {
     let task = task(data);
     let words = &task.header().words;
-    if !std::ptr::eq(task.header().shard, local.remote_ptr()) {
-        // SAFETY: by contract.
-        return unsafe { pinned_wake(data) };
+    if task.header().shard.owns(local.remote_ptr()) && words.owner_wake_and_unref() {
+        return local.push(task);
     }
-    if words.owner_wake() {
-        local.push(task);
-    }
-    if words.owner_unref() == Dropped::Free {
-        // SAFETY: the words said so.
-        unsafe { raw::free(task, Some(local)) };
-    }
+    // SAFETY: by contract.
+    unsafe { pinned_wake(data) };
 }
 
 unsafe fn pinned_wake_by_ref(data: *const ()) {
