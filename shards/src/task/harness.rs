@@ -194,7 +194,7 @@ fn complete_movable(task: RawTask, failed: bool) {
     let header = task.header();
     let todo = header.state().complete(failed);
     if todo.wake {
-        wake(header.join_remote.swap(None));
+        wake(header.join_local.swap_local(None));
     }
     if todo.drop_output {
         let _named = NamedId::new(task);

@@ -8,13 +8,15 @@ use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use crate::context;
 use crate::coop;
 use crate::shard::schedule;
 
 use super::header::Header;
+use super::movable::Unjoin;
+use super::pinned::Dropped;
 use super::raw::{self, RawTask};
 use super::{AbortHandle, Id, JoinError, cell, waker};
 
@@ -99,29 +101,14 @@ fn poll_complete(task: RawTask, cx: &mut Context<'_>) -> bool {
 
 #[inline(never)]
 fn poll_complete_slow(task: RawTask, cx: &mut Context<'_>) -> bool {
-    let header = task.header();
     let Poll::Ready(coop) = coop::poll_proceed(cx) else { return false };
-    let waker = cx.waker();
+    let header = task.header();
     let complete = if header.is_complete() {
         true
-    } else if header.shard.owns(context::remote()) {
-        if !(header.words.owner_has_join_waker() && header.join_local.holds(waker)) {
-            drop(header.join_local.swap_local(Some(waker.clone())));
-            header.words.owner_set_join_waker();
-        }
-        false
-    } else if header.join_remote.holds(waker) {
-        // A slot that holds this waker was filled and announced before.
-        header.is_complete()
+    } else if header.is_movable() {
+        wait_for_movable(header, cx.waker())
     } else {
-        // Other threads may complete the task just now.
-        drop(header.join_remote.swap(Some(waker.clone())));
-        if header.is_movable() {
-            header.state().set_join_waker()
-        } else {
-            schedule::post_joiner(task);
-            header.is_complete()
-        }
+        wait_for_pinned(task, cx.waker())
     };
     if complete {
         coop.made_progress();
@@ -129,14 +116,52 @@ fn poll_complete_slow(task: RawTask, cx: &mut Context<'_>) -> bool {
     complete
 }
 
-/// Takes the output of a completed task, and gives the handle's claim to it up.
+/// Registers the waker; true if the output is there after all.
+fn wait_for_pinned(task: RawTask, waker: &Waker) -> bool {
+    let header = task.header();
+    if header.shard.owns(context::remote()) {
+        if !(header.words.owner_has_join_waker() && header.join_local.holds(waker)) {
+            drop(header.join_local.swap_local(Some(waker.clone())));
+            header.words.owner_set_join_waker();
+        }
+        return false;
+    }
+    // A slot that holds this waker was filled and announced before.
+    if !header.join_remote.holds(waker) {
+        drop(header.join_remote.swap(Some(waker.clone())));
+        schedule::post_joiner(task);
+    }
+    // Other threads may complete the task just now.
+    header.is_complete()
+}
+
+/// As `wait_for_pinned` for a movable or blocking task.
+fn wait_for_movable(header: &Header, waker: &Waker) -> bool {
+    let state = header.state();
+    if state.has_join_waker() {
+        if header.join_local.holds(waker) {
+            return false;
+        }
+        if !state.take_join_waker_back() {
+            return true;
+        }
+    }
+    drop(header.join_local.swap_local(Some(waker.clone())));
+    let complete = state.set_join_waker();
+    if complete {
+        header.join_local.discard();
+    }
+    complete
+}
+
+/// Takes the output of a completed task. The handle is done with it afterwards.
 #[inline(never)]
 fn take<T>(task: RawTask) -> Result<T, JoinError> {
     let header = task.header();
     let mut output = MaybeUninit::<Result<T, JoinError>>::uninit();
     // SAFETY: the task is complete, so the output belongs to its handle, which has not taken it; it is a `T`.
     unsafe { (header.vtable.take)(task.0, is_failed(header), output.as_mut_ptr().cast()) };
-    mark_taken(header);
+    let_go(task);
     // SAFETY: `take` wrote it.
     unsafe { output.assume_init() }
 }
@@ -145,24 +170,29 @@ fn is_failed(header: &Header) -> bool {
     if header.is_movable() { header.state().is_failed() } else { header.words.is_failed() }
 }
 
-fn mark_taken(header: &Header) {
+/// Gives up the handle's claim to the output of a completed task, which was taken or dropped, and its reference.
+fn let_go(task: RawTask) {
+    let header = task.header();
     if header.is_movable() {
-        header.state().taken();
-    } else if header.shard.owns(context::remote()) {
-        if header.words.owner_unjoin() {
-            header.join_local.discard();
+        if header.state().is_handle_alone() || header.state().taken() == Dropped::Free {
+            // SAFETY: the state said so.
+            unsafe { raw::free(task, None) };
         }
-    } else {
-        header.words.remote_taken();
+        return;
     }
+    if !header.shard.owns(context::remote()) {
+        header.words.remote_taken();
+    } else if header.words.owner_unjoin() {
+        header.join_local.discard();
+    }
+    release_pinned(task);
 }
 
-/// Gives the handle's reference up.
-fn release(task: RawTask) {
+fn release_pinned(task: RawTask) {
     // A task that goes on must not keep the joiner's memory.
     task.header().join_remote.clear();
     // SAFETY: the handle's reference.
-    unsafe { waker::unref(task) };
+    unsafe { waker::unref_pinned(task) };
 }
 
 impl<T> Future for JoinHandle<T> {
@@ -189,9 +219,7 @@ impl<T> Future for JoinHandle<T> {
             return Poll::Pending;
         }
         self.task = None;
-        let output = take(task);
-        release(task);
-        Poll::Ready(output)
+        Poll::Ready(take(task))
     }
 }
 
@@ -209,7 +237,11 @@ impl<T> Drop for JoinHandle<T> {
 fn abandon(task: RawTask) {
     let header = task.header();
     let mine = if header.is_movable() {
-        header.state().unjoin()
+        let step = header.state().unjoin();
+        if step == Unjoin::EmptySlot {
+            header.join_local.discard();
+        }
+        step == Unjoin::DropOutput
     } else if header.words.is_complete() {
         true
     } else if waker::on_owner(task) {
@@ -225,11 +257,13 @@ fn abandon(task: RawTask) {
     if mine {
         // SAFETY: the task is complete and the handle's claim is not used up.
         unsafe { (header.vtable.drop_output)(task.0, is_failed(header)) };
-        if !header.is_movable() {
-            mark_taken(header);
-        }
+        let_go(task);
+    } else if header.is_movable() {
+        // SAFETY: the handle's reference.
+        unsafe { waker::unref_movable(task) };
+    } else {
+        release_pinned(task);
     }
-    release(task);
 }
 
 impl<T> fmt::Debug for JoinHandle<T> {

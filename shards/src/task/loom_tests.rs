@@ -11,7 +11,7 @@ use std::sync::Arc as StdArc;
 use std::sync::atomic::{AtomicUsize as Count, Ordering::Relaxed as Counted};
 use std::task::{Wake as StdWake, Waker};
 
-use super::movable::{self, State};
+use super::movable::{self, State, Unjoin};
 use super::pinned::{Dropped, Idle, Orphan, Run, Unmail, Words};
 use super::slot::JoinSlot;
 use crate::loom::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
@@ -841,6 +841,8 @@ struct Movable {
     state: State,
     memory: Memory,
     join: JoinSlot,
+    /// Who uses the slot, which is one at a time.
+    slot: UnsafeCell<()>,
     /// The queue: entries pushed less entries taken.
     queue: AtomicUsize,
     message: AtomicUsize,
@@ -853,6 +855,7 @@ impl Movable {
             state: State::new_unowned(),
             memory: Memory::new(),
             join: JoinSlot::new(),
+            slot: UnsafeCell::new(()),
             queue: AtomicUsize::new(1),
             message: AtomicUsize::new(0),
             seen: Count::new(0),
@@ -869,7 +872,8 @@ impl Movable {
     }
 
     fn free(&self) {
-        drop(self.join.swap(None));
+        self.slot.with_mut(|_| ());
+        drop(self.join.swap_local(None));
         self.memory.free();
     }
 
@@ -907,7 +911,8 @@ impl Movable {
         self.memory.output.with_mut(|_| ());
         let todo = self.state.complete(false);
         if todo.wake {
-            if let Some(waker) = self.join.swap(None) {
+            self.slot.with_mut(|_| ());
+            if let Some(waker) = self.join.swap_local(None) {
                 waker.wake();
             }
         }
@@ -940,25 +945,48 @@ impl Movable {
         }
     }
 
-    /// `JoinHandle::poll`
+    /// `JoinHandle::poll`: true if the output was taken and the handle has let go.
     fn join(&self, joiner: &StdArc<Joiner>) -> bool {
         self.memory.touch();
-        if !self.state.is_complete() {
-            drop(self.join.swap(Some(Waker::from(joiner.clone()))));
-            if !self.state.set_join_waker() {
-                return false;
-            }
+        let complete = self.state.is_complete()
+            || (self.state.has_join_waker() && !self.state.take_join_waker_back())
+            || {
+                self.slot.with_mut(|_| ());
+                drop(self.join.swap_local(Some(Waker::from(joiner.clone()))));
+                let complete = self.state.set_join_waker();
+                if complete {
+                    self.slot.with_mut(|_| ());
+                    drop(self.join.swap_local(None));
+                }
+                complete
+            };
+        if complete {
+            self.memory.use_output();
+            self.let_go();
         }
-        self.memory.use_output();
-        self.state.taken();
-        true
+        complete
+    }
+
+    /// `join::let_go`
+    fn let_go(&self) {
+        if self.state.is_handle_alone() || self.state.taken() == Dropped::Free {
+            self.free();
+        }
     }
 
     /// `JoinHandle::drop`
     fn unjoin(&self) {
         self.memory.touch();
-        if self.state.unjoin() {
-            self.memory.use_output();
+        match self.state.unjoin() {
+            Unjoin::DropOutput => {
+                self.memory.use_output();
+                return self.let_go();
+            }
+            Unjoin::EmptySlot => {
+                self.slot.with_mut(|_| ());
+                drop(self.join.swap_local(None));
+            }
+            Unjoin::Done => {}
         }
         self.unref(1);
     }
@@ -1058,16 +1086,13 @@ fn loom_movable_join() {
             let runner = movable_thread(&task, |t| t.run(true));
             let last = StdArc::new(Joiner::default());
             let taken = task.join(&StdArc::default()) || task.join(&last);
-            if taken {
-                task.unref(1);
-            } else if leaves {
+            if !taken && leaves {
                 task.unjoin();
             }
             runner.join().unwrap();
             if !taken && !leaves {
                 assert!(last.woken.load(Acquire) > 0, "the joiner was not woken");
                 assert!(task.join(&last));
-                task.unref(1);
             }
             assert_eq!(task.memory.outputs.load(Counted), 1);
             assert!(task.freed(), "leaked");

@@ -16,8 +16,8 @@
 //! | `owner` word | stored by the owner, read by all | the state word, read-modify-write by all |
 //! | `remote` word | read-modify-write by all | unused |
 //! | `link` | whoever set MAILED, then the mailbox | whoever holds the queue entry |
-//! | `join_local` | owner only | unused |
-//! | `join_remote` | swapped by all | swapped by all |
+//! | `join_local` | owner only | the JoinHandle's until it sets JOIN_WAKER, then the completer's |
+//! | `join_remote` | swapped by all | unused |
 //!
 //! "The owner's thread" means: this thread is inside that very shard now, by the address of the shard's remote
 //! half and never by its index. A shard that nobody drives has no owner; everything then takes the remote path.

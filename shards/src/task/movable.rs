@@ -12,15 +12,19 @@
 //! and from then on the output belongs to the JoinHandle (JOIN set) or to the completer (JOIN clear): each side gives up
 //! its claim in the step that reads the other's, so exactly one drops the output.
 //!
-//! The joiner's waker is in a slot that both sides swap. The joiner fills the slot, then sets JOIN_WAKER; the completer
-//! sets COMPLETE, and if it saw JOIN_WAKER empties the slot. Of the two read-modify-writes of this word one comes second
-//! and sees the other: either the joiner sees COMPLETE, or the completer sees JOIN_WAKER and thereby the filled slot. A later
-//! change of the waker swaps the slot and then looks at COMPLETE once more.
+//! The joiner's waker is in a slot that belongs to the JoinHandle while JOIN_WAKER is clear. The handle fills the slot, then
+//! sets JOIN_WAKER; the completer sets COMPLETE, and if it saw JOIN_WAKER the slot is its own from then on. Of the two
+//! read-modify-writes of this word one comes second and sees the other: either the handle sees COMPLETE and keeps the slot, or
+//! the completer sees JOIN_WAKER and thereby the filled slot. To put another waker in, or to go away, the handle first takes
+//! JOIN_WAKER back, which fails if the task has completed. (Tokio's tasks do the same.)
+//!
+//! A handle whose reference is the only one left, and who sees COMPLETE, is alone with the task: nobody can make another
+//! reference. It takes the output and frees the task without a step on the word.
 
 #![expect(unsafe_code, reason = "views a word of the shared header as a state")]
 
 use crate::loom::atomic::AtomicU32;
-use crate::loom::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use crate::loom::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 
 use super::pinned::{Dropped, Run};
 
@@ -76,6 +80,17 @@ pub(crate) enum Idle {
 pub(crate) struct Completed {
     pub wake: bool,
     pub drop_output: bool,
+}
+
+/// What a JoinHandle that goes away has to do.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Unjoin {
+    /// The output is there, and the caller's to drop.
+    DropOutput,
+    /// The slot holds a waker, and is the caller's again.
+    EmptySlot,
+    Done,
 }
 
 impl State {
@@ -226,14 +241,42 @@ impl State {
         self.0.fetch_or(JOIN_WAKER, AcqRel) & COMPLETE != 0
     }
 
-    /// The JoinHandle goes away; true if the output is there and the caller has to drop it.
-    pub fn unjoin(&self) -> bool {
-        self.0.fetch_and(!JOIN, AcqRel) & COMPLETE != 0
+    /// Whether the slot was announced to the completer.
+    pub fn has_join_waker(&self) -> bool {
+        // Relaxed: only the JoinHandle sets and clears the flag.
+        self.0.load(Relaxed) & JOIN_WAKER != 0
     }
 
-    /// The JoinHandle took the output.
-    pub fn taken(&self) {
-        // Release: whoever frees does so after our reading of the output.
-        self.0.fetch_and(!JOIN, Release);
+    /// The JoinHandle takes the announced slot back; false if the task has completed, and the slot stays the completer's.
+    pub fn take_join_waker_back(&self) -> bool {
+        self.update(|word| match word & COMPLETE {
+            0 => (Some(word & !JOIN_WAKER), true),
+            _ => (None, false),
+        })
+    }
+
+    /// The JoinHandle goes away.
+    pub fn unjoin(&self) -> Unjoin {
+        self.update(|word| {
+            if word & COMPLETE != 0 {
+                return (None, Unjoin::DropOutput);
+            }
+            let step = if word & JOIN_WAKER != 0 { Unjoin::EmptySlot } else { Unjoin::Done };
+            (Some(word & !(JOIN | JOIN_WAKER)), step)
+        })
+    }
+
+    /// Whether the task has completed and the JoinHandle's reference is the only one.
+    pub fn is_handle_alone(&self) -> bool {
+        // Acquire: as in `unref`; whoever gave the other references up is done with the task.
+        self.0.load(Acquire) & !(JOIN_WAKER | FAILED) == (REF | COMPLETE | JOIN)
+    }
+
+    /// The JoinHandle took the output, and goes away.
+    pub fn taken(&self) -> Dropped {
+        // AcqRel: as in `unref`. JOIN is set, so the subtraction clears it.
+        let before = self.0.fetch_sub(REF | JOIN, AcqRel);
+        debug_assert!(before & JOIN != 0 && before >= REF);
+        if before < 2 * REF { Dropped::Free } else { Dropped::Keep }
     }
 }
