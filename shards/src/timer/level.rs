@@ -19,49 +19,47 @@ pub(super) struct Level {
 }
 
 /// First in, first out, so that deadlines of one tick fire in the order they were armed.
+///
+/// Linking an entry writes to the one before it, which among many thousand timers is in no cache. Most deadlines are taken
+/// back soon, a timeout's above all, so the newest entry is linked only when the next one comes.
 #[derive(Debug)]
 struct Slot {
     first: Option<Node>,
     last: Option<Node>,
+    /// Behind `last`, and not linked to it.
+    newest: Option<Node>,
     /// No entry in here is to be looked at before this tick. An entry that leaves does not raise it: finding the
     /// next earliest would touch every entry's memory.
     earliest: u64,
 }
 
 impl Level {
-    pub(super) const EMPTY: Self =
-        Self { occupied: 0, slots: [const { Slot { first: None, last: None, earliest: 0 } }; SLOTS] };
+    pub(super) const EMPTY: Self = Self {
+        occupied: 0,
+        slots: [const { Slot { first: None, last: None, newest: None, earliest: 0 } }; SLOTS],
+    };
 
     /// Puts an entry that is in no list at the end of a slot, to be looked at when the tick comes.
     #[inline]
     pub(super) fn push(&mut self, index: usize, node: Node, tick: u64) {
         let slot = &mut self.slots[index % SLOTS];
-        let previous = slot.last.replace(node);
-        node.links(|links| (links.previous, links.next) = (previous, None));
-        if let Some(previous) = previous {
-            previous.links(|links| links.next = Some(node));
-            slot.earliest = slot.earliest.min(tick);
-        } else {
-            slot.first = Some(node);
-            slot.earliest = tick;
-            self.occupied |= 1 << index;
+        slot.earliest = if slot.front().is_some() { slot.earliest.min(tick) } else { tick };
+        self.occupied |= 1 << index;
+        if let Some(older) = slot.newest.replace(node) {
+            slot.link(older);
         }
     }
 
     /// Takes out an entry that is in the slot.
     #[inline]
     pub(super) fn remove(&mut self, index: usize, node: Node) {
-        let (previous, next) = node.links(|links| (links.previous, links.next));
         let slot = &mut self.slots[index % SLOTS];
-        match previous {
-            Some(previous) => previous.links(|links| links.next = next),
-            None => slot.first = next,
+        if slot.newest == Some(node) {
+            slot.newest = None;
+        } else {
+            slot.unlink(node);
         }
-        match next {
-            Some(next) => next.links(|links| links.previous = previous),
-            None => slot.last = previous,
-        }
-        if slot.first.is_none() {
+        if slot.front().is_none() {
             self.occupied &= !(1 << index);
         }
     }
@@ -69,7 +67,7 @@ impl Level {
     /// The entry that has been in the slot longest.
     #[inline]
     pub(super) fn front(&self, index: usize) -> Option<Node> {
-        self.slots[index].first
+        self.slots[index].front()
     }
 
     /// How many slots after this one, going round, the first occupied one is.
@@ -83,5 +81,36 @@ impl Level {
     #[inline]
     pub(super) fn earliest(&self, index: usize) -> u64 {
         self.slots[index].earliest
+    }
+}
+
+impl Slot {
+    #[inline]
+    fn front(&self) -> Option<Node> {
+        self.first.or(self.newest)
+    }
+
+    /// Puts an entry behind the last linked one.
+    #[inline]
+    fn link(&mut self, node: Node) {
+        let previous = self.last.replace(node);
+        node.links(|links| (links.previous, links.next) = (previous, None));
+        match previous {
+            Some(previous) => previous.links(|links| links.next = Some(node)),
+            None => self.first = Some(node),
+        }
+    }
+
+    #[inline]
+    fn unlink(&mut self, node: Node) {
+        let (previous, next) = node.links(|links| (links.previous, links.next));
+        match previous {
+            Some(previous) => previous.links(|links| links.next = next),
+            None => self.first = next,
+        }
+        match next {
+            Some(next) => next.links(|links| links.previous = previous),
+            None => self.last = previous,
+        }
     }
 }
