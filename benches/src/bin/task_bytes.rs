@@ -9,10 +9,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
+use std::time::Duration;
 
 use corelane_benches::process;
 use corelane_benches::runtimes::{
-    CurrentThread, Rt, Sharded, Stealing, TokioCurrentThread, TokioLocal, TokioMultiThread,
+    CurrentThread, Rt, Sharded, Stealing, Timed, TokioCurrentThread, TokioLocal, TokioMultiThread,
 };
 
 type Mode = (&'static str, fn(u64) -> f64);
@@ -53,7 +54,7 @@ fn usage() -> ExitCode {
     ExitCode::from(2)
 }
 
-fn bytes_a_task<R: Rt>(count: u64) -> f64 {
+fn bytes_a_task<R: Timed>(count: u64) -> f64 {
     let runtime = R::new();
     let polled = Arc::new(AtomicU64::new(0));
     let bytes = runtime.block_on(async move {
@@ -72,7 +73,7 @@ fn bytes_a_task<R: Rt>(count: u64) -> f64 {
 }
 
 /// Spawns tasks that never end, and waits until all have been polled.
-async fn wait_for_ever<R: Rt>(polled: &Arc<AtomicU64>, count: u64) {
+async fn wait_for_ever<R: Timed>(polled: &Arc<AtomicU64>, count: u64) {
     let target = polled.load(Ordering::Acquire) + count;
     for _ in 0..count {
         let polled = Arc::clone(polled);
@@ -86,4 +87,6 @@ async fn wait_for_ever<R: Rt>(polled: &Arc<AtomicU64>, count: u64) {
     while polled.load(Ordering::Acquire) < target {
         R::yield_now().await;
     }
+    // The runtime comes to rest, and gives back what only the spawning needed.
+    R::sleep(Duration::from_millis(2)).await;
 }

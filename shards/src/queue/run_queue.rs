@@ -84,7 +84,7 @@ struct Ring {
 }
 
 const START: usize = 256;
-/// An empty ring keeps half a megabyte: enough for a fan-out that comes again and again, little beside the tasks.
+/// A ring that is nearly empty keeps half a megabyte: enough for a fan-out that comes again and again, little beside the tasks.
 const KEPT: usize = 64 * 1024;
 
 impl Ring {
@@ -95,7 +95,7 @@ impl Ring {
     #[inline(always)]
     fn push_back(&mut self, task: RawTask) {
         if self.len() == self.places.len() {
-            self.grow();
+            self.resize(self.places.len() * 2);
         }
         self.place(self.tail).write(task);
         self.tail = self.tail.wrapping_add(1);
@@ -134,21 +134,19 @@ impl Ring {
     }
 
     #[cold]
-    fn grow(&mut self) {
-        let len = self.places.len();
-        // Unrolled from the head on, so that indices start at zero again.
-        let mut larger = Self { places: Box::new_uninit_slice(len * 2), head: 0, tail: 0 };
+    fn resize(&mut self, places: usize) {
+        let mut other = Self { places: Box::new_uninit_slice(places), head: 0, tail: 0 };
         while let Some(task) = self.pop_front() {
-            larger.push_back(task);
+            other.push_back(task);
         }
-        *self = larger;
+        *self = other;
     }
 
     /// Gives memory back that only a burst needed, once it is over.
     #[inline]
     fn rest(&mut self) {
-        if self.places.len() > KEPT && self.is_empty() {
-            *self = Self::new();
+        if self.places.len() > KEPT && self.len() < START {
+            self.resize(START);
         }
     }
 }
