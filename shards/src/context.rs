@@ -21,6 +21,8 @@ struct ThreadContext {
     local: Cell<*const Local>,
     /// Its remote half: what a task's header is compared with.
     remote: Cell<*const Remote>,
+    /// The remote half of the shard that this thread takes care of. Null for most.
+    care: Cell<*const Remote>,
     budget: Cell<Budget>,
     task: Cell<Option<NonZeroU64>>,
     /// The block of task ids this thread has taken: the next and the end.
@@ -32,6 +34,7 @@ thread_local! {
         ThreadContext {
             local: Cell::new(ptr::null()),
             remote: Cell::new(ptr::null()),
+            care: Cell::new(ptr::null()),
             budget: Cell::new(Budget::unconstrained()),
             task: Cell::new(None),
             ids: Cell::new((0, 0)),
@@ -76,6 +79,31 @@ impl Drop for Inside {
             c.budget.set(self.budget);
             c.task.set(self.task);
         });
+    }
+}
+
+/// Takes the thread out of its shard while a task blocks; the task goes on being the one that runs.
+pub(crate) fn leave() -> Inside {
+    let inside = enter(ptr::null(), ptr::null());
+    set_task(inside.task);
+    inside
+}
+
+/// The shard that this thread takes care of, or null. Valid for as long as the thread does.
+pub(crate) fn care() -> *const Remote {
+    CONTEXT.with(|c| c.care.get())
+}
+
+/// Says which shard the thread takes care of, until the guard drops.
+pub(crate) struct Caring(*const Remote);
+
+pub(crate) fn enter_care(remote: &Remote) -> Caring {
+    Caring(CONTEXT.with(|c| c.care.replace(remote)))
+}
+
+impl Drop for Caring {
+    fn drop(&mut self) {
+        CONTEXT.with(|c| c.care.set(self.0));
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod idle;
 
+use std::cell::Cell;
 use std::ptr::{self, NonNull};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -25,6 +26,8 @@ use crate::park::Sleeper;
 use crate::queue::mailbox::{Mailbox, Node};
 use crate::queue::steal::Ring;
 use crate::reactor::Registry;
+use crate::shard::Driver;
+use crate::shard::lend::Lend;
 use crate::task::header::{Header, links};
 use crate::task::{RawTask, harness};
 use crate::timer::{Clock, Lane};
@@ -66,6 +69,8 @@ pub struct Remote {
     /// Movable tasks that this shard spawned and that have not completed.
     owned: CachePadded<Mutex<Owned>>,
     lane: Lane,
+    /// Where the driver is handed over while the shard's thread blocks.
+    pub(crate) lend: Lend<Box<dyn Driver>>,
     registry: OnceLock<Arc<Registry>>,
     counters: CachePadded<Counters>,
     /// Other shards, nearest first, as far as stealing reaches.
@@ -126,6 +131,32 @@ impl Remote {
     /// Wakes the shard if it sleeps, after publishing something for it.
     pub fn wake(&self) {
         self.sleeper.wake();
+    }
+
+    /// Looks at the other shards on behalf of this one, which has no movable task: takes half of those of the nearest that has some,
+    /// all but the one returned into the ring, and turns lanes that are late. By the thread that may pop the ring.
+    pub(crate) fn search(&self, searching: &Cell<bool>) -> Option<NonNull<Header>> {
+        let mesh = self.mesh();
+        // A shard that was claimed counts as searching even if it reaches nobody, and has to stop.
+        if !searching.get() && (self.victims.is_empty() || !mesh.idle.start_searching()) {
+            return None;
+        }
+        searching.set(true);
+        let now_ns = mesh.clock().now_ns();
+        let quantum_ns = u64::from(mesh.config().quantum_us) * 1_000;
+        for id in &self.victims {
+            let victim = mesh.remote(*id);
+            if victim.lane().next_deadline_ns() < now_ns.saturating_sub(quantum_ns) {
+                victim.lane().turn(now_ns);
+            }
+            if let Some(task) = victim.ring.steal_into(&self.ring) {
+                self.counters().steals.add(1 + self.ring.len() as u64);
+                return Some(task);
+            }
+        }
+        searching.set(false);
+        mesh.idle.stop_searching();
+        None
     }
 
     /// Lists a new movable task; false if the shard is closing.
@@ -218,9 +249,14 @@ pub struct Mesh {
     watching: CachePadded<AtomicBool>,
     /// Movable tasks that aliens spawned, ever.
     alien_spawns: AtomicUsize,
+    /// How to get a caretaker; see `on_lend`.
+    call_caretaker: OnceLock<CallCaretaker>,
     /// While positive a paused clock stands even if all is idle: somebody works outside of the shards.
     clock_holds: AtomicUsize,
 }
+
+/// Has a thread call [`take_care`](crate::shard::take_care) for a shard. False if there is none.
+type CallCaretaker = Box<dyn Fn(ShardId) -> bool + Send + Sync>;
 
 /// Keeps a paused clock from being moved on by an idle shard.
 pub struct ClockHold(Arc<Mesh>);
@@ -255,6 +291,7 @@ impl Mesh {
                 ring: CachePadded(Ring::new()),
                 owned: CachePadded(Mutex::new(Owned { first: ptr::null(), len: 0, closed: false })),
                 lane: Lane::new(config.timer_resolution_us, now_ns),
+                lend: Lend::new(),
                 registry: OnceLock::new(),
                 counters: CachePadded(Counters::default()),
                 victims: near_to_far(&config.sites, id as usize, config.steal),
@@ -267,6 +304,7 @@ impl Mesh {
                 watching: CachePadded(AtomicBool::new(false)),
                 alien_spawns: AtomicUsize::new(0),
                 clock_holds: AtomicUsize::new(0),
+                call_caretaker: OnceLock::new(),
                 config,
                 clock,
             }
@@ -336,6 +374,23 @@ impl Mesh {
     pub(crate) fn next_lister(&self) -> &Remote {
         // Relaxed: any number will do.
         &self.remotes[self.alien_spawns.fetch_add(1, Relaxed) % self.remotes.len()]
+    }
+
+    /// Says how to get a thread that takes care of a shard while a task blocks: see [`lend`](crate::shard::lend). Without it
+    /// what is lent waits.
+    ///
+    /// # Panics
+    ///
+    /// If it was said before.
+    pub fn on_lend(&self, call: impl Fn(ShardId) -> bool + Send + Sync + 'static) {
+        assert!(self.call_caretaker.set(Box::new(call)).is_ok(), "a mesh has one way to get caretakers");
+    }
+
+    /// Has a caretaker come, after the place was marked as having called one.
+    pub(crate) fn call_caretaker(&self, remote: &Remote) {
+        if !self.call_caretaker.get().is_some_and(|call| call(remote.id())) {
+            remote.lend.uncall();
+        }
     }
 
     /// Keeps the mesh alive for a task.

@@ -541,7 +541,7 @@ async fn op(world: &Arc<World>, me: usize, rng: &mut Rng) {
             // Past the panic hook, which would print.
             resume_unwind(Box::new(()));
         }
-        30 => shard::hand_over(),
+        30 => shard::lend(|| ()),
         31 => world.sim.advance(Duration::from_nanos(u64::from(rng.below(300_000)))),
         _ => {
             // Other shards go on while this one stands here.

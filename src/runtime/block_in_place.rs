@@ -1,4 +1,11 @@
 //! Blocking inside of a task.
+//!
+//! A worker's thread that blocks lends its shard to a caretaker, a thread of the blocking pool; the protocol is the engine's
+//! (`corelane_shards::shard::lend`). Here: when that is needed. Where the thread drives no shard, in a `block_on` of a runtime whose
+//! shards have threads, nobody waits for it and the closure is just called.
+
+use corelane_shards::coop::{self, Budget};
+use corelane_shards::shard;
 
 use crate::error;
 
@@ -12,8 +19,7 @@ pub(crate) fn block_in_place<R>(f: impl FnOnce() -> R) -> R {
         Blocking::Forbidden => panic!("{}", error::BLOCK_IN_PLACE),
         Blocking::InPlaceOnly => {
             let _blocking = context::set_blocking(Blocking::Allowed);
-            corelane_shards::shard::hand_over();
-            corelane_shards::coop::with_budget(corelane_shards::coop::Budget::unconstrained(), f)
+            coop::with_budget(Budget::unconstrained(), || shard::lend(f))
         }
     }
 }

@@ -26,6 +26,7 @@ use futures_task::{ArcWake, waker_ref};
 use crate::error;
 
 use super::context::{self, Blocking};
+use super::handle::RuntimeFlavor;
 use super::inner::Inner;
 
 /// The root future's waker while its thread sits in the seat.
@@ -184,7 +185,7 @@ impl Drop for Sitting<'_> {
 #[track_caller]
 pub(crate) fn block_on<F: Future>(inner: &Inner, future: F) -> F::Output {
     let Some(seat) = &inner.seat else { return on_alien(inner, future) };
-    let _entered = enter(inner);
+    let _entered = enter(inner, Blocking::Forbidden);
     if let Some(mut sitting) = seat.sit_down() {
         return sitting.driven().block_on(inner, future);
     }
@@ -225,7 +226,12 @@ fn wait_for_seat<F: Future>(inner: &Inner, seat: &Seat, future: F) -> F::Output 
 /// What `Handle::block_on` does, and `Runtime::block_on` of a runtime whose shards have threads.
 #[track_caller]
 pub(crate) fn on_alien<F: Future>(inner: &Inner, future: F) -> F::Output {
-    let _entered = enter(inner);
+    // No shard waits for this thread. Where the only one has no thread of its own, Tokio refuses all the same.
+    let blocking = match inner.flavor {
+        RuntimeFlavor::CurrentThread => Blocking::Forbidden,
+        _ => Blocking::InPlaceOnly,
+    };
+    let _entered = enter(inner, blocking);
     let mut future = pin!(future);
     let parker = Arc::new(Parker::default());
     let waker = Waker::from(Arc::clone(&parker));
@@ -239,11 +245,11 @@ pub(crate) fn on_alien<F: Future>(inner: &Inner, future: F) -> F::Output {
 }
 
 #[track_caller]
-pub(crate) fn enter(inner: &Inner) -> context::Entered<'_> {
+pub(crate) fn enter(inner: &Inner, blocking: Blocking) -> context::Entered<'_> {
     if context::blocking() != Blocking::Allowed {
         panic!("{}", error::NESTED);
     }
-    context::enter(inner, Blocking::Forbidden)
+    context::enter(inner, blocking)
 }
 
 /// Puts a thread to sleep until somebody wakes it.

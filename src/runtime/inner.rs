@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use corelane_shards::loom::atomic::{AtomicBool, Ordering};
-use corelane_shards::mesh::Mesh;
+use corelane_shards::mesh::{Mesh, ShardId};
 use corelane_shards::shard;
 use corelane_shards::task::{self, BlockingTask, JoinHandle};
 
@@ -72,6 +72,8 @@ impl Inner {
     pub fn new(parts: Parts) -> Arc<Self> {
         Arc::new_cyclic(|this: &Weak<Inner>| {
             let runtime = this.clone();
+            parts.mesh.on_lend(move |id| runtime.upgrade().is_some_and(|inner| inner.call_caretaker(id)));
+            let runtime = this.clone();
             let pool = PoolConfig {
                 // A pool thread is in the runtime's context, and may block.
                 enter: Arc::new(move |live| {
@@ -132,6 +134,17 @@ impl Inner {
             }
         }
         handle
+    }
+
+    /// Has a thread of the pool take care of a shard whose thread blocks. False if there is none to be had.
+    fn call_caretaker(&self, id: ShardId) -> bool {
+        let handle = self.handle();
+        let (task, _) = task::blocking(move || {
+            let inner = handle.inner();
+            let _entered = context::enter(inner, Blocking::InPlaceOnly);
+            shard::take_care(inner.mesh.remote(id), || inner.is_shutting_down());
+        });
+        self.pool.submit(task).map_err(|(task, _)| task.cancel()).is_ok()
     }
 
     /// Whether the runtime is ending.

@@ -21,12 +21,26 @@ where
     context::with_current(|inner| inner.spawn_blocking(f))
 }
 
-/// Runs a closure that blocks, on this thread, inside of a task. What the shard has queued and may move goes to other
-/// shards first. Inside, `block_on` is allowed and the coop budget is not counted. Outside of a runtime it just calls.
+/// Runs a closure that blocks, on this thread, inside of a task. What else the worker has to do goes on: a thread of the blocking
+/// pool serves its sockets and timers meanwhile, and runs tasks together with the other workers. Inside, `block_on` is
+/// allowed and the coop budget is not counted. Outside of a runtime, in [`spawn_blocking`] and inside another `block_in_place`
+/// it just calls.
+///
+/// The other branches of a `join!` or `select!` around it wait, since they are the same task.
+///
+/// # On shards
+///
+/// Tasks that stay on the shard, made by [`spawn_local`](crate::task::spawn_local) or
+/// [`shard::spawn_on`](crate::shard::spawn_on), can't go to another thread and wait for the closure. Inside the closure, and in
+/// tasks that the pool's thread runs meanwhile, this thread is inside no shard:
+/// [`shard::try_id`](crate::shard::try_id) is `None`, `spawn_local` panics. A movable task that needs a shard around it should
+/// not share a runtime with tasks that block in place. If the pool has no thread to give (`max_blocking_threads`), the
+/// worker's sockets and timers wait too.
 ///
 /// # Panics
 ///
-/// On shards whose tasks stay: there everything would wait for the closure. Use [`spawn_blocking`].
+/// On a shard whose tasks all stay, that is in a task of a `sharded` runtime, and in a `current_thread` runtime: there everything
+/// would wait for the closure. Use [`spawn_blocking`].
 #[track_caller]
 pub fn block_in_place<F, R>(f: F) -> R
 where

@@ -20,8 +20,12 @@ use crate::task::arena::Arena;
 use crate::task::header::{Header, Home, links};
 use crate::timer::Stamps;
 
+use super::Driver;
+
 /// See the module's head.
 pub struct Local {
+    /// Nothing while it waits, and while the shard is [lent](super::lend).
+    pub(super) driver: Cell<Option<Box<dyn Driver>>>,
     mesh: Arc<Mesh>,
     remote: NonNull<Remote>,
     run: UnsafeCell<RunQueue>,
@@ -33,15 +37,18 @@ pub struct Local {
     /// Pinned tasks that came from other threads, ever.
     received: Cell<usize>,
     pub(super) closing: Cell<bool>,
+    /// This shard is counted in `Mesh::searching`.
+    pub(super) searching: Cell<bool>,
     /// Below this many live tasks a spawn stays here without a look at the other shards. Zero at the start of a turn.
     pub(super) stay_below: Cell<usize>,
     stamps: Stamps,
 }
 
 impl Local {
-    pub(super) fn new(mesh: Arc<Mesh>, id: ShardId) -> Self {
+    pub(super) fn new(mesh: Arc<Mesh>, id: ShardId, driver: Box<dyn Driver>) -> Self {
         let remote = NonNull::from(mesh.remote(id));
         Self {
+            driver: Cell::new(Some(driver)),
             mesh,
             remote,
             run: UnsafeCell::new(RunQueue::new()),
@@ -50,6 +57,7 @@ impl Local {
             live: Cell::new(0),
             received: Cell::new(0),
             closing: Cell::new(false),
+            searching: Cell::new(false),
             stay_below: Cell::new(0),
             stamps: Stamps::new(),
         }

@@ -7,16 +7,21 @@
 //! - [`local`]: the owner half, reached from inside polls.
 //! - `turn`: one turn, in order.
 //! - [`schedule`]: a wake, a spawn or an abort finds its way to the owner or into the mailbox.
+//! - `lend`: what goes on while a task blocks the shard's thread, and `care` who sees to it.
 //! - `shutdown`: closing order, and why no task is left behind.
 
+mod care;
+pub(crate) mod lend;
 mod local;
 mod placement;
+mod rest;
 pub(crate) mod schedule;
 mod shutdown;
 mod spawn;
 mod turn;
 
+pub use care::take_care;
 pub use local::{Local, current};
-pub use schedule::hand_over;
+pub use schedule::{cared_for, lend};
 pub use spawn::{spawn, spawn_at, spawn_local};
 pub use turn::{Driver, Shard, Turn};

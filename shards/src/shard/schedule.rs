@@ -2,9 +2,9 @@
 
 #![expect(unsafe_code, reason = "reaches the owner half after comparing shards; pushes tasks into mailboxes")]
 
-use crate::context;
+use crate::context::{self, Inside};
 use crate::loom::atomic::Ordering::Relaxed;
-use crate::mesh::{Mesh, Remote};
+use crate::mesh::{Mesh, Remote, ShardId};
 use crate::task::RawTask;
 use crate::task::movable::Wake;
 use crate::task::pinned::Unmail;
@@ -13,6 +13,7 @@ use crate::task::waker::on_owner;
 
 use super::Local;
 use super::local::schedule_in_ring;
+use super::rest;
 
 /// Why a movable task is queued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,14 +172,50 @@ pub(crate) fn submit(task: RawTask, why: Why) {
     }
 }
 
-/// The thread is about to block inside of a task: what it has queued and may move goes where others find it.
-pub fn hand_over() {
-    super::current(|local| {
-        let Some(local) = local else { return };
-        let (mesh, ring) = (local.mesh(), &local.remote().ring);
-        while let Some(task) = ring.take_next().or_else(|| ring.pop()) {
-            mesh.overflow.push(RawTask(task));
-            mesh.notify(Some(local.remote()));
+/// Runs `f`, which blocks, inside of a task. If the thread is inside a shard it leaves it meanwhile, and what may move goes on: see
+/// [`lend`](super::lend).
+pub fn lend<R>(f: impl FnOnce() -> R) -> R {
+    /// The owner comes back, also when `f` panics.
+    struct Lent<'a> {
+        local: &'a Local,
+        outside: Option<Inside>,
+    }
+    impl Drop for Lent<'_> {
+        fn drop(&mut self) {
+            let remote = self.local.remote();
+            let driver = remote.lend.take_back(|| remote.wake());
+            self.local.driver.set(Some(driver));
+            drop(self.outside.take());
         }
-    });
+    }
+    // SAFETY: null or the owner half of the shard this thread is inside, which is there for as long as its turn lasts.
+    let Some(local) = (unsafe { context::local().as_ref() }) else {
+        // SAFETY: null or the shard that this thread takes care of, whose mesh its caller borrows.
+        if let Some(remote) = unsafe { context::care().as_ref() } {
+            if remote.lend.wants_successor() {
+                remote.mesh().call_caretaker(remote);
+            }
+        }
+        return f();
+    };
+    let (mesh, remote) = (local.mesh(), local.remote());
+    while let Some(task) = remote.ring.take_next().or_else(|| remote.ring.pop()) {
+        mesh.overflow.push(RawTask(task));
+        mesh.notify(Some(remote));
+    }
+    rest::found(remote, &local.searching);
+    // A shard that closes is nobody else's business any more; and inside of a wait there is no driver.
+    let driver = if local.closing.get() { None } else { local.driver.take() };
+    let Some(driver) = driver else { return f() };
+    let _lent = Lent { local, outside: Some(context::leave()) };
+    if remote.lend.offer(driver) {
+        mesh.call_caretaker(remote);
+    }
+    f()
+}
+
+/// The shard that this thread takes care of, if any.
+pub fn cared_for() -> Option<ShardId> {
+    // SAFETY: null or the shard that this thread takes care of, whose mesh its caller borrows.
+    unsafe { context::care().as_ref() }.map(Remote::id)
 }

@@ -11,6 +11,7 @@
 //! 5. The lane is closed: whoever sleeps on it elsewhere is woken and finds an error.
 //! 6. What is still referenced from elsewhere is orphaned: see [`crate::task`].
 
+use crate::mesh::Remote;
 use crate::task::{RawTask, harness, raw};
 
 use super::Shard;
@@ -23,15 +24,10 @@ impl Drop for Shard {
         let remote = local.remote();
         local.closing.set(true);
         // Shards that stay open are woken for movable work only while nobody searches, and this one won't any more.
-        if std::mem::take(&mut self.searching) && local.mesh().idle.stop_searching() {
+        if local.searching.take() && local.mesh().idle.stop_searching() {
             local.mesh().notify(None);
         }
-        for task in remote.close_list() {
-            if task.header().state().start_shutdown() {
-                harness::cancel_movable(task);
-            }
-            raw::unref_listed(task);
-        }
+        cancel_listed(remote);
         while let Some(task) = remote.ring.take_next().or_else(|| remote.ring.pop()) {
             let _ = RawTask(task).header().state().abort();
             harness::run_movable(RawTask(task), None);
@@ -72,5 +68,15 @@ impl Drop for Shard {
         for task in heap {
             raw::orphan(task, local.mesh());
         }
+    }
+}
+
+/// Refuses movable tasks from now on, and cancels those that the shard lists.
+pub(super) fn cancel_listed(remote: &Remote) {
+    for task in remote.close_list() {
+        if task.header().state().start_shutdown() {
+            harness::cancel_movable(task);
+        }
+        raw::unref_listed(task);
     }
 }

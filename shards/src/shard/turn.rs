@@ -25,13 +25,14 @@ use crate::config::{
     TURNS_UNSERVED,
 };
 use crate::context::{self, Inside};
-use crate::mesh::{Mesh, ShardId, WATCH};
+use crate::mesh::{Mesh, ShardId};
 use crate::park::{Spin, Unpark, Window};
 use crate::reactor::Registry;
 use crate::task::{RawTask, harness};
 use crate::timer::NEVER;
 
 use super::Local;
+use super::rest;
 
 /// What a shard waits with: the owner half of a reactor, or a simulation's stand-in.
 pub trait Driver: Send {
@@ -66,7 +67,6 @@ unsafe impl Send for Shard {}
 /// futures dropped on the calling thread, and new ones are refused.
 pub struct Shard {
     pub(super) local: Box<Local>,
-    driver: Box<dyn Driver>,
     window: Window,
     quantum_ns: u64,
     /// Turns since the reactor was looked at, or since this was last asked.
@@ -77,8 +77,6 @@ pub struct Shard {
     next_in_a_row: u32,
     /// How many movable tasks were asked for.
     taken: u32,
-    /// This shard is counted in `Mesh::searching`.
-    pub(super) searching: bool,
 }
 
 impl Shard {
@@ -95,15 +93,13 @@ impl Shard {
         let quantum_ns = u64::from(mesh.config().quantum_us) * 1_000;
         let window = Window::new(mesh.config().spin);
         Self {
-            local: Box::new(Local::new(mesh, id)),
-            driver,
+            local: Box::new(Local::new(mesh, id, driver)),
             window,
             quantum_ns,
             turns_unserved: 0,
             due_ns: None,
             next_in_a_row: 0,
             taken: 0,
-            searching: false,
         }
     }
 
@@ -150,7 +146,7 @@ impl Shard {
     }
 
     fn has_movable(&self) -> bool {
-        !self.local.remote().ring.is_empty() || !self.local.mesh().overflow.is_empty()
+        rest::has_movable(self.local.remote())
     }
 
     /// Waits for events and delivers them.
@@ -158,7 +154,10 @@ impl Shard {
         self.turns_unserved = 0;
         self.due_ns = None;
         self.local.run_queue(|run| run.set_world_wakes(true));
-        let events = self.driver.wait(timeout);
+        // Out of its place meanwhile: a waker that blocks in place finds nothing to lend.
+        let mut driver = self.local.driver.take().expect("lent only for as long as a task blocks");
+        let events = driver.wait(timeout);
+        self.local.driver.set(Some(driver));
         self.local.run_queue(|run| run.set_world_wakes(false));
         events
     }
@@ -237,9 +236,7 @@ impl Shard {
                 ran += 1;
             }
             if let Some(task) = self.next_movable() {
-                if std::mem::take(&mut self.searching) && self.local.mesh().idle.stop_searching() {
-                    self.local.mesh().notify(Some(self.local.remote()));
-                }
+                rest::found(self.local.remote(), &self.local.searching);
                 harness::run_movable(task, Some(&self.local));
                 ran += 1;
             } else if pinned.is_none() {
@@ -301,34 +298,17 @@ impl Shard {
         }
     }
 
-    /// Looks at the other shards: takes half of the tasks of the nearest that has some, and turns lanes that are late.
-    /// True if there is something to run now.
+    /// Looks at the other shards. True if there is something to run now.
     fn search(&mut self) -> bool {
         let local = &*self.local;
-        let (mesh, remote) = (local.mesh(), local.remote());
-        // A shard that was claimed counts as searching even if it reaches nobody, and has to stop.
-        if !self.searching && (remote.victims.is_empty() || !mesh.idle.start_searching()) {
-            return false;
-        }
-        self.searching = true;
-        let now_ns = mesh.clock().now_ns();
-        for id in &remote.victims {
-            let victim = mesh.remote(*id);
-            if victim.lane().next_deadline_ns() < now_ns.saturating_sub(self.quantum_ns) {
-                victim.lane().turn(now_ns);
+        if let Some(task) = local.remote().search(&local.searching) {
+            // The next slot is empty: this shard has nothing to run.
+            if let Some(other) = local.remote().ring.set_next(task) {
+                super::local::schedule_in_ring(local, RawTask(other));
             }
-            if let Some(task) = victim.ring.steal_into(&remote.ring) {
-                remote.counters().steals.add(1 + remote.ring.len() as u64);
-                // The next slot is empty: this shard has nothing to run.
-                if let Some(other) = remote.ring.set_next(task) {
-                    super::local::schedule_in_ring(local, RawTask(other));
-                }
-                return true;
-            }
+            return true;
         }
-        self.searching = false;
-        mesh.idle.stop_searching();
-        // A lane turned here may have woken tasks of this shard, pinned ones too.
+        // A lane turned there may have woken tasks of this shard, pinned ones too.
         self.has_work()
     }
 
@@ -398,18 +378,11 @@ impl Shard {
 
     /// Announces sleep, looks again, waits in the kernel.
     fn sleep(&mut self, look_again: &impl Fn() -> bool) {
-        let Some(deadline_ns) = self.lie_down(look_again) else { return self.get_up() };
-        let mesh = Arc::clone(self.local.mesh());
-        self.local.remote().counters().parks.add(1);
-        let mut timeout = (deadline_ns != NEVER)
-            .then(|| Duration::from_nanos(deadline_ns.saturating_sub(mesh.clock().now_ns())));
-        let watches = mesh.steals() && mesh.start_watching();
-        if watches {
-            timeout = Some(timeout.map_or(WATCH, |timeout| timeout.min(WATCH)));
-        }
-        self.serve(timeout);
-        if watches {
-            mesh.stop_watching();
+        if let Some(deadline_ns) = self.lie_down(look_again) {
+            let mesh = Arc::clone(self.local.mesh());
+            rest::sleep(mesh.remote(self.local.remote().id()), deadline_ns, |timeout| {
+                self.serve(timeout);
+            });
         }
         self.get_up();
     }
@@ -417,32 +390,18 @@ impl Shard {
     /// The first half of `park`: announces sleep and looks again. `None` if there is something to do, else the time
     /// until which to wait. [`get_up`](Self::get_up) follows in either case.
     pub fn lie_down(&mut self, look_again: impl Fn() -> bool) -> Option<u64> {
-        let (mesh, remote) = (self.local.mesh(), self.local.remote());
-        let steals = mesh.steals();
-        if steals {
-            mesh.idle.set(remote.id());
-        }
-        remote.sleeper.word.announce();
-        let deadline_ns = remote.lane().settle();
-        let up = remote.mailbox.has_mail_before_sleep()
-            || look_again()
-            || (steals && (!mesh.idle.is_set(remote.id()) || self.has_movable() || mesh.has_movable(remote)));
-        (!up).then_some(deadline_ns)
+        let remote = self.local.remote();
+        rest::lie_down(remote, || remote.mailbox.has_mail_before_sleep() || look_again())
     }
 
     /// The second half of `park`, after the wait.
     pub fn get_up(&mut self) {
-        let (mesh, remote) = (self.local.mesh(), self.local.remote());
-        remote.sleeper.word.awake();
-        // A bit that somebody else cleared means that this shard was counted as searching.
-        if mesh.steals() && !mesh.idle.unset(remote.id()) && std::mem::replace(&mut self.searching, true) {
-            mesh.idle.stop_searching();
-        }
+        rest::get_up(self.local.remote(), &self.local.searching);
     }
 
     #[cfg(test)]
     pub(crate) fn driver(&mut self) -> &mut dyn Driver {
-        &mut *self.driver
+        self.local.driver.get_mut().as_deref_mut().expect("not lent")
     }
 
     /// Whether tasks wait to be run.

@@ -1,0 +1,144 @@
+//! The caretaker: drives what may move of a shard whose thread blocks.
+//!
+//! Here: its turn. Not here: how it gets the driver and gives it back ([`lend`](super::lend)), where its thread comes from (the
+//! embedder's, called through [`Mesh::on_lend`](crate::mesh::Mesh::on_lend)). Threads: any that may block.
+//!
+//! It runs movable tasks as an alien: they are woken by way of the overflow, and may not use what needs a shard around it, such as
+//! `spawn_local`. It leaves the mailbox alone, for in it are pinned tasks.
+//!
+//! *The end of the runtime.* The owner closes its shard only when it is back, and what it waits for may be a movable task's
+//! to do or to drop. So a caretaker that finds the runtime ending cancels what the shard lists, and from then on cancels the
+//! tasks that it finds in queues instead of polling them.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use crate::config::POLLS_PER_CLOCK;
+use crate::context;
+use crate::mesh::Remote;
+use crate::task::{RawTask, harness};
+use crate::timer::NEVER;
+
+use super::Driver;
+use super::rest;
+use super::shutdown::cancel_listed;
+
+/// Takes care of a shard until its owner is back, or another caretaker was faster. To be called on the thread that
+/// [`Mesh::on_lend`](crate::mesh::Mesh::on_lend) asks for. `is_ending` says whether the runtime ends.
+pub fn take_care(remote: &Remote, is_ending: impl Fn() -> bool) {
+    if let Some(driver) = remote.lend.answer() {
+        let _caring = context::enter_care(remote);
+        let mut care =
+            Care { remote, driver: Some(driver), searching: Cell::new(false), ending: false, taken: 0 };
+        while care.turn(&is_ending) {}
+    }
+}
+
+struct Care<'a> {
+    remote: &'a Remote,
+    /// Put down while a task runs.
+    driver: Option<Box<dyn Driver>>,
+    /// As in an owner's [`Local`](super::Local).
+    searching: Cell<bool>,
+    ending: bool,
+    /// How many movable tasks were asked for.
+    taken: u32,
+}
+
+impl Care<'_> {
+    /// False when somebody else has the driver or wants it.
+    fn turn(&mut self, is_ending: &impl Fn() -> bool) -> bool {
+        let remote = self.remote;
+        if !self.ending && is_ending() {
+            self.ending = true;
+            if !self.aside(|| cancel_listed(remote)) {
+                return false;
+            }
+        }
+        let mut polls = 0;
+        while polls < POLLS_PER_CLOCK && !remote.lend.is_wanted() {
+            let Some(task) = self.next() else { break };
+            polls += 1;
+            remote.counters().polls.add(1);
+            let ending = self.ending;
+            let mine = self.aside(|| {
+                if ending {
+                    let _ = task.header().state().abort();
+                }
+                harness::run_movable(task, None);
+            });
+            if !mine {
+                return false;
+            }
+        }
+        if remote.lend.is_wanted() {
+            return false;
+        }
+        match &mut self.driver {
+            Some(driver) if polls == POLLS_PER_CLOCK => {
+                driver.wait(Some(Duration::ZERO));
+            }
+            _ => self.park(is_ending),
+        }
+        if remote.lane().next_deadline_ns() != NEVER {
+            remote.lane().turn(remote.mesh().clock().now_ns());
+        }
+        true
+    }
+
+    /// Runs foreign code with the driver put down. False if it is gone afterwards.
+    fn aside(&mut self, foreign: impl FnOnce()) -> bool {
+        self.put_down();
+        foreign();
+        self.driver = self.remote.lend.take();
+        self.driver.is_some()
+    }
+
+    fn put_down(&mut self) {
+        rest::found(self.remote, &self.searching);
+        if let Some(driver) = self.driver.take() {
+            self.remote.lend.put(driver);
+        }
+    }
+
+    /// The next movable task. Those that were woken or spawned meanwhile are in the overflow; what was stolen is in the ring.
+    fn next(&mut self) -> Option<RawTask> {
+        let mesh = self.remote.mesh();
+        if !mesh.steals() {
+            return None;
+        }
+        self.taken = self.taken.wrapping_add(1);
+        let pop = || self.remote.ring.pop().map(RawTask);
+        let task = if self.taken % 2 == 0 {
+            pop().or_else(|| mesh.overflow.pop())
+        } else {
+            mesh.overflow.pop().or_else(pop)
+        };
+        task.or_else(|| self.remote.search(&self.searching).map(RawTask))
+    }
+
+    fn park(&mut self, is_ending: &impl Fn() -> bool) {
+        /// Gets up, also when a waker panics.
+        struct Down<'a>(&'a Remote, &'a Cell<bool>);
+        impl Drop for Down<'_> {
+            fn drop(&mut self) {
+                rest::get_up(self.0, self.1);
+            }
+        }
+        let Self { remote, driver, searching, .. } = self;
+        let look_again = || remote.lend.is_wanted() || (!self.ending && is_ending());
+        let _down = Down(remote, searching);
+        if let (Some(deadline_ns), Some(driver)) = (rest::lie_down(remote, look_again), driver) {
+            rest::sleep(remote, deadline_ns, |timeout| {
+                driver.wait(timeout);
+            });
+        }
+    }
+}
+
+/// Also when a waker panics.
+impl Drop for Care<'_> {
+    fn drop(&mut self) {
+        self.put_down();
+    }
+}
