@@ -11,6 +11,7 @@
 mod idle;
 
 use std::cell::Cell;
+use std::fmt;
 use std::ptr::{self, NonNull};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -49,6 +50,12 @@ impl ShardId {
     }
 }
 
+impl fmt::Display for ShardId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 impl Node for Header {
     fn link(&self) -> &crate::loom::atomic::AtomicPtr<Self> {
         &self.link
@@ -65,6 +72,8 @@ pub struct Remote {
     pub(crate) own_load: CachePadded<AtomicUsize>,
     /// Pinned tasks that others sent here.
     pub(crate) sent: AtomicUsize,
+    /// Nothing new is placed here any more.
+    closed: AtomicBool,
     pub(crate) ring: CachePadded<Ring<Header>>,
     /// Movable tasks that this shard spawned and that have not completed.
     owned: CachePadded<Mutex<Owned>>,
@@ -126,6 +135,11 @@ impl Remote {
     /// Pinned tasks alive on the shard or on the way to it; a moment's impression.
     pub fn load(&self) -> usize {
         self.sent.load(Relaxed).wrapping_add(self.own_load.load(Relaxed))
+    }
+
+    /// Has placement leave the shard out.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Relaxed);
     }
 
     /// Wakes the shard if it sleeps, after publishing something for it.
@@ -288,6 +302,7 @@ impl Mesh {
                 sleeper: CachePadded(Sleeper::new()),
                 own_load: CachePadded(AtomicUsize::new(0)),
                 sent: AtomicUsize::new(0),
+                closed: AtomicBool::new(false),
                 ring: CachePadded(Ring::new()),
                 owned: CachePadded(Mutex::new(Owned { first: ptr::null(), len: 0, closed: false })),
                 lane: Lane::new(config.timer_resolution_us, now_ns),
@@ -363,9 +378,11 @@ impl Mesh {
         self.overflow.len()
     }
 
-    /// The shard with the fewest pinned tasks.
+    /// The shard with the fewest pinned tasks, of those that are open as long as any is.
     pub fn least_loaded(&self) -> &Remote {
-        self.remotes.iter().min_by_key(|remote| remote.load()).expect("a mesh has at least one shard")
+        // Relaxed: an impression; a shard that closes meanwhile refuses what comes.
+        let key = |remote: &&Remote| (remote.closed.load(Relaxed), remote.load());
+        self.remotes.iter().min_by_key(key).expect("a mesh has at least one shard")
     }
 
     /// The shard that lists an alien's next movable task. Any would do, since lists only serve shutdown: they take turns, so
@@ -373,7 +390,10 @@ impl Mesh {
     /// being the same each time; the task goes to the overflow, whose cache lines all aliens share anyway.
     pub(crate) fn next_lister(&self) -> &Remote {
         // Relaxed: any number will do.
-        &self.remotes[self.alien_spawns.fetch_add(1, Relaxed) % self.remotes.len()]
+        let first = self.alien_spawns.fetch_add(1, Relaxed) % self.remotes.len();
+        let (before, after) = self.remotes.split_at(first);
+        let open = after.iter().chain(before).find(|remote| !remote.closed.load(Relaxed));
+        open.unwrap_or(&self.remotes[first])
     }
 
     /// Says how to get a thread that takes care of a shard while a task blocks: see [`lend`](crate::shard::lend). Without it

@@ -23,6 +23,7 @@ impl Drop for Shard {
         let local = &*self.local;
         let remote = local.remote();
         local.closing.set(true);
+        remote.close();
         // Shards that stay open are woken for movable work only while nobody searches, and this one won't any more.
         if local.searching.take() && local.mesh().idle.stop_searching() {
             local.mesh().notify(None);

@@ -7,7 +7,7 @@
 
 use std::alloc::Layout;
 use std::future::Future;
-use std::mem::ManuallyDrop;
+use std::mem::{self, ManuallyDrop};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr::NonNull;
@@ -101,7 +101,7 @@ unsafe fn poll<F: Future>(task: NonNull<Header>, cx: &mut Context<'_>) -> Polled
         Err(panic) => {
             if !gone {
                 // The first panic is the one to report.
-                drop(catch_unwind(AssertUnwindSafe(|| drop_future(stage))));
+                swallow(|| drop_future(stage));
             }
             stage.failure = ManuallyDrop::new(Some(panic));
             Polled::Failed
@@ -136,7 +136,7 @@ unsafe fn drop_output<F: Future>(task: NonNull<Header>, failed: bool) {
     // SAFETY: the caller has the right to the output, and drops it once.
     let stage = unsafe { stage::<F>(task) };
     // A panic in the drop of an output that nobody asked for has nowhere to go.
-    drop(catch_unwind(AssertUnwindSafe(|| {
+    swallow(|| {
         if failed {
             // SAFETY: the stage holds a failure.
             unsafe { ManuallyDrop::drop(&mut stage.failure) };
@@ -144,7 +144,17 @@ unsafe fn drop_output<F: Future>(task: NonNull<Header>, failed: bool) {
             // SAFETY: the stage holds the output.
             unsafe { ManuallyDrop::drop(&mut stage.output) };
         }
-    })));
+    });
+}
+
+/// Runs a drop and lets no panic out, for the task's state has yet to go on: also not that of dropping what the panic brought
+/// along. What that one brings is leaked.
+fn swallow(drops: impl FnOnce()) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(drops)) {
+        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+            mem::forget(again);
+        }
+    }
 }
 
 fn drop_future<F: Future>(stage: &mut Stage<F>) {
