@@ -51,6 +51,15 @@ pub struct Config {
     pub local_tasks: bool,
     /// Timer tick in microseconds. 1,000 by default, as in Tokio.
     pub timer_resolution_us: u32,
+    /// Tasks run between two looks at the reactor at most. 65,536 by default: the quantum comes first unless the clock stands
+    /// still, since a poll takes 10 ns or more.
+    pub polls_per_event: u32,
+    /// Tasks run between two looks at the mailbox, one relaxed load each. 4 by default.
+    pub polls_per_mail: u32,
+    /// Movable tasks run between two looks at the overflow while the shard's own ring is not empty. 16 by default.
+    pub polls_per_overflow: u32,
+    /// Whether the movable task that was woken last runs next. On by default: what it waits for is in this core's cache.
+    pub next_slot: bool,
 }
 
 impl Config {
@@ -64,20 +73,18 @@ impl Config {
             spin: Spin::Auto,
             local_tasks: true,
             timer_resolution_us: 1_000,
+            polls_per_event: 1 << 16,
+            polls_per_mail: 4,
+            polls_per_overflow: 16,
+            next_slot: true,
         }
     }
 }
 
 /// Tasks run between two looks at the clock: at 27 ns a look this adds less than 2 ns to a task.
 pub(crate) const POLLS_PER_CLOCK: u32 = 16;
-/// Tasks run in one turn at most. The quantum comes first unless the clock stands still: a poll takes 10 ns or more.
-pub(crate) const POLLS_PER_TURN: u32 = 1 << 16;
-/// Tasks run between two looks at the mailbox, one relaxed load each.
-pub(crate) const POLLS_PER_MAIL: u32 = 8;
 /// Turns without a look at the reactor after which the clock is asked whether one is due.
 pub(crate) const TURNS_UNSERVED: u32 = 8;
-/// Movable tasks run between two looks at the overflow while the shard's own ring is not empty.
-pub(crate) const POLLS_PER_OVERFLOW: u32 = 16;
 /// Looks at the mailbox between two looks at the reactor while a shard spins: less than a microsecond. A look at the reactor is a
 /// system call, during which mail waits.
 pub(crate) const LOOKS_PER_EVENT: u32 = 64;
@@ -86,5 +93,3 @@ pub(crate) const NEXT_IN_A_ROW: u32 = 3;
 /// How many more live tasks than the least loaded shard make a spawn go there: short fan-outs stay local, an accept
 /// loop spreads its connections.
 pub(crate) const PLACE_MARGIN: usize = 4;
-
-const _: () = assert!(POLLS_PER_CLOCK % POLLS_PER_MAIL == 0 && POLLS_PER_OVERFLOW.is_power_of_two());

@@ -33,8 +33,12 @@ pub struct Counters {
     pub polls: Counter,
     /// Turns.
     pub turns: Counter,
-    /// Times the shard waited in the kernel.
+    /// Times the shard went to wait in the kernel.
     pub parks: Counter,
+    /// Times it came back.
+    pub unparks: Counter,
+    /// Nanoseconds that the shard's thread did not wait in the kernel, as of its last wait.
+    pub busy_ns: Counter,
     /// Tasks taken from other shards.
     pub steals: Counter,
     /// Tasks spawned here.

@@ -30,6 +30,7 @@ pub use registration::{Readiness, ReadyEvent, Registration};
 pub use registry::Registry;
 
 use std::io;
+use std::mem;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,6 +58,10 @@ const BATCHES: usize = 4;
 pub struct Reactor {
     poll: Poll,
     events: Events,
+    /// In place of `events` for a look that does not wait, if that is to take fewer.
+    busy_events: Option<Events>,
+    /// How often `events` is filled in one wait.
+    batches: usize,
     registry: Arc<Registry>,
     unpark: Arc<Waker>,
     timer: Option<TimerFd>,
@@ -94,11 +99,22 @@ impl Reactor {
             unpark: Arc::new(Waker(mio::Waker::new(poll.registry(), UNPARK)?)),
             registry: Arc::new(Registry::new(poll.registry().try_clone()?)),
             events: Events::with_capacity(capacity),
+            busy_events: None,
+            batches: BATCHES,
             timer,
             poll,
             chunks: Vec::new(),
             batch: Vec::with_capacity(capacity),
         })
+    }
+
+    /// Bounds the events that are taken in one wait, and in one look that does not wait.
+    pub fn limit(&mut self, per_wait: Option<usize>, per_look: Option<usize>) {
+        if let Some(most) = per_wait {
+            self.events = Events::with_capacity(most);
+            self.batches = 1;
+        }
+        self.busy_events = per_look.map(Events::with_capacity);
     }
 
     /// Waits for one batch; false if the wait was cut short by a signal.
@@ -147,6 +163,26 @@ impl Reactor {
     }
 }
 
+impl Reactor {
+    /// Waits, and delivers up to so many batches.
+    #[inline]
+    fn batches(&mut self, mut timeout: Option<Duration>, most: usize) -> usize {
+        let mut events = 0;
+        for _ in 0..most {
+            if !self.poll(timeout) {
+                break;
+            }
+            let len = self.deliver();
+            events += len;
+            if len < self.events.capacity() {
+                break;
+            }
+            timeout = Some(Duration::ZERO);
+        }
+        events
+    }
+}
+
 impl Driver for Reactor {
     fn wait(&mut self, timeout: Option<Duration>) -> usize {
         let mut timeout = timeout;
@@ -159,19 +195,14 @@ impl Driver for Reactor {
             timer.arm(timeout.unwrap_or_default());
             timeout = None;
         }
-        let mut events = 0;
-        for _ in 0..BATCHES {
-            if !self.poll(timeout) {
-                break;
-            }
-            let len = self.deliver();
-            events += len;
-            if len < self.events.capacity() {
-                break;
-            }
-            timeout = Some(Duration::ZERO);
+        let looks = timeout == Some(Duration::ZERO);
+        if let Some(fewer) = self.busy_events.take_if(|_| looks) {
+            let usual = mem::replace(&mut self.events, fewer);
+            let events = self.batches(timeout, 1);
+            self.busy_events = Some(mem::replace(&mut self.events, usual));
+            return events;
         }
-        events
+        self.batches(timeout, self.batches)
     }
 
     fn unparker(&self) -> Arc<dyn Unpark> {

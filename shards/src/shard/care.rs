@@ -10,7 +10,6 @@
 //! to do or to drop. So a caretaker that finds the runtime ending cancels what the shard lists, and from then on cancels the
 //! tasks that it finds in queues instead of polling them.
 
-use std::cell::Cell;
 use std::time::Duration;
 
 use crate::config::POLLS_PER_CLOCK;
@@ -20,7 +19,7 @@ use crate::task::{RawTask, harness};
 use crate::timer::NEVER;
 
 use super::Driver;
-use super::rest;
+use super::rest::Rest;
 use super::shutdown::cancel_listed;
 
 /// Takes care of a shard until its owner is back, or another caretaker was faster. To be called on the thread that
@@ -28,8 +27,7 @@ use super::shutdown::cancel_listed;
 pub fn take_care(remote: &Remote, is_ending: impl Fn() -> bool) {
     if let Some(driver) = remote.lend.answer() {
         let _caring = context::enter_care(remote);
-        let mut care =
-            Care { remote, driver: Some(driver), searching: Cell::new(false), ending: false, taken: 0 };
+        let mut care = Care { remote, driver: Some(driver), rest: Rest::default(), ending: false, taken: 0 };
         while care.turn(&is_ending) {}
     }
 }
@@ -38,8 +36,7 @@ struct Care<'a> {
     remote: &'a Remote,
     /// Put down while a task runs.
     driver: Option<Box<dyn Driver>>,
-    /// As in an owner's [`Local`](super::Local).
-    searching: Cell<bool>,
+    rest: Rest,
     ending: bool,
     /// How many movable tasks were asked for.
     taken: u32,
@@ -95,7 +92,8 @@ impl Care<'_> {
     }
 
     fn put_down(&mut self) {
-        rest::found(self.remote, &self.searching);
+        self.rest.found(self.remote);
+        self.rest.woke(self.remote);
         if let Some(driver) = self.driver.take() {
             self.remote.lend.put(driver);
         }
@@ -114,24 +112,22 @@ impl Care<'_> {
         } else {
             mesh.overflow.pop().or_else(pop)
         };
-        task.or_else(|| self.remote.search(&self.searching).map(RawTask))
+        task.or_else(|| self.remote.search(&self.rest.searching).map(RawTask))
     }
 
     fn park(&mut self, is_ending: &impl Fn() -> bool) {
         /// Gets up, also when a waker panics.
-        struct Down<'a>(&'a Remote, &'a Cell<bool>);
+        struct Down<'a>(&'a Rest, &'a Remote);
         impl Drop for Down<'_> {
             fn drop(&mut self) {
-                rest::get_up(self.0, self.1);
+                self.0.get_up(self.1);
             }
         }
-        let Self { remote, driver, searching, .. } = self;
-        let look_again = || remote.lend.is_wanted() || (!self.ending && is_ending());
-        let _down = Down(remote, searching);
-        if let (Some(deadline_ns), Some(driver)) = (rest::lie_down(remote, look_again), driver) {
-            rest::sleep(remote, deadline_ns, |timeout| {
-                driver.wait(timeout);
-            });
+        let Self { remote, driver, rest, ending, .. } = self;
+        let look_again = || remote.lend.is_wanted() || (!*ending && is_ending());
+        let _down = Down(rest, remote);
+        if let (Some(deadline_ns), Some(driver)) = (rest.lie_down(remote, look_again), driver) {
+            rest.sleep(remote, deadline_ns, |timeout| driver.wait(timeout));
         }
     }
 }

@@ -21,6 +21,7 @@ use crate::task::header::{Header, Home, links};
 use crate::timer::Stamps;
 
 use super::Driver;
+use super::rest::Rest;
 
 /// See the module's head.
 pub struct Local {
@@ -37,8 +38,7 @@ pub struct Local {
     /// Pinned tasks that came from other threads, ever.
     received: Cell<usize>,
     pub(super) closing: Cell<bool>,
-    /// This shard is counted in `Mesh::searching`.
-    pub(super) searching: Cell<bool>,
+    pub(super) rest: Rest,
     /// Below this many live tasks a spawn stays here without a look at the other shards. Zero at the start of a turn.
     pub(super) stay_below: Cell<usize>,
     stamps: Stamps,
@@ -57,7 +57,7 @@ impl Local {
             live: Cell::new(0),
             received: Cell::new(0),
             closing: Cell::new(false),
-            searching: Cell::new(false),
+            rest: Rest::default(),
             stay_below: Cell::new(0),
             stamps: Stamps::new(),
         }

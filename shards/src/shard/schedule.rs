@@ -13,7 +13,6 @@ use crate::task::waker::on_owner;
 
 use super::Local;
 use super::local::schedule_in_ring;
-use super::rest;
 
 /// Why a movable task is queued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,8 +157,8 @@ pub(crate) fn submit(task: RawTask, why: Why) {
     match inside {
         Some(local) if std::ptr::eq(&**local.mesh(), mesh) && !local.closing.get() => {
             let queued = match why {
-                Why::Woken => local.remote().ring.set_next(task.0).map(RawTask),
-                Why::Spawned | Why::Yielded => Some(task),
+                Why::Woken if mesh.config().next_slot => local.remote().ring.set_next(task.0).map(RawTask),
+                _ => Some(task),
             };
             if let Some(task) = queued {
                 schedule_in_ring(local, task);
@@ -203,7 +202,7 @@ pub fn lend<R>(f: impl FnOnce() -> R) -> R {
         mesh.overflow.push(RawTask(task));
         mesh.notify(Some(remote));
     }
-    rest::found(remote, &local.searching);
+    local.rest.found(remote);
     // A shard that closes is nobody else's business any more; and inside of a wait there is no driver.
     let driver = if local.closing.get() { None } else { local.driver.take() };
     let Some(driver) = driver else { return f() };

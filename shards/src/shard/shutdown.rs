@@ -24,8 +24,10 @@ impl Drop for Shard {
         let remote = local.remote();
         local.closing.set(true);
         remote.close();
+        local.rest.woke(remote);
+        local.rest.pause(remote, local.mesh().clock().now_ns());
         // Shards that stay open are woken for movable work only while nobody searches, and this one won't any more.
-        if local.searching.take() && local.mesh().idle.stop_searching() {
+        if local.rest.searching.take() && local.mesh().idle.stop_searching() {
             local.mesh().notify(None);
         }
         cancel_listed(remote);

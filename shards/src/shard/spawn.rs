@@ -6,7 +6,7 @@ use std::future::Future;
 
 use crate::config::Place;
 use crate::mesh::{Mesh, Remote};
-use crate::task::{self, JoinHandle};
+use crate::task::{self, Id, JoinHandle};
 
 use super::placement::stay_below;
 use super::schedule::{self, Why};
@@ -19,10 +19,20 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
+    spawn_local_as(local, task::next_id(), future)
+}
+
+/// As [`spawn_local`], for a task whose id was taken before.
+#[inline]
+pub fn spawn_local_as<F>(local: &Local, id: Id, future: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
     if local.closing.get() {
-        return task::cancelled(future);
+        return task::cancelled(id, future);
     }
-    let (task, handle) = task::pinned_here(local, future);
+    let (task, handle) = task::pinned_here(local, id, future);
     local.spawned();
     local.push(task);
     handle
@@ -35,13 +45,23 @@ where
     F: Future + 'static,
     F::Output: Send + 'static,
 {
+    spawn_at_as(remote, task::next_id(), make)
+}
+
+/// As [`spawn_at`], for a task whose id was taken before.
+pub fn spawn_at_as<C, F>(remote: &Remote, id: Id, make: C) -> JoinHandle<F::Output>
+where
+    C: FnOnce() -> F + Send + 'static,
+    F: Future + 'static,
+    F::Output: Send + 'static,
+{
     current(|local| match local {
         Some(local) if std::ptr::eq(local.remote(), remote) => {
-            spawn_local(local, async move { make().await })
+            spawn_local_as(local, id, async move { make().await })
         }
         _ => {
             // SAFETY: until it is polled the future holds the closure alone, which is `Send`.
-            unsafe { send(remote, async move { make().await }) }
+            unsafe { send(remote, id, async move { make().await }) }
         }
     })
 }
@@ -53,24 +73,34 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
+    spawn_as(mesh, task::next_id(), future)
+}
+
+/// As [`spawn`], for a task whose id was taken before.
+#[inline]
+pub fn spawn_as<F>(mesh: &Mesh, id: Id, future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
     current(|local| {
         let local = local.filter(|local| std::ptr::eq(&**local.mesh(), mesh));
         if mesh.steals() {
-            return spawn_movable(mesh, local, future);
+            return spawn_movable(mesh, local, id, future);
         }
         let target = match local {
             Some(local) => match local.place(mesh) {
-                None => return spawn_local(local, future),
+                None => return spawn_local_as(local, id, future),
                 Some(other) => other,
             },
             None => mesh.least_loaded(),
         };
         // SAFETY: the future is `Send`.
-        unsafe { send(target, future) }
+        unsafe { send(target, id, future) }
     })
 }
 
-fn spawn_movable<F>(mesh: &Mesh, local: Option<&Local>, future: F) -> JoinHandle<F::Output>
+fn spawn_movable<F>(mesh: &Mesh, local: Option<&Local>, id: Id, future: F) -> JoinHandle<F::Output>
 where
     F: Future + Send,
     F::Output: Send,
@@ -79,7 +109,7 @@ where
         Some(local) => local.remote(),
         None => mesh.next_lister(),
     };
-    let (task, handle) = task::movable(lister, future);
+    let (task, handle) = task::movable(lister, id, future);
     if lister.list(task) {
         schedule::submit(task, Why::Spawned);
     } else {
@@ -90,9 +120,9 @@ where
 
 /// # Safety
 /// The future is `Send` for as long as it has not been polled.
-unsafe fn send<F: Future>(remote: &Remote, future: F) -> JoinHandle<F::Output> {
+unsafe fn send<F: Future>(remote: &Remote, id: Id, future: F) -> JoinHandle<F::Output> {
     // SAFETY: by contract.
-    let (task, handle) = unsafe { task::pinned_there(remote, future) };
+    let (task, handle) = unsafe { task::pinned_there(remote, id, future) };
     // Relaxed: an impression for placement.
     remote.sent.fetch_add(1, crate::loom::atomic::Ordering::Relaxed);
     schedule::mail_new(task);

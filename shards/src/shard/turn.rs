@@ -20,10 +20,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{
-    LOOKS_PER_EVENT, NEXT_IN_A_ROW, POLLS_PER_CLOCK, POLLS_PER_MAIL, POLLS_PER_OVERFLOW, POLLS_PER_TURN,
-    TURNS_UNSERVED,
-};
+use crate::config::{Config, LOOKS_PER_EVENT, NEXT_IN_A_ROW, POLLS_PER_CLOCK, TURNS_UNSERVED};
 use crate::context::{self, Inside};
 use crate::mesh::{Mesh, ShardId};
 use crate::park::{Spin, Unpark, Window};
@@ -69,13 +66,18 @@ pub struct Shard {
     pub(super) local: Box<Local>,
     window: Window,
     quantum_ns: u64,
+    polls_per_event: u32,
+    polls_per_mail: u32,
+    polls_per_overflow: u32,
+    /// Tasks run since the reactor was looked at.
+    polls_unserved: u32,
     /// Turns since the reactor was looked at, or since this was last asked.
     turns_unserved: u32,
     /// When the reactor has to be looked at, if turns go by without.
     due_ns: Option<u64>,
     /// How often in a row the next slot overtook the ring.
     next_in_a_row: u32,
-    /// How many movable tasks were asked for.
+    /// How many movable tasks were asked for since the overflow went first.
     taken: u32,
 }
 
@@ -92,10 +94,16 @@ impl Shard {
         }
         let quantum_ns = u64::from(mesh.config().quantum_us) * 1_000;
         let window = Window::new(mesh.config().spin);
+        let &Config { polls_per_event, polls_per_mail, polls_per_overflow, .. } = mesh.config();
+        assert!(polls_per_event > 0 && polls_per_mail > 0 && polls_per_overflow > 0, "a shard runs tasks");
         Self {
             local: Box::new(Local::new(mesh, id, driver)),
             window,
             quantum_ns,
+            polls_per_event,
+            polls_per_mail,
+            polls_per_overflow,
+            polls_unserved: 0,
             turns_unserved: 0,
             due_ns: None,
             next_in_a_row: 0,
@@ -151,15 +159,12 @@ impl Shard {
 
     /// Waits for events and delivers them.
     fn serve(&mut self, timeout: Option<Duration>) -> usize {
-        self.turns_unserved = 0;
-        self.due_ns = None;
-        self.local.run_queue(|run| run.set_world_wakes(true));
-        // Out of its place meanwhile: a waker that blocks in place finds nothing to lend.
-        let mut driver = self.local.driver.take().expect("lent only for as long as a task blocks");
-        let events = driver.wait(timeout);
-        self.local.driver.set(Some(driver));
-        self.local.run_queue(|run| run.set_world_wakes(false));
-        events
+        self.is_served();
+        wait(&self.local, timeout)
+    }
+
+    fn is_served(&mut self) {
+        (self.turns_unserved, self.polls_unserved, self.due_ns) = (0, 0, None);
     }
 
     /// Whether turns that each left nothing to do have kept the reactor waiting for a quantum: mail that never ends, or a root
@@ -189,34 +194,41 @@ impl Shard {
         let mut look_at_clock = POLLS_PER_CLOCK;
         let mut started_ns = None;
         let left = loop {
-            let ran = if self.local.mesh().steals() { self.run_both() } else { self.run_pinned() };
+            let most = self.polls_per_mail.min(self.polls_per_event - self.polls_unserved);
+            let ran = if self.local.mesh().steals() { self.run_both(most) } else { self.run_pinned(most) };
             polls += ran;
+            self.polls_unserved += ran;
             self.drain();
-            if ran < POLLS_PER_MAIL && !self.has_work() {
+            if ran < most && !self.has_work() {
                 break false;
+            }
+            // By number too: a paused clock would let a task that keeps waking itself run for ever.
+            if self.polls_unserved >= self.polls_per_event {
+                break true;
             }
             if polls >= look_at_clock {
                 look_at_clock = polls + POLLS_PER_CLOCK;
                 let now_ns = self.local.mesh().clock().now_ns();
                 self.local.stamps().settle(now_ns);
                 // The first polls of a turn are not measured, so that a short turn reads no clock.
-                let over = now_ns - *started_ns.get_or_insert(now_ns) >= self.quantum_ns;
-                // By number too: a paused clock would let a task that keeps waking itself run for ever.
-                if over || polls >= POLLS_PER_TURN {
+                if now_ns - *started_ns.get_or_insert(now_ns) >= self.quantum_ns {
                     break true;
                 }
             }
         };
-        self.local.remote().counters().polls.add(u64::from(polls));
+        if polls > 0 {
+            self.local.rest.woke(self.local.remote());
+            self.local.remote().counters().polls.add(u64::from(polls));
+        }
         left
     }
 
-    /// Runs some pinned tasks; fewer than `POLLS_PER_MAIL` if no more are queued.
+    /// Runs some pinned tasks; fewer than `most` if no more are queued.
     #[inline(always)]
-    fn run_pinned(&self) -> u32 {
+    fn run_pinned(&self, most: u32) -> u32 {
         let local = &*self.local;
         let mut ran = 0;
-        while ran < POLLS_PER_MAIL {
+        while ran < most {
             let Some(task) = local.run_queue(|run| run.pop_front()) else { break };
             harness::run_pinned(task, local);
             ran += 1;
@@ -225,10 +237,10 @@ impl Shard {
         ran
     }
 
-    /// As `run_pinned`, pinned and movable tasks in turn.
-    fn run_both(&mut self) -> u32 {
+    /// As `run_pinned`, pinned and movable tasks in turn, and so one more at times.
+    fn run_both(&mut self, most: u32) -> u32 {
         let mut ran = 0;
-        while ran < POLLS_PER_MAIL {
+        while ran < most {
             let pinned = self.local.run_queue(|run| run.pop_front());
             if let Some(task) = pinned {
                 harness::run_pinned(task, &self.local);
@@ -236,7 +248,7 @@ impl Shard {
                 ran += 1;
             }
             if let Some(task) = self.next_movable() {
-                rest::found(self.local.remote(), &self.local.searching);
+                self.local.rest.found(self.local.remote());
                 harness::run_movable(task, Some(&self.local));
                 ran += 1;
             } else if pinned.is_none() {
@@ -250,9 +262,9 @@ impl Shard {
     /// then the overflow goes first, or a busy ring would starve it.
     fn next_movable(&mut self) -> Option<RawTask> {
         let ring = &self.local.remote().ring;
-        let overflow = &self.local.mesh().overflow;
-        self.taken = self.taken.wrapping_add(1);
-        if self.taken % POLLS_PER_OVERFLOW == 0 && !overflow.is_empty() {
+        self.taken += 1;
+        if self.taken >= self.polls_per_overflow {
+            self.taken = 0;
             if let Some(task) = self.take_overflow() {
                 return Some(task);
             }
@@ -301,7 +313,7 @@ impl Shard {
     /// Looks at the other shards. True if there is something to run now.
     fn search(&mut self) -> bool {
         let local = &*self.local;
-        if let Some(task) = local.remote().search(&local.searching) {
+        if let Some(task) = local.remote().search(&local.rest.searching) {
             // The next slot is empty: this shard has nothing to run.
             if let Some(other) = local.remote().ring.set_next(task) {
                 super::local::schedule_in_ring(local, RawTask(other));
@@ -379,10 +391,9 @@ impl Shard {
     /// Announces sleep, looks again, waits in the kernel.
     fn sleep(&mut self, look_again: &impl Fn() -> bool) {
         if let Some(deadline_ns) = self.lie_down(look_again) {
-            let mesh = Arc::clone(self.local.mesh());
-            rest::sleep(mesh.remote(self.local.remote().id()), deadline_ns, |timeout| {
-                self.serve(timeout);
-            });
+            self.is_served();
+            let local = &*self.local;
+            local.rest.sleep(local.remote(), deadline_ns, |timeout| wait(local, timeout));
         }
         self.get_up();
     }
@@ -391,12 +402,22 @@ impl Shard {
     /// until which to wait. [`get_up`](Self::get_up) follows in either case.
     pub fn lie_down(&mut self, look_again: impl Fn() -> bool) -> Option<u64> {
         let remote = self.local.remote();
-        rest::lie_down(remote, || remote.mailbox.has_mail_before_sleep() || look_again())
+        self.local.rest.lie_down(remote, || remote.mailbox.has_mail_before_sleep() || look_again())
     }
 
     /// The second half of `park`, after the wait.
     pub fn get_up(&mut self) {
-        rest::get_up(self.local.remote(), &self.local.searching);
+        self.local.rest.get_up(self.local.remote());
+    }
+
+    /// Somebody drives the shard from now on: the time counts as busy, except for waits in the kernel.
+    pub fn resume(&mut self) {
+        self.local.rest.resume(self.local.remote());
+    }
+
+    /// Nobody drives the shard for now.
+    pub fn pause(&mut self) {
+        self.local.rest.pause(self.local.remote(), self.local.mesh().clock().now_ns());
     }
 
     #[cfg(test)]
@@ -408,4 +429,15 @@ impl Shard {
     pub fn has_work(&self) -> bool {
         self.local.run_queue(|run| !run.is_empty()) || (self.local.mesh().steals() && self.has_movable())
     }
+}
+
+/// Waits for events and delivers them.
+fn wait(local: &Local, timeout: Option<Duration>) -> usize {
+    local.run_queue(|run| run.set_world_wakes(true));
+    // Out of its place meanwhile: a waker that blocks in place finds nothing to lend.
+    let mut driver = local.driver.take().expect("lent only for as long as a task blocks");
+    let events = driver.wait(timeout);
+    local.driver.set(Some(driver));
+    local.run_queue(|run| run.set_world_wakes(false));
+    events
 }

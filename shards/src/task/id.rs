@@ -40,6 +40,12 @@ impl Id {
     }
 }
 
+/// An id for a task that is about to be spawned, for who has to know it before.
+#[inline]
+pub fn next_id() -> Id {
+    Id::next()
+}
+
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -49,7 +49,7 @@ mod tests;
 
 pub use abort::AbortHandle;
 pub use error::JoinError;
-pub use id::Id;
+pub use id::{Id, next_id};
 pub use join::JoinHandle;
 pub use raw::{BlockingTask, blocking};
 pub(crate) use raw::{RawTask, cancelled, movable, pinned_here, pinned_there, refuse};

@@ -45,13 +45,13 @@ impl RawTask {
 }
 
 #[inline(always)]
-fn header(vtable: &'static Vtable, shard: Shard, words: Words) -> Header {
+fn header(vtable: &'static Vtable, shard: Shard, words: Words, id: Id) -> Header {
     Header {
         vtable,
         shard,
         link: AtomicPtr::new(ptr::null_mut()),
         words,
-        id: Id::next(),
+        id,
         join_local: JoinSlot::new(),
         join_remote: JoinSlot::new(),
     }
@@ -77,17 +77,18 @@ fn on_heap<F: Future>(header: Header, future: F) -> RawTask {
 
 /// A task of the shard this thread is inside. The caller puts it into the run queue.
 #[inline]
-pub(crate) fn pinned_here<F: Future>(local: &Local, future: F) -> (RawTask, JoinHandle<F::Output>) {
+pub(crate) fn pinned_here<F: Future>(local: &Local, id: Id, future: F) -> (RawTask, JoinHandle<F::Output>) {
     let task = if Cell::<F>::FITS_ARENA {
         let cell = local.arena(|arena| arena.alloc(Cell::<F>::SIZE)).cast::<Cell<F>>();
         let shard = Shard::of_arena(local.remote_ptr());
-        let header = header(&Cell::<F>::PINNED_ARENA, shard, Words::owner_new());
+        let header = header(&Cell::<F>::PINNED_ARENA, shard, Words::owner_new(), id);
         // SAFETY: the slot is large enough and aligned.
         unsafe { cell.write(Cell::new(header, future)) };
         RawTask(cell.cast())
     } else {
         let shard = Shard::of_heap(local.remote_ptr());
-        let task = on_heap(header(&Cell::<F>::PINNED_HEAP, shard, Words::owner_new()), future);
+        let header = header(&Cell::<F>::PINNED_HEAP, shard, Words::owner_new(), id);
+        let task = on_heap(header, future);
         local.list_heap_task(task);
         task
     };
@@ -99,21 +100,25 @@ pub(crate) fn pinned_here<F: Future>(local: &Local, future: F) -> (RawTask, Join
 ///
 /// # Safety
 /// The future is `Send` for as long as it has not been polled.
-pub(crate) unsafe fn pinned_there<F: Future>(remote: &Remote, future: F) -> (RawTask, JoinHandle<F::Output>) {
-    let task = on_heap(header(&Cell::<F>::PINNED_HEAP, Shard::of_heap(remote), Words::remote_new()), future);
+pub(crate) unsafe fn pinned_there<F: Future>(
+    remote: &Remote,
+    id: Id,
+    future: F,
+) -> (RawTask, JoinHandle<F::Output>) {
+    let task = on_heap(header(&Cell::<F>::PINNED_HEAP, Shard::of_heap(remote), Words::remote_new(), id), future);
     // SAFETY: the new words count the handle.
     (task, unsafe { JoinHandle::new(task) })
 }
 
 /// A movable task, listed by `remote`. The caller lists it and puts it into a queue.
-pub(crate) fn movable<F>(remote: &Remote, future: F) -> (RawTask, JoinHandle<F::Output>)
+pub(crate) fn movable<F>(remote: &Remote, id: Id, future: F) -> (RawTask, JoinHandle<F::Output>)
 where
     F: Future + Send,
     F::Output: Send,
 {
     remote.mesh().retain();
     let words = Words::with_state(State::new());
-    let task = on_heap(header(&Cell::<F>::MOVABLE, Shard::of_movable(remote), words), future);
+    let task = on_heap(header(&Cell::<F>::MOVABLE, Shard::of_movable(remote), words, id), future);
     // SAFETY: the new state counts the handle.
     (task, unsafe { JoinHandle::new(task) })
 }
@@ -169,18 +174,16 @@ where
     R: Send + 'static,
 {
     let words = Words::with_state(State::new_unowned());
-    let task = on_heap(
-        header(&Cell::<Closure<F>>::BLOCKING, Shard::of_movable(ptr::null()), words),
-        Closure(Some(f)),
-    );
+    let header = header(&Cell::<Closure<F>>::BLOCKING, Shard::of_movable(ptr::null()), words, Id::next());
+    let task = on_heap(header, Closure(Some(f)));
     // SAFETY: the new state counts the handle.
     (BlockingTask(task), unsafe { JoinHandle::new(task) })
 }
 
 /// The handle of a task that was cancelled before it was spawned, for a runtime that is shutting down.
-pub(crate) fn cancelled<F: Future>(future: F) -> JoinHandle<F::Output> {
+pub(crate) fn cancelled<F: Future>(id: Id, future: F) -> JoinHandle<F::Output> {
     let words = Words::with_state(State::new_unowned());
-    let task = on_heap(header(&Cell::<F>::BLOCKING, Shard::of_movable(ptr::null()), words), future);
+    let task = on_heap(header(&Cell::<F>::BLOCKING, Shard::of_movable(ptr::null()), words, id), future);
     let _ = task.header().state().abort();
     harness::run_movable(task, None);
     // SAFETY: the new state counts the handle.
