@@ -19,6 +19,9 @@ pub(crate) const DROPPED_INSIDE: &str = "Cannot drop a runtime in a context wher
                                          happens when a runtime is dropped from within an asynchronous context.";
 /// `block_in_place` on the wrong flavor.
 pub(crate) const BLOCK_IN_PLACE: &str = "can call blocking only when running on the multi-threaded runtime";
+/// `block_on` of a runtime that a task's panic has ended.
+pub(crate) const UNHANDLED_PANIC: &str =
+    "a spawned task panicked and the runtime is configured to shut down on unhandled panic";
 /// `spawn_local` where tasks may not be `!Send`.
 pub(crate) const NO_LOCAL: &str =
     "`spawn_local` called from outside of a `task::LocalSet` or `runtime::LocalRuntime`";

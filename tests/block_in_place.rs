@@ -375,9 +375,10 @@ fn where_it_panics() {
     };
     in_task(&current);
     in_task(&sharded);
-    for block_on in [|rt: &Runtime| rt.block_on(async { block_in_place(|| ()) }), |rt: &Runtime| {
-        rt.handle().block_on(async { block_in_place(|| ()) })
-    }] {
+    for block_on in [
+        |rt: &Runtime| rt.block_on(async { block_in_place(|| ()) }),
+        |rt: &Runtime| rt.handle().block_on(async { block_in_place(|| ()) }),
+    ] {
         let panicked = catch_unwind(AssertUnwindSafe(|| block_on(&current))).unwrap_err();
         assert_eq!(*panicked.downcast::<String>().unwrap(), text);
     }

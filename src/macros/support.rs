@@ -13,13 +13,19 @@ use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+thread_local! {
+    // Each `RandomState` differs, so threads do not walk through their branches in step. Never zero, where xorshift would
+    // stay.
+    static STATE: Cell<u64> = Cell::new(RandomState::new().hash_one(()) | 1);
+}
+
+/// Gives this thread another state, which is not zero, for what it does by chance; the old one comes back.
+pub(crate) fn replace_rng(state: u64) -> u64 {
+    STATE.with(|cell| cell.replace(state))
+}
+
 /// A number below `n`, cheap and not for secrets: where `select!` begins to poll.
 pub fn thread_rng_n(n: usize) -> usize {
-    thread_local! {
-        // Each `RandomState` differs, so threads do not walk through their branches in step. Never zero, where
-        // xorshift would stay.
-        static STATE: Cell<u64> = Cell::new(RandomState::new().hash_one(()) | 1);
-    }
     STATE.with(|state| {
         let mut word = state.get();
         word ^= word << 13;

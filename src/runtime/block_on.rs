@@ -11,6 +11,7 @@
 #![expect(unsafe_code, reason = "takes a box out of an atomic pointer and puts it back")]
 
 use std::collections::VecDeque;
+use std::panic::Location;
 use std::pin::pin;
 use std::ptr;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -27,7 +28,9 @@ use crate::error;
 
 use super::context::{self, Blocking};
 use super::handle::RuntimeFlavor;
+use super::hooks;
 use super::inner::Inner;
+use super::seed::Seeded;
 
 /// The root future's waker while its thread sits in the seat.
 struct Root {
@@ -62,37 +65,50 @@ impl Driven {
     }
 
     /// Spawns a task that stays on the shard. The caller keeps the shard on this thread.
-    pub fn spawn_local<F: Future<Output: 'static> + 'static>(&self, future: F) -> JoinHandle<F::Output> {
-        self.shard.enter(|local| shard::spawn_local(local, future))
+    pub fn spawn_local<F: Future<Output: 'static> + 'static>(
+        &self,
+        inner: &Inner,
+        future: F,
+        at: &'static Location<'static>,
+    ) -> JoinHandle<F::Output> {
+        self.shard.enter(|local| hooks::spawn_local(Some(inner), local, future, at))
     }
 
-    /// Turns the shard until the future completes.
-    pub fn block_on<F: Future>(&mut self, inner: &Inner, future: F) -> F::Output {
+    /// Turns the shard until the future completes. `None` if a panic in a task ends the runtime before.
+    pub fn block_on<F: Future>(&mut self, inner: &Inner, future: F) -> Option<F::Output> {
+        self.shard.resume();
+        let output = self.turn_until(inner, future);
+        self.shard.pause();
+        output
+    }
+
+    fn turn_until<F: Future>(&mut self, inner: &Inner, future: F) -> Option<F::Output> {
         let mut future = pin!(future);
         let waker = waker_ref(&self.root);
         let mut cx = Context::from_waker(&waker);
         let root = &*self.root;
         let mut woken = true;
-        loop {
+        while !inner.has_panicked() {
             if woken {
                 let mut poll = || coop::with_budget(Budget::initial(), || future.as_mut().poll(&mut cx));
                 if let Poll::Ready(output) = self.shard.enter(|_| poll()) {
-                    return output;
+                    return Some(output);
                 }
             }
             let turn = self.shard.turn();
             // Relaxed first: a turn without a wake of the root costs no read-modify-write.
             woken = root.woken.load(Ordering::Relaxed) && root.woken.swap(false, Ordering::Acquire);
             if turn == Turn::Idle && !woken && !hook(&mut self.shard, inner.hooks.park.as_ref()) {
-                self.shard.park(|| root.woken.load(Ordering::SeqCst));
+                self.shard.park(|| root.woken.load(Ordering::SeqCst) || inner.has_panicked());
                 hook(&mut self.shard, inner.hooks.unpark.as_ref());
             }
         }
+        None
     }
 }
 
 /// Calls a hook inside the shard; true if it left something to run.
-pub(crate) fn hook(shard: &mut Shard, hook: Option<&super::inner::Callback>) -> bool {
+pub(crate) fn hook(shard: &mut Shard, hook: Option<&super::hooks::Callback>) -> bool {
     match hook {
         None => false,
         Some(hook) => {
@@ -166,6 +182,17 @@ impl Sitting<'_> {
         self.driven.as_mut().expect("there until the sitting ends")
     }
 
+    /// Turns the shard until the future completes. If a panic in a task ends the runtime before, what is left of it ends
+    /// here, where it belongs, and the answer is `None`.
+    fn block_on<F: Future>(mut self, inner: &Inner, future: F) -> Option<F::Output> {
+        let output = self.driven().block_on(inner, future);
+        if output.is_none() {
+            drop(self.remove());
+            inner.mesh.finish();
+        }
+        output
+    }
+
     /// Takes the shard away for good: the runtime ends.
     pub fn remove(mut self) -> Option<Box<Driven>> {
         self.driven.take()
@@ -186,15 +213,21 @@ impl Drop for Sitting<'_> {
 pub(crate) fn block_on<F: Future>(inner: &Inner, future: F) -> F::Output {
     let Some(seat) = &inner.seat else { return on_alien(inner, future) };
     let _entered = enter(inner, Blocking::Forbidden);
-    if let Some(mut sitting) = seat.sit_down() {
-        return sitting.driven().block_on(inner, future);
-    }
-    wait_for_seat(inner, seat, future)
+    let output = match seat.sit_down() {
+        Some(sitting) => sitting.block_on(inner, future),
+        None => wait_for_seat(inner, seat, future),
+    };
+    output.unwrap_or_else(|| panicked())
+}
+
+#[track_caller]
+fn panicked() -> ! {
+    panic!("{}", error::UNHANDLED_PANIC)
 }
 
 /// Polls the future as an alien until it completes or the seat is free.
 #[cold]
-fn wait_for_seat<F: Future>(inner: &Inner, seat: &Seat, future: F) -> F::Output {
+fn wait_for_seat<F: Future>(inner: &Inner, seat: &Seat, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     let parker = Arc::new(Parker::default());
     let waker = Waker::from(Arc::clone(&parker));
@@ -211,16 +244,18 @@ fn wait_for_seat<F: Future>(inner: &Inner, seat: &Seat, future: F) -> F::Output 
     }
     seat.queue(&parker);
     let queued = Queued(seat, &parker);
-    loop {
-        if let Some(mut sitting) = seat.sit_down() {
+    let _waiting = inner.wait_as(&parker);
+    while !inner.has_panicked() {
+        if let Some(sitting) = seat.sit_down() {
             drop(queued);
-            return sitting.driven().block_on(inner, future);
+            return sitting.block_on(inner, future);
         }
         if let Poll::Ready(output) = coop::with_budget(Budget::initial(), || future.as_mut().poll(&mut cx)) {
-            return output;
+            return Some(output);
         }
         parker.park();
     }
+    None
 }
 
 /// What `Handle::block_on` does, and `Runtime::block_on` of a runtime whose shards have threads.
@@ -236,25 +271,27 @@ pub(crate) fn on_alien<F: Future>(inner: &Inner, future: F) -> F::Output {
     let parker = Arc::new(Parker::default());
     let waker = Waker::from(Arc::clone(&parker));
     let mut cx = Context::from_waker(&waker);
-    loop {
+    let _waiting = inner.wait_as(&parker);
+    while !inner.has_panicked() {
         if let Poll::Ready(output) = coop::with_budget(Budget::initial(), || future.as_mut().poll(&mut cx)) {
             return output;
         }
         parker.park();
     }
+    panicked()
 }
 
 #[track_caller]
-pub(crate) fn enter(inner: &Inner, blocking: Blocking) -> context::Entered<'_> {
+pub(crate) fn enter(inner: &Inner, blocking: Blocking) -> (context::Entered<'_>, Option<Seeded>) {
     if context::blocking() != Blocking::Allowed {
         panic!("{}", error::NESTED);
     }
-    context::enter(inner, blocking)
+    (context::enter(inner, blocking), inner.seed_thread())
 }
 
 /// Puts a thread to sleep until somebody wakes it.
 #[derive(Default)]
-struct Parker {
+pub(crate) struct Parker {
     woken: Mutex<bool>,
     bell: Condvar,
 }
@@ -267,7 +304,7 @@ impl Parker {
         }
     }
 
-    fn unpark(&self) {
+    pub fn unpark(&self) {
         *self.woken.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.bell.notify_one();
     }

@@ -17,10 +17,12 @@ use crate::topology::{Plan, ShardPlan, Topology, pin};
 use super::block_on::Seat;
 use super::blocking::PoolConfig;
 use super::handle::RuntimeFlavor;
-use super::inner::{Callback, Hooks, Inner, Parts};
+use super::hooks::{Callback, Hooks, TaskMeta, UnhandledPanic};
+use super::inner::{Inner, Parts};
 use super::local_runtime::{LocalOptions, LocalRuntime};
 use super::runtime::Runtime;
-use super::worker::{self, Order};
+use super::seed::RngSeed;
+use super::worker::{self, EventLimits, Order};
 
 type NameFn = Arc<dyn Fn() -> String + Send + Sync>;
 
@@ -49,6 +51,11 @@ pub struct Builder {
     enable_time: bool,
     start_paused: bool,
     name: Option<String>,
+    seed: Option<RngSeed>,
+    event_limits: EventLimits,
+    event_interval: Option<u32>,
+    global_queue_interval: Option<u32>,
+    next_slot: bool,
 }
 
 /// Where settings come from that the builder was not told.
@@ -76,6 +83,11 @@ impl Builder {
             enable_time: false,
             start_paused: false,
             name: None,
+            seed: None,
+            event_limits: EventLimits::default(),
+            event_interval: None,
+            global_queue_interval: None,
+            next_slot: true,
         }
     }
 
@@ -211,6 +223,119 @@ impl Builder {
         self
     }
 
+    /// Called where a task is spawned, just before it is.
+    ///
+    /// Like the other task hooks it should not block. They see what is spawned as a future; a
+    /// [`spawn_blocking`](crate::task::spawn_blocking) and the future in `block_on` are no tasks to them. A runtime with a task hook
+    /// boxes each future.
+    pub fn on_task_spawn<F>(&mut self, f: F) -> &mut Self
+    where
+        F: Fn(&TaskMeta<'_>) + Send + Sync + 'static,
+    {
+        self.hooks.task.spawn = Some(Arc::new(f));
+        self
+    }
+
+    /// Called before each poll of a task, on the thread that polls. See [`on_task_spawn`](Self::on_task_spawn).
+    pub fn on_before_task_poll<F>(&mut self, f: F) -> &mut Self
+    where
+        F: Fn(&TaskMeta<'_>) + Send + Sync + 'static,
+    {
+        self.hooks.task.before_poll = Some(Arc::new(f));
+        self
+    }
+
+    /// Called after each poll of a task, also one that panicked. See [`on_task_spawn`](Self::on_task_spawn).
+    pub fn on_after_task_poll<F>(&mut self, f: F) -> &mut Self
+    where
+        F: Fn(&TaskMeta<'_>) + Send + Sync + 'static,
+    {
+        self.hooks.task.after_poll = Some(Arc::new(f));
+        self
+    }
+
+    /// Called once for each task when its future is gone: it completed, panicked, was aborted, or the runtime ended. See
+    /// [`on_task_spawn`](Self::on_task_spawn).
+    pub fn on_task_terminate<F>(&mut self, f: F) -> &mut Self
+    where
+        F: Fn(&TaskMeta<'_>) + Send + Sync + 'static,
+    {
+        self.hooks.task.terminate = Some(Arc::new(f));
+        self
+    }
+
+    /// What happens when a spawned task panics. By default that is the affair of who holds its handle. With
+    /// [`ShutdownRuntime`](UnhandledPanic::ShutdownRuntime) the runtime ends, on every flavor, and a `block_on` of it panics; then
+    /// it boxes each future that is spawned.
+    pub fn unhandled_panic(&mut self, behavior: UnhandledPanic) -> &mut Self {
+        self.hooks.task.shuts_down = behavior == UnhandledPanic::ShutdownRuntime;
+        self
+    }
+
+    /// How many tasks a shard runs at most before it looks for I/O and timers. By default it does after each quantum
+    /// (`quantum_us`, 100 µs), whatever number that is; the quantum counts besides.
+    ///
+    /// # Panics
+    ///
+    /// If zero.
+    #[track_caller]
+    pub fn event_interval(&mut self, val: u32) -> &mut Self {
+        assert!(val > 0, "event_interval must be greater than 0");
+        self.event_interval = Some(val);
+        self
+    }
+
+    /// How many tasks a shard runs before it looks at what comes from elsewhere: its mailbox (4 by default), and where tasks
+    /// move the queue that all shards share (16 by default).
+    ///
+    /// # Panics
+    ///
+    /// If zero.
+    #[track_caller]
+    pub fn global_queue_interval(&mut self, val: u32) -> &mut Self {
+        assert!(val > 0, "global_queue_interval must be greater than 0");
+        self.global_queue_interval = Some(val);
+        self
+    }
+
+    /// How many I/O events a shard takes from the kernel in one go. By default up to 1,024, and that four times if there are as
+    /// many.
+    ///
+    /// # Panics
+    ///
+    /// If zero.
+    #[track_caller]
+    pub fn max_io_events_per_tick(&mut self, capacity: usize) -> &mut Self {
+        assert!(capacity > 0, "max_io_events_per_tick must be non-zero");
+        self.event_limits.per_tick = Some(capacity);
+        self
+    }
+
+    /// As [`max_io_events_per_tick`](Self::max_io_events_per_tick), for a shard that has tasks to run and looks without waiting.
+    ///
+    /// # Panics
+    ///
+    /// If zero.
+    #[track_caller]
+    pub fn max_io_events_per_busy_tick(&mut self, capacity: usize) -> &mut Self {
+        assert!(capacity > 0, "max_io_events_per_busy_tick must be non-zero");
+        self.event_limits.per_busy_tick = Some(capacity);
+        self
+    }
+
+    /// Has a task that is woken wait its turn like others. By default the one that was woken last runs next, where tasks move.
+    pub fn disable_lifo_slot(&mut self) -> &mut Self {
+        self.next_slot = false;
+        self
+    }
+
+    /// What the runtime's threads begin their chances with, so that `select!` takes the same branches in each run of a program that
+    /// does the same otherwise. By default each thread begins with something else each time.
+    pub fn rng_seed(&mut self, seed: RngSeed) -> &mut Self {
+        self.seed = Some(seed);
+        self
+    }
+
     /// Enables I/O and timers.
     pub fn enable_all(&mut self) -> &mut Self {
         self.enable_io().enable_time()
@@ -294,7 +419,7 @@ impl Builder {
             } else {
                 spin(&config, true)
             },
-            ..engine_config(&config, vec![Site::default()])
+            ..self.engine_config(&config, vec![Site::default()])
         };
         let clock = Clock::new();
         if self.start_paused {
@@ -302,7 +427,7 @@ impl Builder {
         }
         let mesh = Mesh::new(engine, clock);
         let seat = Seat::empty();
-        seat.fill(worker::build_shard(&mesh, ShardId(0))?);
+        seat.fill(worker::build_shard(&mesh, ShardId(0), self.event_limits)?);
         let inner = Inner::new(self.parts(&config, mesh, RuntimeFlavor::CurrentThread, Some(seat), 0, &[]));
         Ok(Runtime::from_parts(inner, Vec::new()))
     }
@@ -345,7 +470,7 @@ impl Builder {
                 eprintln!("corelane: {warning}");
             }
         }
-        let engine = engine::Config { spin: spin(&config, may_spin), ..engine_config(&config, sites) };
+        let engine = engine::Config { spin: spin(&config, may_spin), ..self.engine_config(&config, sites) };
         let mesh = Mesh::new(engine, Clock::new());
         let workers = places.len() - usize::from(here);
         // The threads first: one that starts from a pinned thread would be pinned too. So the seat is filled last.
@@ -430,11 +555,37 @@ impl Builder {
             flavor,
             name: self.name.clone(),
             hooks: self.hooks.clone(),
+            seed: self.seed.clone(),
+            event_limits: self.event_limits,
             io_enabled: self.enable_io,
             time_enabled: self.enable_time,
             seat,
             pool,
             workers,
+        }
+    }
+
+    fn engine_config(&self, config: &Config, sites: Vec<Site>) -> engine::Config {
+        let default = engine::Config::new(sites.len());
+        engine::Config {
+            sites,
+            steal: match config.scheduler.steal {
+                Steal::Off => Reach::Off,
+                Steal::Llc => Reach::Llc,
+                Steal::Numa => Reach::Numa,
+                Steal::All => Reach::All,
+            },
+            place: match config.scheduler.place {
+                Place::Balanced => engine::Place::Balanced,
+                Place::Local => engine::Place::Local,
+            },
+            quantum_us: config.scheduler.quantum_us,
+            timer_resolution_us: config.timer.resolution_us,
+            polls_per_event: self.event_interval.unwrap_or(default.polls_per_event),
+            polls_per_mail: self.global_queue_interval.unwrap_or(default.polls_per_mail),
+            polls_per_overflow: self.global_queue_interval.unwrap_or(default.polls_per_overflow),
+            next_slot: self.next_slot,
+            ..default
         }
     }
 }
@@ -452,26 +603,6 @@ fn pool_start(hook: Option<Callback>, cpus: &[u32]) -> Option<Callback> {
             hook();
         }
     }))
-}
-
-fn engine_config(config: &Config, sites: Vec<Site>) -> engine::Config {
-    let shards = sites.len();
-    engine::Config {
-        sites,
-        steal: match config.scheduler.steal {
-            Steal::Off => Reach::Off,
-            Steal::Llc => Reach::Llc,
-            Steal::Numa => Reach::Numa,
-            Steal::All => Reach::All,
-        },
-        place: match config.scheduler.place {
-            Place::Balanced => engine::Place::Balanced,
-            Place::Local => engine::Place::Local,
-        },
-        quantum_us: config.scheduler.quantum_us,
-        timer_resolution_us: config.timer.resolution_us,
-        ..engine::Config::new(shards)
-    }
 }
 
 fn spin(config: &Config, may_spin: bool) -> Spin {

@@ -3,13 +3,17 @@
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
+use std::num::NonZeroU64;
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use corelane_shards::task::JoinHandle;
 
 use crate::error;
 
 use super::context::{self, EnterGuard};
+use super::hooks;
 use super::inner::Inner;
 use super::metrics::RuntimeMetrics;
 
@@ -17,6 +21,10 @@ use super::metrics::RuntimeMetrics;
 /// live, and then answers with cancelled tasks.
 #[derive(Debug, Clone)]
 pub struct Handle(Arc<Inner>);
+
+// What a panic may leave half done is behind locks that a panic does not pass, or foreign and caught.
+impl UnwindSafe for Handle {}
+impl RefUnwindSafe for Handle {}
 
 /// What kind of runtime it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +36,25 @@ pub enum RuntimeFlavor {
     MultiThread,
     /// Pinned shards; tasks stay where they were put.
     Sharded,
+}
+
+/// Names a runtime: unique in the process, and never given twice. Its order says nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Id(NonZeroU64);
+
+impl Id {
+    pub(crate) fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        // Relaxed: only the uniqueness of the number counts.
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self(NonZeroU64::new(id).expect("counts up from one and does not reach 2^64"))
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 /// There is no runtime to get a handle of.
@@ -102,7 +129,7 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.0.spawn(future)
+        hooks::spawn(&self.0, future, Location::caller())
     }
 
     /// Runs a closure on a thread that may block. See [`task::spawn_blocking`](crate::task::spawn_blocking).
@@ -129,6 +156,11 @@ impl Handle {
     /// What kind of runtime it is.
     pub fn runtime_flavor(&self) -> RuntimeFlavor {
         self.0.flavor
+    }
+
+    /// The runtime's id.
+    pub fn id(&self) -> Id {
+        self.0.id
     }
 
     /// The name given to the builder.

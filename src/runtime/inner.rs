@@ -10,29 +10,29 @@ use corelane_shards::mesh::{Mesh, ShardId};
 use corelane_shards::shard;
 use corelane_shards::task::{self, BlockingTask, JoinHandle};
 
-use super::block_on::Seat;
+use super::block_on::{Parker, Seat};
 use super::blocking::{Job, Pool, PoolConfig, SubmitError};
 use super::context::{self, Blocking};
-use super::handle::{Handle, RuntimeFlavor};
-
-/// A callback of the builder's.
-pub(crate) type Callback = Arc<dyn Fn() + Send + Sync>;
-
-/// What a runtime calls on its threads.
-#[derive(Clone, Default)]
-pub(crate) struct Hooks {
-    pub start: Option<Callback>,
-    pub stop: Option<Callback>,
-    pub park: Option<Callback>,
-    pub unpark: Option<Callback>,
-}
+use super::handle::{Handle, Id, RuntimeFlavor};
+use super::hooks::{Around, Hooks};
+use super::seed::{RngSeed, Row, Seeded};
+use super::worker::EventLimits;
 
 pub(crate) struct Inner {
     this: Weak<Inner>,
+    pub id: Id,
     pub mesh: Arc<Mesh>,
     pub flavor: RuntimeFlavor,
     pub name: Option<String>,
     pub hooks: Hooks,
+    /// What is called around tasks, if anything is.
+    pub around: Option<Arc<Around>>,
+    seeds: Option<Row>,
+    pub event_limits: EventLimits,
+    /// A task panicked, and the runtime ends because of it.
+    panicked: AtomicBool,
+    /// Threads in a `block_on` that have to learn of such a panic.
+    waiting: Mutex<Vec<Arc<Parker>>>,
     pub io_enabled: bool,
     pub time_enabled: bool,
     /// Told to workers between turns.
@@ -61,6 +61,8 @@ pub(crate) struct Parts {
     pub flavor: RuntimeFlavor,
     pub name: Option<String>,
     pub hooks: Hooks,
+    pub seed: Option<RngSeed>,
+    pub event_limits: EventLimits,
     pub io_enabled: bool,
     pub time_enabled: bool,
     pub seat: Option<Seat>,
@@ -85,10 +87,16 @@ impl Inner {
             };
             Inner {
                 this: this.clone(),
+                id: Id::next(),
                 mesh: parts.mesh,
                 flavor: parts.flavor,
                 name: parts.name,
+                around: Around::new(parts.hooks.task.clone(), this.clone()),
                 hooks: parts.hooks,
+                seeds: parts.seed.map(RngSeed::into_row),
+                event_limits: parts.event_limits,
+                panicked: AtomicBool::new(false),
+                waiting: Mutex::default(),
                 io_enabled: parts.io_enabled,
                 time_enabled: parts.time_enabled,
                 shutdown: AtomicBool::new(false),
@@ -104,12 +112,33 @@ impl Inner {
         Handle::new(self.this.upgrade().expect("a borrowed runtime is alive"))
     }
 
-    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
-        shard::spawn(&self.mesh, future)
+    /// Gives this thread the next of the runtime's seeds, if it has any, until the guard drops.
+    pub fn seed_thread(&self) -> Option<Seeded> {
+        self.seeds.as_ref().map(Row::enter)
+    }
+
+    /// A spawned task panicked where that ends the runtime.
+    pub fn task_panicked(&self) {
+        // SeqCst: published before those who wait are looked at, and before the sleep words are.
+        self.panicked.store(true, Ordering::SeqCst);
+        self.begin_shutdown();
+        for parker in self.waiting.lock().unwrap_or_else(|poison| poison.into_inner()).iter() {
+            parker.unpark();
+        }
+    }
+
+    /// Whether a panic ended the runtime.
+    pub fn has_panicked(&self) -> bool {
+        // SeqCst: the second look of a shard about to sleep, and of a thread that has just begun to wait.
+        self.panicked.load(Ordering::SeqCst)
+    }
+
+    /// Has `task_panicked` unpark a thread, until the guard drops.
+    pub fn wait_as<'a>(&'a self, parker: &'a Arc<Parker>) -> Waiting<'a> {
+        if self.hooks.task.shuts_down {
+            self.waiting.lock().unwrap_or_else(|poison| poison.into_inner()).push(Arc::clone(parker));
+        }
+        Waiting(self, parker)
     }
 
     #[track_caller]
@@ -192,6 +221,18 @@ impl Inner {
             };
         }
         true
+    }
+}
+
+/// See [`Inner::wait_as`].
+pub(crate) struct Waiting<'a>(&'a Inner, &'a Arc<Parker>);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if self.0.hooks.task.shuts_down {
+            let mut waiting = self.0.waiting.lock().unwrap_or_else(|poison| poison.into_inner());
+            waiting.retain(|other| !Arc::ptr_eq(other, self.1));
+        }
     }
 }
 

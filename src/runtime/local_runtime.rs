@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::marker::PhantomData;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::Duration;
 
 use corelane_shards::task::JoinHandle;
@@ -36,6 +37,10 @@ impl Drop for Unpin {
         let _ = pin::pin(&self.0.iter().collect::<Vec<_>>());
     }
 }
+
+// As those of `Runtime`, whose fields have them.
+impl UnwindSafe for LocalRuntime {}
+impl RefUnwindSafe for LocalRuntime {}
 
 /// How to build a [`LocalRuntime`]; there is nothing to choose yet.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]

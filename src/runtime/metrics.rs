@@ -1,5 +1,7 @@
 //! A runtime's numbers, without a cfg flag.
 
+use std::time::Duration;
+
 use super::handle::Handle;
 
 /// Reads a runtime's numbers. Each is a moment's impression; together they need not fit.
@@ -41,7 +43,7 @@ impl RuntimeMetrics {
         self.0.inner().pool.queue_depth()
     }
 
-    /// How often a worker waited in the kernel.
+    /// How often a worker went to wait in the kernel for something to do.
     ///
     /// # Panics
     ///
@@ -49,6 +51,28 @@ impl RuntimeMetrics {
     #[track_caller]
     pub fn worker_park_count(&self, worker: usize) -> u64 {
         self.0.inner().mesh.remotes()[worker].counters().parks.get()
+    }
+
+    /// How often a worker has gone to wait and come back, together: odd while it waits.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such worker.
+    #[track_caller]
+    pub fn worker_park_unpark_count(&self, worker: usize) -> u64 {
+        let counters = self.0.inner().mesh.remotes()[worker].counters();
+        counters.parks.get() + counters.unparks.get()
+    }
+
+    /// How long a worker's thread did something else than wait in the kernel, as of the last time that it began to wait. Time
+    /// between two `block_on`s is not counted.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such worker.
+    #[track_caller]
+    pub fn worker_total_busy_duration(&self, worker: usize) -> Duration {
+        Duration::from_nanos(self.0.inner().mesh.remotes()[worker].counters().busy_ns.get())
     }
 
     /// How many task polls a worker has done.

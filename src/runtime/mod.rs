@@ -17,18 +17,40 @@ mod blocking;
 mod builder;
 pub(crate) mod context;
 mod handle;
+pub(crate) mod hooks;
 mod inner;
 mod local_runtime;
 mod metrics;
 #[expect(clippy::module_inception, reason = "the type that gives the module its name")]
 mod runtime;
+mod seed;
 mod worker;
 
 pub use builder::Builder;
 pub use context::EnterGuard;
-pub use handle::{Handle, RuntimeFlavor, TryCurrentError};
+pub use handle::{Handle, Id, RuntimeFlavor, TryCurrentError};
+pub use hooks::{TaskMeta, UnhandledPanic};
 pub use local_runtime::{LocalOptions, LocalRuntime};
 pub use metrics::RuntimeMetrics;
 pub use runtime::Runtime;
+pub use seed::RngSeed;
 
 pub(crate) use block_in_place::block_in_place;
+pub(crate) use inner::Inner;
+
+use corelane_shards::shard;
+
+/// The index of the worker that this thread is now: of the shard that it drives, or takes care of while that shard's own
+/// thread is in [`block_in_place`](crate::task::block_in_place). `None` elsewhere, also in the `block_on` of a runtime whose
+/// shards have threads. It counts as the metrics do, and is a shard's [`id`](crate::shard::id).
+pub fn worker_index() -> Option<usize> {
+    let inside = shard::current(|local| local.map(|local| local.remote().id()));
+    inside.or_else(shard::cared_for).map(|id| id.index())
+}
+
+/// Whether an error says that its runtime has ended.
+pub fn is_rt_shutdown_err(err: &std::io::Error) -> bool {
+    let text =
+        |inner: &(dyn std::error::Error + Send + Sync)| inner.to_string() == crate::error::SHUTTING_DOWN;
+    err.kind() == std::io::ErrorKind::Other && err.get_ref().is_some_and(text)
+}

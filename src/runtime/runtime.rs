@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::panic::Location;
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
@@ -121,7 +122,7 @@ impl Runtime {
     {
         let inner = self.handle.inner();
         match inner.seat.as_ref().and_then(|seat| seat.sit_down()) {
-            Some(mut sitting) => sitting.driven().spawn_local(future),
+            Some(mut sitting) => sitting.driven().spawn_local(inner, future, Location::caller()),
             // This thread is in `block_on` already.
             None => crate::task::spawn_local(future),
         }

@@ -30,9 +30,17 @@ pub(crate) struct Order {
 }
 
 /// Builds the shard of this thread.
-pub(crate) fn build_shard(mesh: &Arc<Mesh>, id: ShardId) -> io::Result<Shard> {
-    let reactor = Reactor::new(EVENTS, mesh.config().timer_resolution_us)?;
+pub(crate) fn build_shard(mesh: &Arc<Mesh>, id: ShardId, limits: EventLimits) -> io::Result<Shard> {
+    let mut reactor = Reactor::new(EVENTS, mesh.config().timer_resolution_us)?;
+    reactor.limit(limits.per_tick, limits.per_busy_tick);
     Ok(Shard::new(Arc::clone(mesh), id, Box::new(reactor)))
+}
+
+/// How many events a reactor takes at once, where the builder was told.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct EventLimits {
+    pub per_tick: Option<usize>,
+    pub per_busy_tick: Option<usize>,
 }
 
 /// Events taken from the kernel at once: 12 KiB of buffer.
@@ -86,7 +94,7 @@ pub(crate) fn prepare(
         Some(place) => pin::pin_shard(place, on_error)?,
         None => None,
     };
-    Ok((build_shard(&inner.mesh, id)?, warning))
+    Ok((build_shard(&inner.mesh, id, inner.event_limits)?, warning))
 }
 
 fn run(inner: &Inner, mut shard: Shard) {
@@ -95,6 +103,8 @@ fn run(inner: &Inner, mut shard: Shard) {
         _ => Blocking::Forbidden,
     };
     let _entered = context::enter(inner, blocking);
+    let _seeded = inner.seed_thread();
+    shard.resume();
     if let Some(start) = &inner.hooks.start {
         start();
     }

@@ -33,6 +33,7 @@ mod slots;
 mod loom_tests;
 
 use std::future::Future;
+use std::panic::Location;
 use std::sync::Arc;
 
 use corelane_shards::mesh::Mesh;
@@ -40,7 +41,7 @@ use corelane_shards::shard::{self as engine, Local};
 use corelane_shards::task::JoinHandle;
 
 use crate::error::NO_RUNTIME;
-use crate::runtime::{Handle, context};
+use crate::runtime::{Handle, Inner, context, hooks};
 
 pub use call::{IN_FLIGHT, call, call_async};
 pub use corelane_shards::mesh::ShardId;
@@ -141,7 +142,8 @@ where
     Fut: Future + 'static,
     Fut::Output: Send + 'static,
 {
-    spawn_onto(&mesh(), id, f)
+    let handle = Handle::current();
+    spawn_onto(handle.inner(), id, f, Location::caller())
 }
 
 impl Handle {
@@ -157,20 +159,26 @@ impl Handle {
         Fut: Future + 'static,
         Fut::Output: Send + 'static,
     {
-        spawn_onto(&self.inner().mesh, id, f)
+        spawn_onto(self.inner(), id, f, Location::caller())
     }
 }
 
 #[track_caller]
-fn spawn_onto<F, Fut>(mesh: &Mesh, id: ShardId, f: F) -> JoinHandle<Fut::Output>
+fn spawn_onto<F, Fut>(
+    inner: &Inner,
+    id: ShardId,
+    f: F,
+    at: &'static Location<'static>,
+) -> JoinHandle<Fut::Output>
 where
     F: FnOnce() -> Fut + Send + 'static,
     Fut: Future + 'static,
     Fut::Output: Send + 'static,
 {
+    let mesh = &*inner.mesh;
     assert_has(mesh, id);
     assert_stays(mesh);
-    engine::spawn_at(mesh.remote(id), f)
+    hooks::spawn_at(inner, mesh.remote(id), f, at)
 }
 
 /// The mesh of the current runtime.

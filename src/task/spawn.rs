@@ -1,12 +1,13 @@
 //! Spawning into the runtime that the caller is in.
 
 use std::future::Future;
+use std::panic::Location;
 
 use corelane_shards::shard;
 use corelane_shards::task::{Id, JoinHandle};
 
 use crate::error;
-use crate::runtime::context;
+use crate::runtime::{context, hooks};
 
 /// Spawns a task into the current runtime. It runs at once, whether or not the handle is awaited, but never before this call
 /// returns.
@@ -34,7 +35,8 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    context::with_current(|inner| inner.spawn(future))
+    let at = Location::caller();
+    context::with_current(|inner| hooks::spawn(inner, future, at))
 }
 
 /// Spawns a task onto the shard this thread is inside. The task stays there, and need not be `Send`.
@@ -52,8 +54,9 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
+    let at = Location::caller();
     let spawned = shard::current(|local| match local {
-        Some(local) if local.mesh().config().local_tasks => Some(shard::spawn_local(local, future)),
+        Some(local) if local.mesh().config().local_tasks => Some(hooks::spawn_local_here(local, future, at)),
         _ => None,
     });
     match spawned {
