@@ -277,8 +277,10 @@ fn the_end_of_the_runtime_reaches_what_is_waited_for() {
                 let there = rt.spawn(echo());
                 rt.spawn(async move {
                     let _send = send;
-                    while !sleeps {
-                        yield_now().await;
+                    if !sleeps {
+                        loop {
+                            yield_now().await;
+                        }
                     }
                     std::future::pending::<()>().await;
                 });

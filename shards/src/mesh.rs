@@ -396,7 +396,7 @@ impl Mesh {
         open.unwrap_or(&self.remotes[first])
     }
 
-    /// Says how to get a thread that takes care of a shard while a task blocks: see [`lend`](crate::shard::lend). Without it
+    /// Says how to get a thread that takes care of a shard while a task blocks: see [`lend`](fn@crate::shard::lend). Without it
     /// what is lent waits.
     ///
     /// # Panics

@@ -8,7 +8,7 @@
 //!
 //! Not here: when to wait, and for how long (`shard::turn`); ending a wait (`park`).
 //!
-//! Threads: the one that owns the shard. While the shard is [lent](crate::shard::lend) that is its caretaker's, and nobody is inside
+//! Threads: the one that owns the shard. While the shard is [lent](mod@crate::shard::lend) that is its caretaker's, and nobody is inside
 //! the shard; so what is the owner's here still has one thread.
 
 #![expect(unsafe_code, reason = "looks states up by token, and is their owner")]

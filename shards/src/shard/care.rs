@@ -1,6 +1,6 @@
 //! The caretaker: drives what may move of a shard whose thread blocks.
 //!
-//! Here: its turn. Not here: how it gets the driver and gives it back ([`lend`](super::lend)), where its thread comes from (the
+//! Here: its turn. Not here: how it gets the driver and gives it back ([`lend`](mod@super::lend)), where its thread comes from (the
 //! embedder's, called through [`Mesh::on_lend`](crate::mesh::Mesh::on_lend)). Threads: any that may block.
 //!
 //! It runs movable tasks as an alien: they are woken by way of the overflow, and may not use what needs a shard around it, such as

@@ -72,7 +72,6 @@ struct Place<T> {
 }
 
 impl<T> Lend<T> {
-    #[expect(clippy::new_without_default, reason = "as all that stands in a remote half")]
     pub fn new() -> Self {
         Self {
             place: Mutex::new(Place { there: None, called: false }),

@@ -25,7 +25,7 @@ use super::rest::Rest;
 
 /// See the module's head.
 pub struct Local {
-    /// Nothing while it waits, and while the shard is [lent](super::lend).
+    /// Nothing while it waits, and while the shard is [lent](mod@super::lend).
     pub(super) driver: Cell<Option<Box<dyn Driver>>>,
     mesh: Arc<Mesh>,
     remote: NonNull<Remote>,

@@ -172,7 +172,7 @@ pub(crate) fn submit(task: RawTask, why: Why) {
 }
 
 /// Runs `f`, which blocks, inside of a task. If the thread is inside a shard it leaves it meanwhile, and what may move goes on: see
-/// [`lend`](super::lend).
+/// [`lend`](mod@super::lend).
 pub fn lend<R>(f: impl FnOnce() -> R) -> R {
     /// The owner comes back, also when `f` panics.
     struct Lent<'a> {
