@@ -238,7 +238,8 @@ fn the_event_interval_bounds_how_long_events_wait() {
                 }
             });
             // It waits for the socket, which is then ready before the shard looks.
-            (yield_now().await, yield_now().await);
+            yield_now().await;
+            yield_now().await;
             there.write_all(&[1]).unwrap();
             let mut polls = 0;
             while !read.load(SeqCst) {
@@ -303,7 +304,8 @@ fn few_events_at_once_are_all_delivered() {
                 tasks.push(corelane::spawn(async move { here.read_u8().await.unwrap() }));
                 theirs.push(there);
             }
-            (yield_now().await, yield_now().await);
+            yield_now().await;
+            yield_now().await;
             theirs.iter_mut().for_each(|there| there.write_all(&[1]).unwrap());
             parks.store(0, SeqCst);
             for task in tasks {
@@ -353,9 +355,10 @@ fn without_the_lifo_slot_the_woken_wait_their_turn() {
             });
             let woken = waker.lock().unwrap().clone().unwrap();
             woken.wake();
-            (waits.await.unwrap(), spawned.await.unwrap());
-            let order = order.lock().unwrap().clone();
-            order
+            waits.await.unwrap();
+            spawned.await.unwrap();
+
+            order.lock().unwrap().clone()
         }))
         .unwrap()
     };

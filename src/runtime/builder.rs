@@ -285,7 +285,7 @@ impl Builder {
         self
     }
 
-    /// How many tasks a shard runs before it looks at what comes from elsewhere: its mailbox (4 by default), and where tasks
+    /// How many tasks a shard runs before it looks at what comes from elsewhere: its mailbox (8 by default), and where tasks
     /// move the queue that all shards share (16 by default).
     ///
     /// # Panics

@@ -105,7 +105,8 @@ pub(crate) unsafe fn pinned_there<F: Future>(
     id: Id,
     future: F,
 ) -> (RawTask, JoinHandle<F::Output>) {
-    let task = on_heap(header(&Cell::<F>::PINNED_HEAP, Shard::of_heap(remote), Words::remote_new(), id), future);
+    let task =
+        on_heap(header(&Cell::<F>::PINNED_HEAP, Shard::of_heap(remote), Words::remote_new(), id), future);
     // SAFETY: the new words count the handle.
     (task, unsafe { JoinHandle::new(task) })
 }
