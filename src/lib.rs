@@ -9,6 +9,7 @@ pub mod net;
 pub mod runtime;
 pub mod shard;
 pub mod signal;
+pub mod sync;
 pub mod task;
 pub mod time;
 pub mod topology;
