@@ -226,6 +226,24 @@ fn wait_for_seat<F: Future>(inner: &Inner, seat: &Seat, future: F) -> F::Output 
 #[track_caller]
 pub(crate) fn on_alien<F: Future>(inner: &Inner, future: F) -> F::Output {
     let _entered = enter(inner);
+    park_until(future)
+}
+
+/// What a method that blocks its thread does, outside of a runtime as well.
+///
+/// # Panics
+///
+/// On a thread that drives tasks.
+#[track_caller]
+pub(crate) fn block_thread_on<F: Future>(future: F) -> F::Output {
+    if context::blocking() != Blocking::Allowed {
+        panic!("{}", error::BLOCKED);
+    }
+    park_until(future)
+}
+
+/// Polls the future and parks the thread in between.
+fn park_until<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let parker = Arc::new(Parker::default());
     let waker = Waker::from(Arc::clone(&parker));

@@ -32,3 +32,4 @@ pub use metrics::RuntimeMetrics;
 pub use runtime::Runtime;
 
 pub(crate) use block_in_place::block_in_place;
+pub(crate) use block_on::block_thread_on;

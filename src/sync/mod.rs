@@ -4,4 +4,12 @@
 //! the futures that wait. What is given back is handed to whoever has waited longest, never put up for whoever is fastest.
 
 mod domain;
+mod error;
+
 pub(crate) mod wait_list;
+
+pub(crate) mod batch;
+mod semaphore;
+
+pub use error::{AcquireError, SetError, SetOnceError, TryAcquireError, TryLockError};
+pub use semaphore::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};

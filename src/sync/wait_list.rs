@@ -34,7 +34,7 @@
 //! Waiter::new(&p, payload)          inside a future: status, enqueue, refresh, cancel, payload
 //!
 //! poll:  match waiter.status() { Idle => enqueue(waker, |locked| ready? Break(answer) : Continue(payload)),
-//!                                Queued => refresh(waker), Chosen | Released => ready }
+//!                                Queued => refresh(Some(waker)), Chosen | Released => ready }
 //! drop:  match waiter.cancel() { Chosen => pass on what was given, _ => {} }
 //! ```
 
@@ -96,15 +96,26 @@ impl<D: Domain, S, T> WaitQueue<D, S, T> {
     /// Changes the state and releases all who wait at that moment.
     pub fn wake_all(&self, change: impl FnOnce(&mut S)) {
         let mut wakers = WakeList::new();
-        let mut more = self.with(|locked| {
+        let more = self.with(|locked| {
             change(&mut locked.state);
             locked.waiters.start_leaving();
             locked.waiters.release(&mut wakers)
         });
-        wakers.wake_all();
-        while more {
-            more = self.with(|locked| locked.waiters.release(&mut wakers));
+        self.wake_batches(wakers, more);
+    }
+
+    /// Wakes all who are leaving.
+    pub fn wake_leaving(&self) {
+        self.wake_batches(WakeList::new(), true);
+    }
+
+    fn wake_batches(&self, mut wakers: WakeList, mut more: bool) {
+        loop {
             wakers.wake_all();
+            if !more {
+                return;
+            }
+            more = self.with(|locked| locked.waiters.release(&mut wakers));
         }
     }
 }
@@ -150,7 +161,8 @@ impl<D: Domain, T> Waiters<D, T> {
         self.waiting.take(node, Status::Chosen)
     }
 
-    fn start_leaving(&mut self) {
+    /// Makes all who wait leave; [`WaitQueue::wake_leaving`] has to follow.
+    pub fn start_leaving(&mut self) {
         self.round = self.round.wrapping_add(1);
         self.leaving.append(&mut self.waiting);
     }
@@ -407,14 +419,19 @@ impl<H: Stable> Waiter<H> {
         })
     }
 
-    /// Sees to it that this waker is the one that is woken, if it still waits.
-    pub fn refresh(self: Pin<&mut Self>, waker: &Waker) -> Status {
+    /// Sees to it that this waker, if any, is the one that is woken, if it still waits.
+    pub fn refresh(self: Pin<&mut Self>, waker: Option<&Waker>) -> Status {
         let this = self.as_ref().get_ref();
-        let keeps = this.if_waiting(|_| {
-            // SAFETY: queued, and the lock is held.
-            unsafe { this.node.with(|inner| inner.waker.as_ref().is_some_and(|old| old.will_wake(waker))) }
+        let stale = this.if_waiting(|_| {
+            let is_old = |waker: &&Waker| {
+                // SAFETY: queued, and the lock is held.
+                unsafe {
+                    this.node.with(|inner| inner.waker.as_ref().is_none_or(|old| !old.will_wake(waker)))
+                }
+            };
+            waker.filter(is_old)
         });
-        if keeps == Some(false) {
+        if let Some(waker) = stale.flatten() {
             // Made before the lock is taken again and the old one dropped after: both may run foreign code.
             let mut waker = Some(waker.clone());
             this.if_waiting(|_| {
