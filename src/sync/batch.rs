@@ -77,6 +77,13 @@ impl Batch<Threads> {
             Self { word: AtomicUsize::new(permits << SHIFT), queue: WaitQueue::<Threads, _, _>::new(()) }
         }
     }
+
+    corelane_shards::const_fn! {
+        /// One that was closed before anybody came.
+        pub fn closed() -> Self {
+            Self { word: AtomicUsize::new(CLOSED), queue: WaitQueue::<Threads, _, _>::new(()) }
+        }
+    }
 }
 
 impl Batch<OneShard> {
@@ -329,8 +336,7 @@ fn wait<D: Domain>(
     permits: usize,
     cx: &mut Context<'_>,
 ) -> Poll<Result<(), AcquireError>> {
-    let batch: &Batch<D> = waiter.handle();
-    let answer = waiter.enqueue(Some(cx.waker()), |_| batch.take_or_wait(permits));
+    let answer = waiter.enqueue(Some(cx.waker()), |batch, _| batch.take_or_wait(permits));
     *step = match answer {
         None => Step::Waiting,
         Some(Ok(())) => Step::Taken,

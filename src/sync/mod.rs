@@ -9,7 +9,24 @@ mod error;
 pub(crate) mod wait_list;
 
 pub(crate) mod batch;
-mod semaphore;
+mod guard;
 
+mod barrier;
+mod mutex;
+mod notify;
+mod once_cell;
+mod semaphore;
+mod set_once;
+
+/// Futures that have a name.
+pub mod futures {
+    pub use super::notify::{Notified, OwnedNotified};
+}
+
+pub use barrier::{Barrier, BarrierWaitResult};
 pub use error::{AcquireError, SetError, SetOnceError, TryAcquireError, TryLockError};
+pub use mutex::{MappedMutexGuard, Mutex, MutexGuard, OwnedMappedMutexGuard, OwnedMutexGuard};
+pub use notify::Notify;
+pub use once_cell::OnceCell;
 pub use semaphore::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+pub use set_once::SetOnce;

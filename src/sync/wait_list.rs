@@ -33,7 +33,7 @@
 //! P.queue.wake_all(|state| …)       change the state and wake all who wait now, in batches, outside of the lock
 //! Waiter::new(&p, payload)          inside a future: status, enqueue, refresh, cancel, payload
 //!
-//! poll:  match waiter.status() { Idle => enqueue(waker, |locked| ready? Break(answer) : Continue(payload)),
+//! poll:  match waiter.status() { Idle => enqueue(waker, |p, locked| ready? Break(answer) : Continue(payload)),
 //!                                Queued => refresh(Some(waker)), Chosen | Released => ready }
 //! drop:  match waiter.cancel() { Chosen => pass on what was given, _ => {} }
 //! ```
@@ -348,6 +348,7 @@ pub(crate) unsafe trait Queued {
 type DomainOf<H> = <<H as Deref>::Target as Queued>::Domain;
 type StateOf<H> = <<H as Deref>::Target as Queued>::State;
 type PayloadOf<H> = <<H as Deref>::Target as Queued>::Payload;
+type LockedOf<H> = Locked<DomainOf<H>, StateOf<H>, PayloadOf<H>>;
 
 /// A place in the queue, inside the future that waits. Dropped, it takes itself out.
 pub(crate) struct Waiter<H: Stable> {
@@ -394,7 +395,7 @@ impl<H: Stable> Waiter<H> {
     pub fn enqueue<R>(
         self: Pin<&mut Self>,
         waker: Option<&Waker>,
-        decide: impl FnOnce(&mut Locked<DomainOf<H>, StateOf<H>, PayloadOf<H>>) -> ControlFlow<R, PayloadOf<H>>,
+        decide: impl FnOnce(&H::Target, &mut LockedOf<H>) -> ControlFlow<R, PayloadOf<H>>,
     ) -> Option<R> {
         let this = self.as_ref().get_ref();
         assert_ne!(this.status(), Status::Queued, "queued twice");
@@ -402,7 +403,7 @@ impl<H: Stable> Waiter<H> {
         // SAFETY: not queued, and the future is borrowed exclusively.
         drop(unsafe { this.node.with(|inner| std::mem::replace(&mut inner.waker, waker)) });
         this.handle.queue().with(|locked| {
-            let payload = match decide(locked) {
+            let payload = match decide(&this.handle, locked) {
                 ControlFlow::Continue(payload) => payload,
                 ControlFlow::Break(answer) => return Some(answer),
             };
