@@ -15,6 +15,7 @@ mod barrier;
 mod mutex;
 mod notify;
 mod once_cell;
+mod rwlock;
 mod semaphore;
 mod set_once;
 
@@ -28,5 +29,9 @@ pub use error::{AcquireError, SetError, SetOnceError, TryAcquireError, TryLockEr
 pub use mutex::{MappedMutexGuard, Mutex, MutexGuard, OwnedMappedMutexGuard, OwnedMutexGuard};
 pub use notify::Notify;
 pub use once_cell::OnceCell;
+pub use rwlock::{
+    OwnedRwLockMappedWriteGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, RwLockMappedWriteGuard,
+    RwLockReadGuard, RwLockWriteGuard,
+};
 pub use semaphore::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 pub use set_once::SetOnce;
