@@ -4,6 +4,7 @@
 pub mod config;
 mod error;
 pub mod io;
+pub mod local;
 mod macros;
 pub mod net;
 pub mod runtime;

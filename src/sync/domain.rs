@@ -61,8 +61,8 @@ impl Word for AtomicUsize {
 
     #[inline(always)]
     fn replace_if(&self, old: usize, new: usize, success: Ordering) -> Result<usize, usize> {
-        // Relaxed on failure: what is there only decides what to try next.
-        self.compare_exchange_weak(old, new, success, Ordering::Relaxed)
+        // Acquire on failure: what is found may be the answer, such as that a semaphore was closed.
+        self.compare_exchange_weak(old, new, success, Ordering::Acquire)
     }
 }
 

@@ -43,7 +43,7 @@ impl Error for TryAcquireError {}
 
 /// The lock is held, and waiting for it was not asked for.
 #[derive(Debug)]
-pub struct TryLockError(pub(super) ());
+pub struct TryLockError(pub(crate) ());
 
 impl fmt::Display for TryLockError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,19 +3,20 @@
 //! All of them rest on one mechanism, the [wait list](wait_list): a first-come, first-served queue whose nodes live inside
 //! the futures that wait. What is given back is handed to whoever has waited longest, never put up for whoever is fastest.
 
-mod domain;
+pub(crate) mod domain;
 mod error;
+
 
 pub(crate) mod wait_list;
 
 pub(crate) mod batch;
-mod guard;
+pub(crate) mod guard;
 
 mod barrier;
 mod mutex;
-mod notify;
+pub(crate) mod notify;
 mod once_cell;
-mod rwlock;
+pub(crate) mod rwlock;
 mod semaphore;
 mod set_once;
 

@@ -146,7 +146,7 @@ impl<T: ?Sized> Mutex<T> {
     ///
     /// A call that is dropped leaves its place in the queue; nothing else is lost.
     pub async fn lock(&self) -> MutexGuard<'_, T> {
-        self.permit().await;
+        self.batch.acquire(1).await.expect("a mutex is never closed");
         self.guard()
     }
 
@@ -177,7 +177,7 @@ impl<T: ?Sized> Mutex<T> {
     ///
     /// As with [`lock`](Self::lock).
     pub async fn lock_owned(self: Arc<Self>) -> OwnedMutexGuard<T> {
-        self.permit().await;
+        self.batch.acquire(1).await.expect("a mutex is never closed");
         self.owned_guard()
     }
 
@@ -225,10 +225,6 @@ impl<T: ?Sized> Mutex<T> {
     pub fn get_mut(&mut self) -> &mut T {
         // SAFETY: borrowed exclusively.
         self.value.with_mut(|value| unsafe { &mut *value })
-    }
-
-    async fn permit(&self) {
-        self.batch.acquire(1).await.expect("a mutex is never closed");
     }
 
     /// Called with the permit in hand.

@@ -70,6 +70,11 @@ impl Core<OneShard> {
 }
 
 impl<D: Domain> Core<D> {
+    #[inline]
+    pub fn queue(&self) -> &WaitQueue<D, (), Order> {
+        &self.queue
+    }
+
     /// How often all were notified.
     #[inline]
     fn calls(&self) -> usize {
@@ -285,7 +290,7 @@ unsafe impl Queued for Notify {
 
     #[inline]
     fn queue(&self) -> &WaitQueue<Threads, (), Order> {
-        &self.core.queue
+        self.core.queue()
     }
 }
 

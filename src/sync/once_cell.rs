@@ -118,6 +118,10 @@ impl<T> OnceCell<T> {
         Fut: Future<Output = T>,
     {
         enum Never {}
+        // Asked here, so that the usual answer needs no inner future.
+        if let Some(value) = self.get() {
+            return value;
+        }
         match self.get_or_try_init(|| async { Ok::<T, Never>(f().await) }).await {
             Ok(value) => value,
             Err(never) => match never {},

@@ -122,7 +122,8 @@ impl Semaphore {
     ///
     /// When the semaphore is or gets closed.
     pub async fn acquire(&self) -> Result<SemaphorePermit<'_>, AcquireError> {
-        self.acquire_many(1).await
+        self.batch.acquire(1).await?;
+        Ok(SemaphorePermit { semaphore: self, permits: 1 })
     }
 
     /// Waits for so many permits, which are handed over all at once.
@@ -184,7 +185,8 @@ impl Semaphore {
     /// # }
     /// ```
     pub async fn acquire_owned(self: Arc<Self>) -> Result<OwnedSemaphorePermit, AcquireError> {
-        self.acquire_many_owned(1).await
+        self.batch.acquire(1).await?;
+        Ok(OwnedSemaphorePermit { semaphore: self, permits: 1 })
     }
 
     /// [`acquire_many`](Self::acquire_many) with a permit that keeps the semaphore alive.

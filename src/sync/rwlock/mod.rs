@@ -19,7 +19,7 @@ use std::sync::Arc;
 use corelane_shards::loom::cell::UnsafeCell;
 
 use super::batch::{self, Batch};
-use super::domain::{Domain, Threads};
+use super::domain::{Domain, OneShard, Threads};
 use super::error::TryLockError;
 use super::guard::{Guarding, Held};
 use crate::runtime::block_thread_on;
@@ -32,6 +32,23 @@ const _: () = assert!(MAX_READERS == 536_870_911 && MAX_READERS as usize <= batc
 pub(crate) struct Gate<D: Domain> {
     pub batch: Batch<D>,
     pub max_readers: u32,
+}
+
+impl Gate<Threads> {
+    corelane_shards::const_fn! {
+        #[track_caller]
+        pub fn new(max_readers: u32) -> Self {
+            assert!(max_readers <= MAX_READERS, "a RwLock may not be created with more than 536870911 readers");
+            assert!(max_readers != 0, "a RwLock may not be created with 0 readers");
+            Self { batch: Batch::<Threads>::new(max_readers as usize), max_readers }
+        }
+    }
+}
+
+impl Gate<OneShard> {
+    pub const fn new() -> Self {
+        Self { batch: Batch::<OneShard>::new(MAX_READERS as usize), max_readers: MAX_READERS }
+    }
 }
 
 impl<D: Domain> Guarding for Gate<D> {
@@ -117,13 +134,13 @@ impl<T> RwLock<T> {
     /// ```
     #[track_caller]
     pub fn with_max_readers(value: T, max_reads: u32) -> Self {
-        Self { gate: gate(max_reads), value: UnsafeCell::new(value) }
+        Self { gate: Gate::<Threads>::new(max_reads), value: UnsafeCell::new(value) }
     }
 
     corelane_shards::const_fn! {
         /// An unlocked lock, made at compile time.
         pub fn const_new(value: T) -> Self {
-            Self { gate: gate(MAX_READERS), value: UnsafeCell::new(value) }
+            Self { gate: Gate::<Threads>::new(MAX_READERS), value: UnsafeCell::new(value) }
         }
     }
 
@@ -135,22 +152,13 @@ impl<T> RwLock<T> {
         /// With none, and with more than `u32::MAX >> 3`.
         #[track_caller]
         pub fn const_with_max_readers(value: T, max_reads: u32) -> Self {
-            Self { gate: gate(max_reads), value: UnsafeCell::new(value) }
+            Self { gate: Gate::<Threads>::new(max_reads), value: UnsafeCell::new(value) }
         }
     }
 
     /// The value.
     pub fn into_inner(self) -> T {
         self.value.into_inner()
-    }
-}
-
-corelane_shards::const_fn! {
-    #[track_caller]
-    fn gate(max_readers: u32) -> Gate<Threads> {
-        assert!(max_readers <= MAX_READERS, "a RwLock may not be created with more than 536870911 readers");
-        assert!(max_readers != 0, "a RwLock may not be created with 0 readers");
-        Gate { batch: Batch::<Threads>::new(max_readers as usize), max_readers }
     }
 }
 
@@ -161,7 +169,7 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// A call that is dropped leaves its place in the queue; nothing else is lost.
     pub async fn read(&self) -> RwLockReadGuard<'_, T> {
-        self.permits(1).await;
+        self.gate.batch.acquire(1).await.expect("a lock is never closed");
         self.read_guard()
     }
 
@@ -171,7 +179,7 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// A call that is dropped leaves its place in the queue; nothing else is lost.
     pub async fn write(&self) -> RwLockWriteGuard<'_, T> {
-        self.permits(self.all()).await;
+        self.gate.batch.acquire(self.all()).await.expect("a lock is never closed");
         self.write_guard()
     }
 
@@ -201,7 +209,7 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// As with [`read`](Self::read).
     pub async fn read_owned(self: Arc<Self>) -> OwnedRwLockReadGuard<T> {
-        self.permits(1).await;
+        self.gate.batch.acquire(1).await.expect("a lock is never closed");
         self.owned_read_guard()
     }
 
@@ -211,7 +219,7 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// As with [`write`](Self::write).
     pub async fn write_owned(self: Arc<Self>) -> OwnedRwLockWriteGuard<T> {
-        self.permits(self.all()).await;
+        self.gate.batch.acquire(self.all()).await.expect("a lock is never closed");
         self.owned_write_guard()
     }
 
@@ -259,10 +267,6 @@ impl<T: ?Sized> RwLock<T> {
     pub fn get_mut(&mut self) -> &mut T {
         // SAFETY: borrowed exclusively.
         self.value.with_mut(|value| unsafe { &mut *value })
-    }
-
-    async fn permits(&self, n: usize) {
-        self.gate.batch.acquire(n).await.expect("a lock is never closed");
     }
 
     fn try_permits(&self, n: usize) -> Result<(), TryLockError> {
