@@ -47,7 +47,7 @@ fn permits_survive_calls_that_give_up() {
             if round % 2 == 0 {
                 // Polled once and dropped, wherever it stands by then.
                 let mut call = std::pin::pin!(semaphore.acquire_many(want as u32));
-                std::future::poll_fn(|cx| std::task::Poll::Ready(drop(call.as_mut().poll(cx)))).await;
+                std::future::poll_fn(|cx| std::task::Poll::Ready(call.as_mut().poll(cx).is_ready())).await;
             } else {
                 let permit = semaphore.acquire_many(want as u32).await.unwrap();
                 assert!(inside.fetch_add(want, Ordering::Relaxed) + want <= 3);
@@ -176,7 +176,7 @@ fn cells_are_filled_once() {
 
 #[test]
 fn blocking_calls_meet_async_ones() {
-    let shared = Arc::new((Mutex::new(0), Semaphore::new(0)));
+    let shared = Arc::new((Mutex::new(0), Semaphore::new(0), Semaphore::new(0)));
     let other = thread::spawn({
         let shared = shared.clone();
         move || {
@@ -184,15 +184,15 @@ fn blocking_calls_meet_async_ones() {
                 *shared.0.blocking_lock() += 1;
             }
             shared.1.add_permits(1);
-            drop(shared.1.blocking_acquire_many(2).unwrap());
+            drop(shared.2.blocking_acquire_many(2).unwrap());
         }
     });
     run(async {
         for _ in 0..ROUNDS {
             *shared.0.lock().await += 1;
         }
-        shared.1.acquire().await.unwrap().forget();
-        shared.1.add_permits(2);
+        drop(shared.1.acquire().await.unwrap());
+        shared.2.add_permits(2);
     });
     other.join().unwrap();
     assert_eq!(shared.0.try_lock().map(|n| *n).unwrap(), 2 * ROUNDS);

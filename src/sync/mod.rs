@@ -6,6 +6,8 @@
 pub(crate) mod domain;
 mod error;
 
+#[cfg(all(test, loom))]
+mod loom_tests;
 
 pub(crate) mod wait_list;
 
