@@ -14,6 +14,10 @@ pub(crate) const NO_IO: &str = "A Tokio 1.x context was found, but IO is disable
 pub(crate) const NESTED: &str = "Cannot start a runtime from within a runtime. This happens because a function (like \
                                  `block_on`) attempted to block the current thread while the thread is being used to \
                                  drive asynchronous tasks.";
+/// A method that blocks its thread, within a runtime.
+pub(crate) const BLOCKED: &str = "Cannot block the current thread from within a runtime. This happens because a function \
+                                  attempted to block the current thread while the thread is being used to drive \
+                                  asynchronous tasks.";
 /// Dropping a runtime within a runtime.
 pub(crate) const DROPPED_INSIDE: &str = "Cannot drop a runtime in a context where blocking is not allowed. This \
                                          happens when a runtime is dropped from within an asynchronous context.";

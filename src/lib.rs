@@ -4,11 +4,13 @@
 pub mod config;
 mod error;
 pub mod io;
+pub mod local;
 mod macros;
 pub mod net;
 pub mod runtime;
 pub mod shard;
 pub mod signal;
+pub mod sync;
 pub mod task;
 pub mod time;
 pub mod topology;

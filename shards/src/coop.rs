@@ -68,17 +68,25 @@ pub(crate) fn take_unit() -> bool {
     true
 }
 
-/// Asks whether the task may go on; if its budget is used up, wakes it and answers `Pending`.
+/// Asks whether the task may go on.
 ///
 /// An operation that turns out to have to wait costs nothing, so nothing is taken here: see
 /// [`made_progress`](Proceed::made_progress).
 #[inline(always)]
+pub fn try_proceed() -> Option<Proceed> {
+    context::budget().has_remaining().then_some(Proceed(()))
+}
+
+/// Asks whether the task may go on; if its budget is used up, wakes it and answers `Pending`.
+#[inline(always)]
 pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<Proceed> {
-    if context::budget().has_remaining() {
-        return Poll::Ready(Proceed(()));
+    match try_proceed() {
+        Some(proceed) => Poll::Ready(proceed),
+        None => {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
     }
-    cx.waker().wake_by_ref();
-    Poll::Pending
 }
 
 /// Whether the running task may do more in this poll.

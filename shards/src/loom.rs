@@ -7,6 +7,17 @@
 //! Not here: counters that no protocol depends on, such as process-wide ids. They live in `static`s, which
 //! loom's types cannot, and take the standard library's atomics directly.
 
+/// Defines a function that is `const`, except in loom's builds: their types can't be made at compile time.
+#[macro_export]
+macro_rules! const_fn {
+    ($(#[$meta:meta])* $vis:vis fn $($rest:tt)*) => {
+        #[cfg(not(loom))]
+        $(#[$meta])* $vis const fn $($rest)*
+        #[cfg(loom)]
+        $(#[$meta])* $vis fn $($rest)*
+    };
+}
+
 #[cfg(not(loom))]
 mod real {
     /// Stands before a SeqCst load that a protocol needs in the single order of SeqCst accesses. loom takes such

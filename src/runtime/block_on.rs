@@ -267,12 +267,30 @@ pub(crate) fn on_alien<F: Future>(inner: &Inner, future: F) -> F::Output {
         _ => Blocking::InPlaceOnly,
     };
     let _entered = enter(inner, blocking);
+    park_until(Some(inner), future)
+}
+
+/// What a method that blocks its thread does, outside of a runtime as well.
+///
+/// # Panics
+///
+/// On a thread that drives tasks.
+#[track_caller]
+pub(crate) fn block_thread_on<F: Future>(future: F) -> F::Output {
+    if context::blocking() != Blocking::Allowed {
+        panic!("{}", error::BLOCKED);
+    }
+    park_until(None, future)
+}
+
+/// Polls the future and parks the thread in between. A task's unhandled panic that ends the runtime ends this too.
+fn park_until<F: Future>(inner: Option<&Inner>, future: F) -> F::Output {
     let mut future = pin!(future);
     let parker = Arc::new(Parker::default());
     let waker = Waker::from(Arc::clone(&parker));
     let mut cx = Context::from_waker(&waker);
-    let _waiting = inner.wait_as(&parker);
-    while !inner.has_panicked() {
+    let _waiting = inner.map(|inner| inner.wait_as(&parker));
+    while !inner.is_some_and(Inner::has_panicked) {
         if let Poll::Ready(output) = coop::with_budget(Budget::initial(), || future.as_mut().poll(&mut cx)) {
             return output;
         }

@@ -36,6 +36,7 @@ pub use runtime::Runtime;
 pub use seed::RngSeed;
 
 pub(crate) use block_in_place::block_in_place;
+pub(crate) use block_on::block_thread_on;
 pub(crate) use inner::Inner;
 
 use corelane_shards::shard;

@@ -33,9 +33,11 @@ pub struct Lock<T> {
 unsafe impl<T: Send> Sync for Lock<T> {}
 
 impl<T> Lock<T> {
-    /// Wraps a value.
-    pub fn new(value: T) -> Self {
-        Self { held: AtomicBool::new(false), value: UnsafeCell::new(value) }
+    crate::const_fn! {
+        /// Wraps a value.
+        pub fn new(value: T) -> Self {
+            Self { held: AtomicBool::new(false), value: UnsafeCell::new(value) }
+        }
     }
 
     /// Runs the closure on the value while no other thread may.

@@ -1,0 +1,40 @@
+//! Ways for tasks to wait for each other.
+//!
+//! All of them rest on one mechanism, the [wait list](wait_list): a first-come, first-served queue whose nodes live inside
+//! the futures that wait. What is given back is handed to whoever has waited longest, never put up for whoever is fastest.
+
+pub(crate) mod domain;
+mod error;
+
+#[cfg(all(test, loom))]
+mod loom_tests;
+
+pub(crate) mod wait_list;
+
+pub(crate) mod batch;
+pub(crate) mod guard;
+
+mod barrier;
+mod mutex;
+pub(crate) mod notify;
+mod once_cell;
+pub(crate) mod rwlock;
+mod semaphore;
+mod set_once;
+
+/// Futures that have a name.
+pub mod futures {
+    pub use super::notify::{Notified, OwnedNotified};
+}
+
+pub use barrier::{Barrier, BarrierWaitResult};
+pub use error::{AcquireError, SetError, SetOnceError, TryAcquireError, TryLockError};
+pub use mutex::{MappedMutexGuard, Mutex, MutexGuard, OwnedMappedMutexGuard, OwnedMutexGuard};
+pub use notify::Notify;
+pub use once_cell::OnceCell;
+pub use rwlock::{
+    OwnedRwLockMappedWriteGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, RwLockMappedWriteGuard,
+    RwLockReadGuard, RwLockWriteGuard,
+};
+pub use semaphore::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+pub use set_once::SetOnce;
