@@ -5,7 +5,9 @@
 //! - [`tasks`]: within one runtime
 //! - [`cross`]: between cores
 //! - [`timers`]: timers that don't fire
+//! - [`channels`]: the runtimes' own channels
 
+pub mod channels;
 pub mod cross;
 pub mod tasks;
 pub mod timers;
@@ -109,6 +111,40 @@ macro_rules! plain {
     };
 }
 
+/// A row over each runtime's own channels, in the modes of one thread and in those of two workers.
+macro_rules! channels {
+    ($name:literal, $body:ident, targets[$($target:expr),*]) => {
+        Row {
+            name: $name,
+            ops: 1,
+            cells: vec![
+                cell::<Sharded>(channels::ours::$body::<Sharded>),
+                cell::<CurrentThread>(channels::ours::$body::<CurrentThread>),
+                cell::<Stealing>(channels::ours::$body::<Stealing>),
+                cell::<TokioCurrentThread>(channels::tokios::$body::<TokioCurrentThread>),
+                cell::<TokioLocal>(channels::tokios::$body::<TokioLocal>),
+                cell::<TokioMultiThread>(channels::tokios::$body::<TokioMultiThread>),
+            ],
+            targets: vec![$($target),*],
+        }
+    };
+}
+
+/// A row over each runtime's own channels that builds what it runs in.
+macro_rules! own {
+    ($name:literal, $body:ident, $ours:literal, $tokios:literal, targets[$($target:expr),*]) => {
+        Row {
+            name: $name,
+            ops: 1,
+            cells: vec![
+                Cell { mode: $ours, sample: Box::new(channels::ours::$body) },
+                Cell { mode: $tokios, sample: Box::new(channels::tokios::$body) },
+            ],
+            targets: vec![$($target),*],
+        }
+    };
+}
+
 /// Number of tasks in the rows that have many.
 pub const MANY: u64 = 1_000;
 /// Number of tasks in the fan-out and the skew.
@@ -156,5 +192,17 @@ pub fn all() -> Vec<Row> {
         plain!("timeout_ready", 1, timers::timeout_ready, targets[OfBest("sharded", 0.3)]),
         plain!("sleep_drop", 1, timers::sleep_drop, targets[OfBest("sharded", 0.35)]),
         plain!("sleep_drop_100k", 1, timers::sleep_drop_among_others, targets[OfBest("sharded", 0.1)]),
+        channels!("pp_mpsc", pp_mpsc, targets[Of("sharded", "tokio-ct", 0.5)]),
+        channels!("pp_oneshot", pp_oneshot, targets[Of("sharded", "tokio-ct", 0.85)]),
+        own!("own_chan", own_chan, "sharded", "tokio-local", targets[Of("sharded", "tokio-local", 0.34)]),
+        channels!("mpsc_ready", mpsc_ready, targets[OfBest("sharded", 1.0)]),
+        channels!("watch_ready", watch_ready, targets[OfBest("sharded", 1.0)]),
+        channels!("broadcast_ready", broadcast_ready, targets[OfBest("sharded", 1.0)]),
+        channels!("pp_watch", pp_watch, targets[OfBest("sharded", 1.0)]),
+        channels!("pp_broadcast", pp_broadcast, targets[OfBest("sharded", 1.0)]),
+        own!("mpsc_threads", mpsc_threads, "threads", "tokio", targets[OfBest("threads", 1.0)]),
+        own!("mpsc_senders", mpsc_senders_threads, "threads", "tokio", targets[OfBest("threads", 1.0)]),
+        own!("watch_threads", watch_threads, "threads", "tokio", targets[OfBest("threads", 1.0)]),
+        own!("broadcast_threads", broadcast_threads, "threads", "tokio", targets[OfBest("threads", 1.0)]),
     ]
 }

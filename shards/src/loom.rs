@@ -25,7 +25,7 @@ mod real {
     #[inline(always)]
     pub fn seq_cst() {}
 
-    pub use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+    pub use std::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard};
     pub use std::{hint, thread};
 
     /// Atomic types.
@@ -75,7 +75,7 @@ mod model {
         loom::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
     }
 
-    pub use loom::sync::{Arc, Condvar, Mutex, MutexGuard};
+    pub use loom::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard};
     pub use loom::{hint, thread};
 
     /// Atomic types.

@@ -5,10 +5,13 @@
 //!
 //! The coop budget is counted as in `sync`.
 
+pub mod mpsc;
 mod mutex;
 mod notify;
+pub mod oneshot;
 mod rwlock;
 mod semaphore;
+pub mod watch;
 
 pub use mutex::{Mutex, MutexGuard};
 pub use notify::{Notified, Notify};

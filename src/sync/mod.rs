@@ -11,6 +11,15 @@ mod loom_tests;
 
 pub(crate) mod wait_list;
 
+pub mod broadcast;
+pub(crate) mod kind;
+pub mod mpsc;
+pub mod oneshot;
+pub mod watch;
+
+#[cfg(all(test, loom))]
+mod loom_support;
+
 pub(crate) mod batch;
 pub(crate) mod guard;
 

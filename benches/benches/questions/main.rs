@@ -3,6 +3,7 @@
 //! One program, so that continuous integration links it once; `cargo bench -p corelane-benches -- spawn1` runs one row.
 
 mod block_on;
+mod channels;
 mod cross_shard;
 mod fan_out;
 mod give_way;
@@ -27,5 +28,6 @@ fn main() {
         outside_spawn::ROWS,
         cross_shard::ROWS,
         timer::ROWS,
+        channels::ROWS,
     ]);
 }

@@ -13,7 +13,7 @@ use crate::runtimes::Rt;
 use crate::slot::Pair;
 
 /// Runs the warm-up and then the timed part as one task.
-fn in_task<R, F>(runtime: &R, size: Size, body: impl Fn(u64) -> F + Send + 'static) -> Duration
+pub(super) fn in_task<R, F>(runtime: &R, size: Size, body: impl Fn(u64) -> F + Send + 'static) -> Duration
 where
     R: Rt,
     F: Future<Output = ()> + Send,
