@@ -262,8 +262,8 @@ fn loom_once_cell_cancel_against_init() {
     });
 }
 
-/// Setting against waiting and looking. Fails when the flag's store or load is Relaxed, and when `enqueue` does not ask
-/// for it again under the lock.
+/// Setting against waiting and looking. Fails when the flag's store or load is Relaxed, and when `wait` does not look again
+/// once it is in the queue.
 #[test]
 fn loom_set_once_set_against_wait() {
     model(|| {

@@ -142,18 +142,11 @@ impl<T> SetOnce<T> {
                 return Poll::Ready(value);
             }
             if waiter.status() == Status::Idle {
-                waiter.as_mut().enqueue(Some(cx.waker()), |once, _| {
-                    // Acquire: pairs with the Release in `set`.
-                    if once.set.load(Ordering::Acquire) {
-                        ControlFlow::Break(())
-                    } else {
-                        ControlFlow::Continue(())
-                    }
-                });
+                waiter.as_mut().enqueue(Some(cx.waker()), |_, _| ControlFlow::Continue::<()>(()));
             } else {
                 waiter.as_mut().refresh(Some(cx.waker()));
             }
-            // Set meanwhile, or a wake is on its way.
+            // Set before it was in the queue, or a wake will come.
             self.get().map_or(Poll::Pending, Poll::Ready)
         })
         .await
