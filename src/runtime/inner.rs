@@ -1,6 +1,7 @@
 //! What all handles of a runtime share.
 
 use std::fmt;
+use std::io;
 use std::panic::Location;
 use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::time::{Duration, Instant};
@@ -9,6 +10,8 @@ use corelane_shards::loom::atomic::{AtomicBool, Ordering};
 use corelane_shards::mesh::{Mesh, ShardId};
 use corelane_shards::shard;
 use corelane_shards::task::{self, BlockingTask, JoinHandle};
+
+use crate::error;
 
 use super::block_on::{Parker, Seat};
 use super::blocking::{Job, Pool, PoolConfig, SubmitError};
@@ -39,19 +42,30 @@ pub(crate) struct Inner {
     shutdown: AtomicBool,
     /// The shard that no thread of the runtime drives: `block_on` does.
     pub seat: Option<Seat>,
-    pub pool: Pool<BlockingTask>,
+    pub pool: Pool<Work>,
     /// Worker threads that have not ended.
     alive: Mutex<usize>,
     ended: Condvar,
 }
 
-impl Job for BlockingTask {
+/// What the blocking pool runs.
+pub(crate) struct Work {
+    task: BlockingTask,
+    /// Shutdown waits for it, though it has not started.
+    mandatory: bool,
+}
+
+impl Job for Work {
     fn run(self) {
-        BlockingTask::run(self);
+        self.task.run();
     }
 
     fn cancel(self) {
-        BlockingTask::cancel(self);
+        self.task.cancel();
+    }
+
+    fn mandatory(&self) -> bool {
+        self.mandatory
     }
 }
 
@@ -148,21 +162,46 @@ impl Inner {
         R: Send + 'static,
     {
         let caller = Location::caller();
+        match self.offer(false, f) {
+            (handle, Ok(()) | Err(SubmitError::ShutDown)) => handle,
+            (_, Err(SubmitError::NoThread(error))) => {
+                panic!("OS can't spawn worker thread: {error} (spawn_blocking called at {caller})");
+            }
+        }
+    }
+
+    /// Runs a closure on a thread that may block, for one that brings back what it does in a way of its own. A mandatory
+    /// one runs even if the runtime shuts down before its turn comes.
+    ///
+    /// # Errors
+    ///
+    /// If the pool takes nothing; the closure is dropped.
+    pub fn spawn_background(&self, mandatory: bool, f: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        self.offer(mandatory, f).1.map_err(|error| match error {
+            SubmitError::ShutDown => io::Error::other(error::SHUTTING_DOWN),
+            SubmitError::NoThread(error) => {
+                io::Error::new(error.kind(), format!("OS can't spawn worker thread: {error}"))
+            }
+        })
+    }
+
+    /// Hands a closure to the pool. The handle of one that it refuses reports a cancellation.
+    fn offer<F, R>(&self, mandatory: bool, f: F) -> (JoinHandle<R>, Result<(), SubmitError>)
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
         // A paused clock stands while somebody works outside of the shards.
         let hold = self.mesh.hold_clock();
         let (task, handle) = task::blocking(move || {
             let _hold = hold;
             f()
         });
-        match self.pool.submit(task) {
-            Ok(()) => {}
-            Err((task, SubmitError::ShutDown)) => task.cancel(),
-            Err((task, SubmitError::NoThread(error))) => {
-                task.cancel();
-                panic!("OS can't spawn worker thread: {error} (spawn_blocking called at {caller})");
-            }
-        }
-        handle
+        let taken = self.pool.submit(Work { task, mandatory }).map_err(|(work, error)| {
+            work.cancel();
+            error
+        });
+        (handle, taken)
     }
 
     /// Has a thread of the pool take care of a shard whose thread blocks. False if there is none to be had.
@@ -173,7 +212,7 @@ impl Inner {
             let _entered = context::enter(inner, Blocking::InPlaceOnly);
             shard::take_care(inner.mesh.remote(id), || inner.is_shutting_down());
         });
-        self.pool.submit(task).map_err(|(task, _)| task.cancel()).is_ok()
+        self.pool.submit(Work { task, mandatory: false }).map_err(|(work, _)| work.cancel()).is_ok()
     }
 
     /// Whether the runtime is ending.
