@@ -3,6 +3,7 @@
 
 pub mod config;
 mod error;
+pub mod fs;
 pub mod io;
 pub mod local;
 mod macros;

@@ -9,6 +9,8 @@
 //! [`copy_bidirectional`]), pipes within the process ([`duplex`], [`simplex`]), and what takes streams apart or
 //! puts them together ([`split()`], [`join()`]). None of it needs a runtime.
 //!
+//! The process's own streams ([`stdin`], [`stdout`], [`stderr`]) do: threads of its blocking pool read and write them.
+//!
 //! Errors, and where to seek to, are the standard library's.
 
 mod read_buf;
@@ -42,6 +44,9 @@ mod copy;
 mod pipe;
 mod split;
 
+pub(crate) mod blocking;
+pub(crate) mod stdio;
+
 pub use std::io::{Error, ErrorKind, Result, SeekFrom};
 
 pub use buf_read_ext::{AsyncBufReadExt, Lines, Split};
@@ -57,6 +62,7 @@ pub use read_buf::ReadBuf;
 pub use read_ext::AsyncReadExt;
 pub use seek_ext::AsyncSeekExt;
 pub use split::{ReadHalf, WriteHalf, split};
+pub use stdio::{Stderr, Stdin, Stdout, stderr, stdin, stdout};
 pub use take::Take;
 pub use traits::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite};
 pub use write_ext::AsyncWriteExt;
