@@ -4,7 +4,7 @@
 
 use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::Path;
 
 use corelane::fs::{self, File, OpenOptions};
 use corelane::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, SeekFrom};
@@ -231,7 +231,7 @@ fn many_tasks_use_one_file_by_reference() {
     });
 }
 
-fn mkfifo(path: &PathBuf) {
+fn mkfifo(path: &Path) {
     let path = std::ffi::CString::new(path.as_os_str().as_encoded_bytes()).unwrap();
     // SAFETY: a C string.
     assert_eq!(unsafe { libc::mkfifo(path.as_ptr(), 0o600) }, 0);

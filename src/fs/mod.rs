@@ -2,7 +2,7 @@
 //!
 //! Systems have no way to ask for files that does not block, so a thread of the blocking pool does it. That way costs some
 //! microseconds, more than many of the operations do: few calls that do much are faster than many that do little. [`read`],
-//! [`write`] and [`copy`] make the trip once for a whole file; around a [`File`] use
+//! [`write()`] and [`copy`] make the trip once for a whole file; around a [`File`] use
 //! [`BufReader`](crate::io::BufReader) and [`BufWriter`](crate::io::BufWriter); and what takes many steps may be faster
 //! as one closure given to [`spawn_blocking`](crate::task::spawn_blocking).
 //!
@@ -13,7 +13,7 @@
 //! # Cancel safety
 //!
 //! Nothing that has started can be called back: when one of these futures is dropped after it was polled, the file is renamed,
-//! removed, or written all the same, or is not. A file is not left half written by dropping the future of [`write`].
+//! removed, or written all the same, or is not. A file is not left half written by dropping the future of [`write()`].
 //!
 //! # Errors
 //!

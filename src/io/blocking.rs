@@ -141,6 +141,7 @@ impl Drop for Landing {
                 state.buf.clear();
                 state.write_error = result.err();
             }
+            Ended::Seek(Ok(position)) => state.position = position,
             ended => state.ended = ended,
         }
         let waiting = mem::take(&mut state.waiting);
@@ -267,10 +268,9 @@ impl<T: Device> Blocking<T> {
     pub(crate) fn poll_seek(&self, cx: &mut Context<'_>) -> Poll<io::Result<u64>> {
         let coop = ready!(poll_proceed(cx));
         let mut state = ready!(self.poll_rest(cx));
-        if matches!(state.ended, Ended::Seek(_)) {
-            if let Ended::Seek(result) = mem::take(&mut state.ended) {
-                state.position = result?;
-            }
+        match mem::take(&mut state.ended) {
+            Ended::Seek(result) => state.position = result?,
+            ended => state.ended = ended,
         }
         coop.made_progress();
         Poll::Ready(Ok(state.position))
@@ -295,23 +295,20 @@ impl<T: Device> Blocking<T> {
         let mut waker = None;
         loop {
             let mut state = lock(&self.state);
-            if !state.under_way {
+            let under_way = state.under_way;
+            if !under_way && waker.is_none() {
                 return Poll::Ready(state);
             }
-            if state.waiting.iter().any(|other| other.will_wake(cx.waker())) {
+            if under_way && state.waiting.iter().any(|other| other.will_wake(cx.waker())) {
                 return Poll::Pending;
             }
-            match waker.take() {
-                Some(waker) => {
-                    state.waiting.push(waker);
-                    return Poll::Pending;
-                }
-                // Foreign code: outside of the lock, then look again.
-                None => {
-                    drop(state);
-                    waker = Some(cx.waker().clone());
-                }
+            if let Some(waker) = waker.take_if(|_| under_way) {
+                state.waiting.push(waker);
+                return Poll::Pending;
             }
+            // Foreign code, a clone or a drop: outside of the lock, then look again.
+            drop(state);
+            waker = under_way.then(|| cx.waker().clone());
         }
     }
 
