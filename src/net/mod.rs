@@ -12,7 +12,7 @@
 
 mod addr;
 mod datagram;
-mod source;
+pub(crate) mod source;
 mod split;
 #[cfg(test)]
 mod tests;

@@ -275,7 +275,7 @@ fn flags(fd: BorrowedFd<'_>) -> io::Result<libc::c_int> {
     if flags < 0 { Err(io::Error::last_os_error()) } else { Ok(flags) }
 }
 
-fn set_nonblocking(fd: BorrowedFd<'_>, nonblocking: bool) -> io::Result<()> {
+pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>, nonblocking: bool) -> io::Result<()> {
     let old = flags(fd)?;
     let new = if nonblocking { old | libc::O_NONBLOCK } else { old & !libc::O_NONBLOCK };
     // SAFETY: an open file, and no pointers.
