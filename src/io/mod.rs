@@ -46,6 +46,7 @@ mod split;
 
 pub(crate) mod blocking;
 pub(crate) mod stdio;
+mod watch;
 
 pub use std::io::{Error, ErrorKind, Result, SeekFrom};
 
@@ -68,6 +69,7 @@ pub use traits::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite};
 pub use write_ext::AsyncWriteExt;
 
 pub(crate) use coop::poll_proceed;
+pub(crate) use watch::Watch;
 
 /// What a buffer holds, in bytes, where nobody says otherwise.
 const DEFAULT_BUF_SIZE: usize = 8 * 1024;
