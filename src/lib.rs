@@ -8,6 +8,7 @@ pub mod io;
 pub mod local;
 mod macros;
 pub mod net;
+pub mod process;
 pub mod runtime;
 pub mod shard;
 pub mod signal;

@@ -1,0 +1,85 @@
+//! Children that nobody waits for, so that none stays a zombie.
+//!
+//! Here: a list of them, and a thread that reaps them, which lives while there are any.
+//!
+//! *Why a thread.* Whoever reaps has to outlive the child, and no runtime promises that: the last one may be dropped a moment
+//! after the last child. A task, or a look whenever a reactor turns, would leave zombies then. A thread needs no runtime, and
+//! it sleeps in the kernel until `SIGCHLD`. One that blocked in `waitpid` would have to be one a child, or take the children of
+//! others, whose status is theirs.
+//!
+//! *Why no end is missed.* The bell of `SIGCHLD` is hung before a child is put on the list, and there it is asked for once. If
+//! it ends later the bell rings later, and the reaper asks for all that are on the list. It watches the bell since before
+//! its first round.
+//!
+//! *Who starts the reaper.* Who puts a child on the list and finds that there is none. The reaper leaves when the list is
+//! empty, and says so, under the same lock. If it can't be started the list waits for the next one who tries.
+//!
+//! Threads: any. A static, so its lock is std's; what is done under it are system calls that don't wait.
+
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::process::Child;
+use std::sync::{Mutex, MutexGuard};
+use std::thread;
+
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+
+use super::exit::sigchld;
+
+struct Orphans {
+    list: Vec<Child>,
+    has_reaper: bool,
+}
+
+static ORPHANS: Mutex<Orphans> = Mutex::new(Orphans { list: Vec::new(), has_reaper: false });
+
+/// Has a child reaped when it ends.
+pub(super) fn adopt(mut child: Child) {
+    if !is_running(&mut child) {
+        return;
+    }
+    let bell = sigchld();
+    let mut orphans = lock();
+    orphans.list.push(child);
+    orphans.sweep();
+    if !orphans.list.is_empty() && !orphans.has_reaper {
+        orphans.has_reaper = bell.and_then(start_reaper).is_ok();
+    }
+}
+
+impl Orphans {
+    fn sweep(&mut self) {
+        self.list.retain_mut(is_running);
+    }
+}
+
+/// Reaps it if not. One that can't be asked for was reaped by somebody else.
+fn is_running(child: &mut Child) -> bool {
+    matches!(child.try_wait(), Ok(None))
+}
+
+fn start_reaper(bell: OwnedFd) -> io::Result<()> {
+    let poll = Poll::new()?;
+    poll.registry().register(&mut SourceFd(&bell.as_raw_fd()), Token(0), Interest::READABLE)?;
+    thread::Builder::new().name("corelane-reaper".into()).spawn(move || reap(poll, bell)).map(drop)
+}
+
+fn reap(mut poll: Poll, _bell: OwnedFd) {
+    let mut events = Events::with_capacity(1);
+    loop {
+        let mut orphans = lock();
+        orphans.sweep();
+        if orphans.list.is_empty() {
+            orphans.has_reaper = false;
+            return;
+        }
+        drop(orphans);
+        // Interrupted, as by the very signal: look again. It fails for no other reason.
+        let _ = poll.poll(&mut events, None);
+    }
+}
+
+fn lock() -> MutexGuard<'static, Orphans> {
+    ORPHANS.lock().unwrap_or_else(|poison| poison.into_inner())
+}
