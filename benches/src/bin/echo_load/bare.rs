@@ -6,6 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Registry, Token};
 
+use super::batches::served;
+
 /// Serves until the process ends.
 pub(super) fn serve() -> ! {
     let mut poll = Poll::new().expect("the system gives an epoll");
@@ -55,6 +57,7 @@ fn echo(stream: &mut TcpStream, buffer: &mut [u8]) -> bool {
                 if stream.write_all(&buffer[..read]).is_err() {
                     return false;
                 }
+                served();
                 if read < buffer.len() {
                     return true;
                 }

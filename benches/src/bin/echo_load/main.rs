@@ -2,16 +2,21 @@
 //!
 //! ```text
 //! echo_load [--connections 1,64,1000] [--servers a,b] [--rounds N] [--seconds S]
+//! echo_load count SERVER REQUESTS
 //! ```
 //!
 //! Each server runs in a process of its own, whose user time is what the runtime costs: on loopback the kernel is most of a
 //! request. Rounds interleave the servers; what is printed are medians over the rounds.
 //!
+//! The second form serves that many requests and ends: under callgrind it counts instructions, see `benches/instructions.sh`.
+//!
 //! - [`generator`]: one thread, epoll through mio, one message in flight a connection
 //! - [`servers`]: the same server on each runtime
 //! - [`bare`]: the server without a runtime, which shows what the kernel leaves to gain
+//! - [`batches`]: the client of the second form
 
 mod bare;
+mod batches;
 mod generator;
 mod servers;
 
@@ -33,16 +38,25 @@ struct Options {
     window: Duration,
 }
 
-const USAGE: &str = "usage: echo_load [--connections 1,64,1000] [--servers a,b] [--rounds N] [--seconds S]";
+const USAGE: &str = "usage: echo_load [--connections 1,64,1000] [--servers a,b] [--rounds N] [--seconds S]
+       echo_load count SERVER REQUESTS";
 
 fn main() -> ExitCode {
     process::raise_descriptor_limit();
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    if let [serve, name] = &arguments[..] {
-        if let Some((_, server)) = SERVERS.iter().find(|(known, _)| serve == "serve" && known == name) {
-            process::pin(process::two_cores()[1]);
-            server();
+    let server = |name: &String| SERVERS.iter().find(|(known, _)| known == name).map(|(_, server)| server);
+    match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["client", port, requests] => {
+            batches::client(port, requests);
+            return ExitCode::SUCCESS;
         }
+        ["serve" | "count", ..] => {
+            if let Some(server) = arguments.get(1).and_then(server) {
+                process::pin(process::two_cores()[1]);
+                server();
+            }
+        }
+        _ => {}
     }
     let Some(options) = options(arguments) else {
         let names: Vec<_> = SERVERS.iter().map(|(name, _)| *name).collect();
@@ -162,8 +176,12 @@ impl Drop for Server {
     }
 }
 
-/// The server's side of that: prints the port, then answers from a thread of its own.
+/// The server's side of that: prints the port, then answers from a thread of its own. If requests are to be counted, has the
+/// client started instead.
 fn report(port: u16) {
+    if let Some("count") = std::env::args().nth(1).as_deref() {
+        return batches::start(port, &std::env::args().nth(3).unwrap_or_default());
+    }
     println!("{port}");
     std::thread::spawn(|| {
         for _ in std::io::stdin().lines() {

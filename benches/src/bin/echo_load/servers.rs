@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::bare;
+use super::batches::served;
 
 /// The servers by name.
 pub(super) const SERVERS: &[(&str, fn() -> !)] = &[
@@ -35,6 +36,7 @@ macro_rules! server {
                                 if stream.write_all(&buffer[..read]).await.is_err() {
                                     break;
                                 }
+                                served();
                             }
                         });
                     }
