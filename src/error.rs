@@ -10,6 +10,11 @@ pub(crate) const NO_TIME: &str = "A Tokio 1.x context was found, but timers are 
                                   runtime builder to enable timers.";
 /// I/O was not enabled.
 pub(crate) const NO_IO: &str = "A Tokio 1.x context was found, but IO is disabled. Call `enable_io` on the runtime builder to enable IO.";
+/// A socket made by the user would block.
+pub(crate) const BLOCKING_SOCKET: &str = "Registering a blocking socket with the tokio runtime is unsupported. If you \
+     wish to do anyways, please add `--cfg tokio_allow_from_blocking_fd` to your RUSTFLAGS. See \
+     github.com/tokio-rs/tokio/issues/7172 for details.";
+
 /// A runtime within a runtime.
 pub(crate) const NESTED: &str = "Cannot start a runtime from within a runtime. This happens because a function (like \
                                  `block_on`) attempted to block the current thread while the thread is being used to \

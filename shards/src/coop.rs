@@ -33,6 +33,7 @@ impl Budget {
     }
 
     /// Whether an operation may go ahead.
+    #[inline(always)]
     pub fn has_remaining(self) -> bool {
         self.0 != 0
     }
@@ -47,11 +48,9 @@ impl Proceed {
     /// The operation completed: takes one unit.
     #[inline(always)]
     pub fn made_progress(&self) {
-        // Zero: another operation of the same poll has taken the last unit meanwhile.
-        let left = context::budget().0;
-        if left != UNCONSTRAINED && left != 0 {
-            context::set_budget(Budget(left - 1));
-        }
+        let Budget(left) = context::budget();
+        // Without a branch.
+        context::set_budget(Budget(left - u8::from((1..UNCONSTRAINED).contains(&left))));
     }
 }
 

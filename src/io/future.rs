@@ -35,6 +35,7 @@ pin_project! {
 }
 
 impl<'a, T: ?Sized, O> Io<'a, T, O> {
+    #[inline]
     pub(super) fn new(io: &'a mut T, op: O) -> Self {
         Io { io, op, _pin: PhantomPinned }
     }
@@ -43,6 +44,7 @@ impl<'a, T: ?Sized, O> Io<'a, T, O> {
 impl<T: ?Sized + Unpin, O: Op<T>> Future for Io<'_, T, O> {
     type Output = io::Result<O::Output>;
 
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         this.op.poll(Pin::new(&mut **this.io), cx)
@@ -53,6 +55,7 @@ impl<T: ?Sized + Unpin, O: Op<T>> Future for Io<'_, T, O> {
 ///
 /// Every operation that loops does this, as its caller could only do the same. The ones that make one call
 /// (`read`, `write`) hand the error on.
+#[inline]
 pub(super) fn retry<T>(mut call: impl FnMut() -> Poll<io::Result<T>>) -> Poll<io::Result<T>> {
     loop {
         match call() {
@@ -63,6 +66,7 @@ pub(super) fn retry<T>(mut call: impl FnMut() -> Poll<io::Result<T>>) -> Poll<io
 }
 
 /// Reads until `buf` is full; `eof` makes the error for a stream that ends before.
+#[inline]
 pub(super) fn poll_read_exact<T: AsyncRead + ?Sized>(
     mut io: Pin<&mut T>,
     cx: &mut Context<'_>,
@@ -78,6 +82,7 @@ pub(super) fn poll_read_exact<T: AsyncRead + ?Sized>(
 }
 
 /// Writes what of `data` lies behind `*written`; `zero` makes the error for a stream that takes no more.
+#[inline(always)]
 pub(super) fn poll_write_all<T: AsyncWrite + ?Sized>(
     mut io: Pin<&mut T>,
     cx: &mut Context<'_>,
@@ -86,9 +91,12 @@ pub(super) fn poll_write_all<T: AsyncWrite + ?Sized>(
     zero: fn() -> io::Error,
 ) -> Poll<io::Result<()>> {
     while *written < data.len() {
-        match ready!(retry(|| io.as_mut().poll_write(cx, &data[*written..])))? {
-            0 => return Poll::Ready(Err(zero())),
-            n => *written += n,
+        match io.as_mut().poll_write(cx, &data[*written..]) {
+            Poll::Ready(Ok(0)) => return Poll::Ready(Err(zero())),
+            Poll::Ready(Ok(n)) => *written += n,
+            Poll::Ready(Err(e)) if e.kind() == ErrorKind::Interrupted => {}
+            Poll::Ready(Err(e)) => return Poll::Ready(Err(e)),
+            Poll::Pending => return Poll::Pending,
         }
     }
     Poll::Ready(Ok(()))

@@ -19,6 +19,7 @@ pub struct Read<'a>(&'a mut [u8]);
 impl<R: AsyncRead + ?Sized> Op<R> for Read<'_> {
     type Output = usize;
 
+    #[inline(always)]
     fn poll(&mut self, io: Pin<&mut R>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut buf = ReadBuf::new(self.0);
         ready!(io.poll_read(cx, &mut buf))?;
@@ -32,6 +33,7 @@ pub struct ReadExact<'a>(ReadBuf<'a>);
 impl<R: AsyncRead + ?Sized> Op<R> for ReadExact<'_> {
     type Output = usize;
 
+    #[inline]
     fn poll(&mut self, io: Pin<&mut R>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let early = || io::Error::new(io::ErrorKind::UnexpectedEof, "early eof");
         ready!(poll_read_exact(io, cx, &mut self.0, early))?;

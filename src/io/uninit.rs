@@ -18,6 +18,7 @@ pub struct ReadOnceInto<'a, B: ?Sized>(pub(super) &'a mut B);
 impl<R: AsyncRead + ?Sized, B: BufMut + ?Sized> Op<R> for ReadOnceInto<'_, B> {
     type Output = usize;
 
+    #[inline]
     fn poll(&mut self, io: Pin<&mut R>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if !self.0.has_remaining_mut() {
             return Poll::Ready(Ok(0));
@@ -103,6 +104,7 @@ pub struct ReadToEnd<'a> {
 }
 
 impl<'a> ReadToEnd<'a> {
+    #[inline]
     pub(super) fn new(vec: &'a mut Vec<u8>) -> Self {
         ReadToEnd { tail: Tail::of(vec), vec }
     }
@@ -111,6 +113,7 @@ impl<'a> ReadToEnd<'a> {
 impl<R: AsyncRead + ?Sized> Op<R> for ReadToEnd<'_> {
     type Output = usize;
 
+    #[inline]
     fn poll(&mut self, io: Pin<&mut R>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         self.tail.poll_to_end(self.vec, io, cx)
     }
@@ -124,6 +127,7 @@ pub struct ReadToString<'a> {
 }
 
 impl<'a> ReadToString<'a> {
+    #[inline]
     pub(super) fn new(string: &'a mut String) -> Self {
         let bytes = mem::take(string).into_bytes();
         ReadToString { tail: Tail::of(&bytes), bytes, string }
@@ -133,6 +137,7 @@ impl<'a> ReadToString<'a> {
 impl<R: AsyncRead + ?Sized> Op<R> for ReadToString<'_> {
     type Output = usize;
 
+    #[inline]
     fn poll(&mut self, io: Pin<&mut R>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let read = ready!(self.tail.poll_to_end(&mut self.bytes, io, cx));
         if read.is_err() {

@@ -21,6 +21,7 @@ pub struct Write<'a>(&'a [u8]);
 impl<W: AsyncWrite + ?Sized> Op<W> for Write<'_> {
     type Output = usize;
 
+    #[inline(always)]
     fn poll(&mut self, io: Pin<&mut W>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         io.poll_write(cx, self.0)
     }
@@ -32,6 +33,7 @@ pub struct WriteVectored<'a, 'b>(&'a [IoSlice<'b>]);
 impl<W: AsyncWrite + ?Sized> Op<W> for WriteVectored<'_, '_> {
     type Output = usize;
 
+    #[inline]
     fn poll(&mut self, io: Pin<&mut W>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         io.poll_write_vectored(cx, self.0)
     }
@@ -43,6 +45,7 @@ pub struct WriteBuf<'a, B>(&'a mut B);
 impl<W: AsyncWrite, B: Buf> Op<W> for WriteBuf<'_, B> {
     type Output = usize;
 
+    #[inline]
     fn poll(&mut self, io: Pin<&mut W>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if !self.0.has_remaining() {
             return Poll::Ready(Ok(0));
@@ -65,6 +68,7 @@ pub struct WriteAllBuf<'a, B>(WriteBuf<'a, B>);
 impl<W: AsyncWrite, B: Buf> Op<W> for WriteAllBuf<'_, B> {
     type Output = ();
 
+    #[inline]
     fn poll(&mut self, mut io: Pin<&mut W>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.0.0.has_remaining() {
             if ready!(retry(|| self.0.poll(io.as_mut(), cx)))? == 0 {
@@ -84,6 +88,7 @@ pub struct WriteAll<'a> {
 impl<W: AsyncWrite + ?Sized> Op<W> for WriteAll<'_> {
     type Output = ();
 
+    #[inline(always)]
     fn poll(&mut self, io: Pin<&mut W>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         poll_write_all(io, cx, self.data, &mut self.written, || ErrorKind::WriteZero.into())
     }
@@ -95,6 +100,7 @@ pub struct Flush;
 impl<W: AsyncWrite + ?Sized> Op<W> for Flush {
     type Output = ();
 
+    #[inline]
     fn poll(&mut self, io: Pin<&mut W>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         io.poll_flush(cx)
     }
@@ -106,6 +112,7 @@ pub struct Shutdown;
 impl<W: AsyncWrite + ?Sized> Op<W> for Shutdown {
     type Output = ();
 
+    #[inline]
     fn poll(&mut self, io: Pin<&mut W>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         io.poll_shutdown(cx)
     }

@@ -15,6 +15,7 @@ use std::task::{Context, Poll, ready};
 use bytes::BufMut;
 use corelane_shards::reactor::Registration;
 
+use crate::error;
 use crate::io::{Interest, ReadBuf};
 
 pub(crate) use corelane_shards::reactor::Direction;
@@ -47,12 +48,13 @@ impl<T: AsFd> Source<T> {
     ///
     /// # Panics
     ///
-    /// Outside of a runtime, and in debug builds if the file would block.
+    /// Outside of a runtime, and in debug builds if the file would block, unless a flag for the compiler allows it as in Tokio.
     #[track_caller]
     pub(crate) fn from_user(io: T) -> io::Result<Self> {
         debug_assert!(
-            socket2::SockRef::from(&io).nonblocking()?,
-            "Registering a blocking socket with the tokio runtime is unsupported: call set_nonblocking(true) first",
+            cfg!(tokio_allow_from_blocking_fd) || socket2::SockRef::from(&io).nonblocking()?,
+            "{}",
+            error::BLOCKING_SOCKET
         );
         Ok(Self::new(io))
     }
@@ -72,16 +74,30 @@ impl<T: AsFd> Source<T> {
     }
 
     /// Reads bytes of a stream.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn poll_read(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let fd = self.io.as_fd();
         // SAFETY: only written to, by `read`.
         let room = unsafe { buf.unfilled_mut() };
-        let n = ready!(self.registration.poll_transfer(cx, Direction::Read, room.len(), || read(fd, room)))?;
+        let poll = self.registration.poll_transfer(cx, Direction::Read, room.len(), move || read(fd, room));
         // SAFETY: so many the kernel has written.
-        unsafe { buf.assume_init(n) };
-        buf.advance(n);
-        Poll::Ready(Ok(()))
+        poll.map_ok(|n| unsafe { filled(buf, n) })
+    }
+
+    /// As `poll_read`, for who has the stream to itself: takes it along when its task moves.
+    #[inline(always)]
+    pub(crate) fn poll_read_mut(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let Self { registration, io } = self;
+        let fd = io.as_fd();
+        // SAFETY: only written to, by `read`.
+        let room = unsafe { buf.unfilled_mut() };
+        let poll = registration.poll_transfer_mut(cx, Direction::Read, room.len(), move || read(fd, room));
+        // SAFETY: so many the kernel has written.
+        poll.map_ok(|n| unsafe { filled(buf, n) })
     }
 
     /// Reads bytes of a stream if there are any.
@@ -96,9 +112,16 @@ where
     for<'a> &'a T: Write,
 {
     /// Writes bytes to a stream.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn poll_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.registration.poll_transfer(cx, Direction::Write, buf.len(), || (&self.io).write(buf))
+    }
+
+    /// As `poll_write`, for who has the stream to itself: takes it along when its task moves.
+    #[inline(always)]
+    pub(crate) fn poll_write_mut(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let Self { registration, io } = self;
+        registration.poll_transfer_mut(cx, Direction::Write, buf.len(), || (&*io).write(buf))
     }
 
     /// Writes bytes from several buffers to a stream.
@@ -129,6 +152,7 @@ impl<T: fmt::Debug> fmt::Debug for Source<T> {
 }
 
 /// `read(2)` into memory that need not be initialized.
+#[inline]
 pub(crate) fn read(fd: BorrowedFd<'_>, room: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
     // SAFETY: the kernel writes at most `len` bytes there.
     let n = unsafe { libc::read(fd.as_raw_fd(), room.as_mut_ptr().cast(), room.len()) };
@@ -165,9 +189,19 @@ pub(crate) fn fill_read_buf<R>(
     let room = unsafe { buf.unfilled_mut() };
     let (n, rest) = ready!(f(room))?;
     // SAFETY: so many were written.
+    unsafe { filled(buf, n) };
+    Poll::Ready(Ok((n, rest)))
+}
+
+/// Counts what was read.
+///
+/// # Safety
+/// So many bytes behind the data hold values.
+#[inline(always)]
+unsafe fn filled(buf: &mut ReadBuf<'_>, n: usize) {
+    // SAFETY: by contract.
     unsafe { buf.assume_init(n) };
     buf.advance(n);
-    Poll::Ready(Ok((n, rest)))
 }
 
 /// Waiting without doing: what every socket that reads and writes has. The polled ones have their own names.
@@ -310,32 +344,28 @@ macro_rules! try_methods {
     };
 }
 
-/// `AsyncRead` and `AsyncWrite` for a stream. Who has the stream to itself takes it along when its task moves.
+/// `AsyncRead` and `AsyncWrite` for a stream.
 macro_rules! stream_traits {
     (@read $stream:ty) => {
         impl $crate::io::AsyncRead for $stream {
-            #[inline]
+            #[inline(always)]
             fn poll_read(
                 self: ::std::pin::Pin<&mut Self>,
                 cx: &mut ::std::task::Context<'_>,
                 buf: &mut $crate::io::ReadBuf<'_>,
             ) -> ::std::task::Poll<::std::io::Result<()>> {
-                let this = self.get_mut();
-                this.io.registration.follow();
-                this.io.poll_read(cx, buf)
+                self.get_mut().io.poll_read_mut(cx, buf)
             }
         }
     };
     (@write) => {
-        #[inline]
+        #[inline(always)]
         fn poll_write(
             self: ::std::pin::Pin<&mut Self>,
             cx: &mut ::std::task::Context<'_>,
             buf: &[u8],
         ) -> ::std::task::Poll<::std::io::Result<usize>> {
-            let this = self.get_mut();
-            this.io.registration.follow();
-            this.io.poll_write(cx, buf)
+            self.get_mut().io.poll_write_mut(cx, buf)
         }
 
         fn poll_write_vectored(

@@ -182,13 +182,41 @@ impl Ready {
         self.0 & other.0 != 0
     }
 
+    /// The directions that need not wait: bit 0 is reading, bit 1 writing.
+    #[inline]
+    pub(super) const fn directions(self) -> u8 {
+        const {
+            assert!(
+                Self::READ_CLOSED.0 == Self::READABLE.0 << 2 && Self::WRITE_CLOSED.0 == Self::WRITABLE.0 << 2
+            )
+        };
+        (self.0 | self.0 >> 2) & (Self::READABLE.0 | Self::WRITABLE.0)
+    }
+
+    /// Its place among all sets.
+    #[inline]
+    pub(super) const fn index(self) -> usize {
+        (self.0 & Self::ALL.0) as usize
+    }
+
+    /// What is closed: bit 0 is reading, bit 1 writing.
+    #[inline]
+    pub(super) const fn closed(self) -> u64 {
+        const { assert!(Self::WRITE_CLOSED.0 == Self::READ_CLOSED.0 << 1) };
+        (self.0 as u64 >> Self::READ_CLOSED.0.trailing_zeros()) & 0b11
+    }
+
     /// What an event reports.
     #[inline]
     pub(super) fn of(event: &mio::event::Event) -> Self {
         let bit = |is: bool, one: Self| if is { one.0 } else { 0 };
+        let usual = bit(event.is_readable(), Self::READABLE) | bit(event.is_writable(), Self::WRITABLE);
+        // The writing side is closed by a hang-up, which closes reading too, or by an error.
+        if !(event.is_priority() | event.is_error() | event.is_read_closed()) {
+            return Self(usual);
+        }
         Self(
-            bit(event.is_readable(), Self::READABLE)
-                | bit(event.is_writable(), Self::WRITABLE)
+            usual
                 | bit(event.is_read_closed(), Self::READ_CLOSED)
                 | bit(event.is_write_closed(), Self::WRITE_CLOSED)
                 | bit(event.is_priority(), Self::PRIORITY)

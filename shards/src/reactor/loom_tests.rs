@@ -39,7 +39,7 @@ impl Socket {
         unsafe { self.state.publish(Ready::READABLE) };
         fence(SeqCst);
         // SAFETY: as above.
-        unsafe { self.state.wake(Ready::READABLE) };
+        unsafe { self.state.wake(Ready::READABLE, None) };
     }
 
     /// What a reader does: true if it read something, false if it waits.
@@ -148,7 +148,7 @@ fn loom_two_pollers_elsewhere() {
         assert!(!ready);
         fence(SeqCst);
         // SAFETY: the only thread left plays the owner.
-        unsafe { socket.state.wake(Ready::READABLE | Ready::WRITABLE) };
+        unsafe { socket.state.wake(Ready::READABLE | Ready::WRITABLE, None) };
         assert_eq!((wakes.0.load(Counted), other_wakes.0.load(Counted)), (1, 1));
     });
 }
@@ -165,7 +165,7 @@ fn loom_shutdown_against_poller_elsewhere() {
                 unsafe { socket.state.publish_shutdown() };
                 fence(SeqCst);
                 // SAFETY: as above.
-                unsafe { socket.state.wake(Ready::ALL) };
+                unsafe { socket.state.wake(Ready::ALL, None) };
             })
         };
         let (wakes, waker) = waker();

@@ -37,12 +37,14 @@ use std::time::Duration;
 
 use mio::{Events, Poll, Token};
 
+use crate::context;
 use crate::loom::atomic::Ordering::{Relaxed, SeqCst};
 use crate::loom::atomic::fence;
 use crate::park::Unpark;
 use crate::shard::Driver;
 
 use readiness::State;
+use registry::Chunk;
 use timerfd::TimerFd;
 
 const UNPARK: Token = Token(usize::MAX);
@@ -66,7 +68,7 @@ pub struct Reactor {
     unpark: Arc<Waker>,
     timer: Option<TimerFd>,
     /// The registry's chunks of states, as far as events came for them.
-    chunks: Vec<NonNull<[State]>>,
+    chunks: Vec<NonNull<Chunk>>,
     /// The batch in hand: who is to be woken for what.
     batch: Vec<(NonNull<State>, Ready)>,
 }
@@ -131,39 +133,28 @@ impl Reactor {
         let mut len = 0;
         for event in &self.events {
             len += 1;
-            let token = event.token();
-            if token >= TIMER {
-                continue;
+            if let Some(state) = find(&self.registry, &mut self.chunks, event.token()) {
+                let ready = Ready::of(event);
+                // SAFETY: this is the owner.
+                unsafe { state.publish(ready) };
+                self.batch.push((NonNull::from(state), ready));
             }
-            let (chunk, at, generation) = registry::parse(token);
-            if chunk >= self.chunks.len() {
-                let chunks = &mut self.chunks;
-                self.registry.chunks_from(chunks.len(), |chunk| chunks.push(NonNull::from(chunk)));
-            }
-            // SAFETY: states live as long as the registry.
-            let state = unsafe { &self.chunks[chunk].as_ref()[at] };
-            // Relaxed: the owner's own word.
-            if state.generation.load(Relaxed) != generation {
-                continue;
-            }
-            let ready = Ready::of(event);
-            // SAFETY: this is the owner.
-            unsafe { state.publish(ready) };
-            self.batch.push((NonNull::from(state), ready));
         }
         if !self.batch.is_empty() {
             // E2, for the whole batch.
             fence(SeqCst);
+            // SAFETY: null, or the owner half of the shard that this thread is inside, for as long as it stays.
+            let local = unsafe { context::local().as_ref() };
+            let local = local
+                .filter(|local| local.remote().registry().is_some_and(|r| Arc::ptr_eq(r, &self.registry)));
             for (state, ready) in self.batch.drain(..) {
                 // SAFETY: this is the owner; states live as long as the registry.
-                unsafe { state.as_ref().wake(ready) };
+                unsafe { state.as_ref().wake(ready, local) };
             }
         }
         len
     }
-}
 
-impl Reactor {
     /// Waits, and delivers up to so many batches.
     #[inline]
     fn batches(&mut self, mut timeout: Option<Duration>, most: usize) -> usize {
@@ -181,6 +172,31 @@ impl Reactor {
         }
         events
     }
+}
+
+/// The state that a token stands for, if it still does.
+#[inline(always)]
+fn find<'a>(registry: &'a Registry, chunks: &mut Vec<NonNull<Chunk>>, token: Token) -> Option<&'a State> {
+    if token >= TIMER {
+        return None;
+    }
+    let (chunk, at, generation) = registry::parse(token);
+    let chunk = match chunks.get(chunk) {
+        Some(known) => *known,
+        None => new_chunk(registry, chunks, chunk),
+    };
+    // SAFETY: states live as long as the registry.
+    let state = unsafe { &chunk.as_ref()[at] };
+    // Relaxed: the owner's own word.
+    (state.generation.load(Relaxed) == generation).then_some(state)
+}
+
+/// Looks up the chunks that were made since; gives one of them.
+#[cold]
+#[inline(never)]
+fn new_chunk(registry: &Registry, chunks: &mut Vec<NonNull<Chunk>>, at: usize) -> NonNull<Chunk> {
+    registry.chunks_from(chunks.len(), |chunk| chunks.push(NonNull::from(chunk)));
+    chunks[at]
 }
 
 impl Driver for Reactor {
@@ -229,7 +245,7 @@ impl Drop for Reactor {
         fence(SeqCst);
         for state in states() {
             // SAFETY: this is the owner.
-            unsafe { state.wake(Ready::ALL) };
+            unsafe { state.wake(Ready::ALL, None) };
             // SAFETY: this is the owner.
             unsafe { state.forget_own() };
         }

@@ -6,14 +6,15 @@
 //! event, with a plain store. Users never write it. What they found out they put beside it, in `seen`.
 //!
 //! ```text
-//!  62        61            60           59…45    44…30       29…15    14…0
+//!  62        61            60           58…45    43…30       28…15    13…0
 //!  SHUTDOWN  WRITE_CLOSED  READ_CLOSED  errors   priorities  writes   reads
 //! ```
-//! - The four counts say how many events of a kind there were, modulo 2^15. A kind is *ready* while its count differs from
+//! - The four counts say how many events of a kind there were, modulo 2^14. Above each is a bit for the carry, always zero, so
+//!   that one addition counts for all. A kind is *ready* while its count differs from
 //!   what `seen` holds for it. A user that tried and found nothing stores the count that it read *before* it tried: what came
 //!   meanwhile counts higher, and stays. So clearing is a plain store too, from any thread. Should two users clear at
 //!   once, the older count may win: the kind looks ready once too often, and one more try clears it. Only who is held up
-//!   between reading and storing while exactly 32,768 events pass would hide one.
+//!   between reading and storing while exactly 16,384 events pass would hide one.
 //! - READ_CLOSED, WRITE_CLOSED stick: what is closed stays closed. They make a direction ready as well, except for one who
 //!   saw them, tried, and was told that it would block, as files that are no sockets may answer. It would spin.
 //! - SHUTDOWN: the reactor is gone; every wait ends.
@@ -37,7 +38,8 @@
 //! U2. Otherwise the lock decides: either E3 finds the waker, or the user had the lock later, and sees E1 by it. One fence serves a whole
 //! batch; that is why words and wakers are two passes.
 //!
-//! A waker that was woken stays in `own`, marked as not armed: the task that reads again leaves it there without cloning it.
+//! A waker that was woken stays in `own`, marked as not armed: the task that reads again leaves it there without cloning it. A
+//! task of this very shard, which most are, is known as such from then on, and woken where its waker stands: that runs no foreign code.
 //!
 //! # Reuse
 //!
@@ -55,22 +57,40 @@ use crate::loom::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 use crate::loom::atomic::{AtomicPtr, AtomicU16, AtomicU32, AtomicU64, fence};
 use crate::loom::cell::UnsafeCell;
 use crate::mesh::Remote;
+use crate::shard::Local;
+use crate::task::waker;
 use crate::util::lock::Lock;
 use crate::util::wake_list::WakeList;
 
 use super::interest::{Interest, Ready};
 
-const COUNT_BITS: u32 = 15;
-const COUNT: u64 = (1 << COUNT_BITS) - 1;
+/// From one count to the next.
+const STRIDE: u32 = 15;
+const COUNT: u64 = (1 << (STRIDE - 1)) - 1;
+const CARRIES: u64 = (COUNT + 1) * (1 | 1 << STRIDE | 1 << (2 * STRIDE) | 1 << (3 * STRIDE));
 const READ_CLOSED: u64 = 1 << 60;
 const WRITE_CLOSED: u64 = 1 << 61;
 const SHUTDOWN: u64 = 1 << 62;
 
-const _: () = assert!(4 * COUNT_BITS == READ_CLOSED.trailing_zeros());
-const _: () = assert!(size_of::<State>() <= 96 || cfg!(loom));
+const _: () = assert!(WRITE_CLOSED == READ_CLOSED << 1);
+const _: () = assert!(4 * STRIDE == READ_CLOSED.trailing_zeros());
+const _: () = assert!(size_of::<State>() <= 80 || cfg!(loom));
 
 /// The kinds of event, by their place in the word.
 const KINDS: [Ready; 4] = [Ready::READABLE, Ready::WRITABLE, Ready::PRIORITY, Ready::ERROR];
+
+/// What an event adds to the counts.
+static NEWS: [u64; Ready::ALL.index() + 1] = {
+    let mut news = [0; Ready::ALL.index() + 1];
+    let mut at = 0;
+    while at < 4 * news.len() {
+        if (at / 4) & KINDS[at % 4].index() != 0 {
+            news[at / 4] |= 1 << (at as u32 % 4 * STRIDE);
+        }
+        at += 1;
+    }
+    news
+};
 
 /// A way that bytes go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +109,12 @@ impl Direction {
             Self::Read => Interest::READABLE,
             Self::Write => Interest::WRITABLE,
         }
+    }
+
+    /// Its place in a set, see [`Ready::directions`].
+    #[inline]
+    fn bit(self) -> u8 {
+        1 << self as u8
     }
 
     #[inline]
@@ -116,14 +142,19 @@ impl Word {
 
     #[inline]
     fn count(self, kind: usize) -> u16 {
-        (self.0 >> (kind as u32 * COUNT_BITS) & COUNT) as u16
+        (self.0 >> (kind as u32 * STRIDE) & COUNT) as u16
     }
 
+    /// With an event.
     #[inline]
-    fn bump(self, kind: usize) -> Self {
-        let shift = kind as u32 * COUNT_BITS;
-        let count = (u64::from(self.count(kind)) + 1) & COUNT;
-        Self(self.0 & !(COUNT << shift) | count << shift)
+    fn after(self, ready: Ready) -> Self {
+        Self((self.0 + NEWS[ready.index()]) & !CARRIES | ready.closed() << READ_CLOSED.trailing_zeros())
+    }
+
+    /// Nothing is closed, and the reactor is there.
+    #[inline]
+    pub(super) fn is_open(self) -> bool {
+        self.0 & (READ_CLOSED | WRITE_CLOSED | SHUTDOWN) == 0
     }
 
     /// The direction is at its end.
@@ -164,7 +195,10 @@ unsafe impl Sync for State {}
 #[derive(Default)]
 struct Own {
     wakers: [Option<Waker>; 2],
-    armed: [bool; 2],
+    /// The directions whose poller is to be woken.
+    armed: u8,
+    /// The directions whose poller is a task of this shard.
+    local: u8,
 }
 
 #[derive(Default)]
@@ -205,10 +239,14 @@ impl State {
     /// Whether the direction is worth a try, after one that began at `tried` would have blocked.
     #[inline]
     pub(super) fn is_ready(&self, word: Word, direction: Direction, tried: Word) -> bool {
+        self.has_news(word, direction) || word.without(tried).is_closed(direction) || word.is_shutdown()
+    }
+
+    /// Whether there were events since the direction was cleared.
+    #[inline]
+    pub(super) fn has_news(&self, word: Word, direction: Direction) -> bool {
         // Relaxed: an older value makes the kind look ready.
         word.count(direction as usize) != self.seen[direction as usize].load(Relaxed)
-            || word.without(tried).is_closed(direction)
-            || word.is_shutdown()
     }
 
     /// What of the interest is ready, after a try that began at `tried`.
@@ -252,19 +290,8 @@ impl State {
     #[inline]
     pub(super) unsafe fn publish(&self, ready: Ready) {
         // Relaxed: the owner's own word.
-        let mut word = Word(self.word.load(Relaxed));
-        for (kind, flag) in KINDS.into_iter().enumerate() {
-            if ready.meets(flag) {
-                word = word.bump(kind);
-            }
-        }
-        if ready.meets(Ready::READ_CLOSED) {
-            word.0 |= READ_CLOSED;
-        }
-        if ready.meets(Ready::WRITE_CLOSED) {
-            word.0 |= WRITE_CLOSED;
-        }
-        self.word.store(word.0, Release);
+        let word = Word(self.word.load(Relaxed));
+        self.word.store(word.after(ready).0, Release);
     }
 
     /// E1 for the end of the reactor.
@@ -276,36 +303,75 @@ impl State {
     }
 
     /// E3: wakes those who wait for it. Says whether there was somebody. The caller has passed a SeqCst fence since it published.
+    /// `local` is the shard, unless the thread has left it.
     ///
     /// # Safety
     /// By the owner.
-    #[inline]
-    pub(super) unsafe fn wake(&self, ready: Ready) -> bool {
-        let mut found = false;
-        if ready.is_readable() {
+    #[inline(always)]
+    pub(super) unsafe fn wake(&self, ready: Ready, local: Option<&Local>) -> bool {
+        // SAFETY: by contract, and this runs no foreign code.
+        let hit = unsafe {
+            self.own(|own| {
+                let hit = own.armed & ready.directions();
+                own.armed -= hit;
+                hit
+            })
+        };
+        if hit & Direction::Read.bit() != 0 {
             // SAFETY: by contract.
-            found |= unsafe { self.wake_own(Direction::Read) };
+            unsafe { self.wake_poller(Direction::Read, local) };
         }
-        if ready.is_writable() {
+        if hit & Direction::Write.bit() != 0 {
             // SAFETY: by contract.
-            found |= unsafe { self.wake_own(Direction::Write) };
+            unsafe { self.wake_writer(local) };
         }
         // Relaxed: E2 orders it after the word; Acquire would be for the lock's memory, see `shared`.
         if self.shared.load(Relaxed).is_null() {
-            return found;
+            return hit != 0;
         }
-        self.wake_shared(ready) || found
+        self.wake_shared(ready) || hit != 0
+    }
+
+    /// Who writes seldom has to wait.
+    ///
+    /// # Safety
+    /// By the owner.
+    #[cold]
+    #[inline(never)]
+    unsafe fn wake_writer(&self, local: Option<&Local>) {
+        // SAFETY: by contract.
+        unsafe { self.wake_poller(Direction::Write, local) };
     }
 
     /// # Safety
     /// By the owner.
-    #[inline]
-    unsafe fn wake_own(&self, direction: Direction) -> bool {
+    #[inline(always)]
+    unsafe fn wake_poller(&self, direction: Direction, local: Option<&Local>) {
         let at = direction as usize;
+        // SAFETY: by contract, and this runs no foreign code; `wait_own` found the task to be of this shard.
+        let done = unsafe {
+            self.own(|own| match (&own.wakers[at], local) {
+                (Some(waker), Some(local)) if own.local & direction.bit() != 0 => {
+                    waker::wake_here_by_ref(waker, local);
+                    true
+                }
+                _ => false,
+            })
+        };
+        if !done {
+            // SAFETY: by contract.
+            unsafe { self.wake_foreign_poller(at) };
+        }
+    }
+
+    /// # Safety
+    /// By the owner.
+    #[cold]
+    #[inline(never)]
+    unsafe fn wake_foreign_poller(&self, at: usize) {
         // Taken out meanwhile: waking runs foreign code, which may poll this resource.
         // SAFETY: by contract, and this runs no foreign code.
-        let waker = unsafe { self.own(|own| mem::take(&mut own.armed[at]).then(|| own.wakers[at].take())) };
-        let Some(Some(waker)) = waker else { return false };
+        let Some(waker) = (unsafe { self.own(|own| own.wakers[at].take()) }) else { return };
         waker.wake_by_ref();
         // SAFETY: as above.
         let spare = unsafe {
@@ -315,7 +381,6 @@ impl State {
             })
         };
         drop(spare);
-        true
     }
 
     /// # Safety
@@ -358,25 +423,38 @@ impl State {
         }
     }
 
-    /// Has the task woken by the direction's next event, in place of the one that polled on the owner before.
+    /// Has the task woken by the direction's next event, if it is the one that polled on the owner before.
     ///
     /// # Safety
     /// By the owner.
     #[inline]
-    pub(super) unsafe fn wait_own(&self, direction: Direction, waker: &Waker) {
-        let at = direction as usize;
+    pub(super) unsafe fn wait_again(&self, direction: Direction, waker: &Waker) -> bool {
         // SAFETY: by contract; comparing wakers runs no foreign code.
-        let same = unsafe {
+        unsafe {
             self.own(|own| {
-                own.armed[at] = true;
-                own.wakers[at].as_ref().is_some_and(|old| old.will_wake(waker))
+                own.armed |= direction.bit();
+                own.wakers[direction as usize].as_ref().is_some_and(|old| old.will_wake(waker))
             })
-        };
-        if !same {
+        }
+    }
+
+    /// As `wait_again` for any task, which takes the place of the one before.
+    ///
+    /// # Safety
+    /// By the owner.
+    pub(super) unsafe fn wait_own(&self, direction: Direction, waker: &Waker) {
+        // SAFETY: by contract.
+        if !unsafe { self.wait_again(direction, waker) } {
             // Cloned and dropped outside: both run foreign code.
             let new = waker.clone();
-            // SAFETY: as above.
-            let old = unsafe { self.own(|own| own.wakers[at].replace(new)) };
+            let local = if waker::is_here(&new) { direction.bit() } else { 0 };
+            // SAFETY: by contract, and this runs no foreign code.
+            let old = unsafe {
+                self.own(|own| {
+                    own.local = own.local & !direction.bit() | local;
+                    own.wakers[direction as usize].replace(new)
+                })
+            };
             drop(old);
         }
     }
@@ -453,7 +531,7 @@ impl State {
     /// By the owner, past the batch in hand.
     pub(super) unsafe fn recycle(&self) -> bool {
         // SAFETY: by contract.
-        let found = unsafe { self.wake(Ready::ALL) };
+        let found = unsafe { self.wake(Ready::ALL, None) };
         // SAFETY: by contract.
         unsafe { self.forget_own() };
         // Relaxed, all: the registry's lock shows them to the next user.

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use crate::context;
-use crate::coop;
+use crate::coop::{self, Proceed};
 use crate::loom::atomic::Ordering::{Acquire, Relaxed, Release};
 use crate::loom::atomic::{AtomicPtr, AtomicU8};
 use crate::mesh::{Mesh, Remote};
@@ -92,31 +92,115 @@ impl Registration {
 
     /// Tries an operation until it does not block; if it does, has the task woken when it is worth another try. Of the tasks
     /// that poll for one direction, the last is woken.
-    #[inline]
+    #[inline(always)]
     pub fn poll_io<R>(
         &self,
         cx: &mut Context<'_>,
         direction: Direction,
-        f: impl FnMut() -> io::Result<R>,
+        mut f: impl FnMut() -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        self.poll_until(cx, direction, f, |_| false)
+        let is_last = |_: &R| false;
+        match self.poll_now(cx, direction, &mut f, is_last) {
+            Some(poll) => poll,
+            None => self.poll_on(cx, direction, f, is_last),
+        }
     }
 
     /// [`poll_io`](Self::poll_io) for a read or write of up to `len` bytes of a stream. A short one says that there is no more
     /// without asking the kernel again.
-    #[inline]
+    #[inline(always)]
     pub fn poll_transfer(
         &self,
         cx: &mut Context<'_>,
         direction: Direction,
         len: usize,
-        f: impl FnMut() -> io::Result<usize>,
+        mut f: impl FnMut() -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
-        self.poll_until(cx, direction, f, |n| 0 < *n && *n < len)
+        let is_last = move |n: &usize| is_short(*n, len);
+        match self.poll_now(cx, direction, &mut f, is_last) {
+            Some(poll) => poll,
+            None => self.poll_on(cx, direction, f, is_last),
+        }
     }
 
-    #[inline]
-    fn poll_until<R>(
+    /// [`poll_transfer`](Self::poll_transfer) for who has the resource to itself: it [follows](Self::follow).
+    #[inline(always)]
+    pub fn poll_transfer_mut(
+        &mut self,
+        cx: &mut Context<'_>,
+        direction: Direction,
+        len: usize,
+        mut f: impl FnMut() -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        let is_last = move |n: &usize| is_short(*n, len);
+        match self.poll_now(cx, direction, &mut f, is_last) {
+            Some(poll) => poll,
+            None => {
+                self.follow();
+                self.poll_on(cx, direction, f, is_last)
+            }
+        }
+    }
+
+    /// The usual: the resource is bound, open, and either ready or waited for again by the same task on its shard. `None`
+    /// leaves everything else to [`poll_on`](Self::poll_on).
+    #[inline(always)]
+    fn poll_now<R>(
+        &self,
+        cx: &mut Context<'_>,
+        direction: Direction,
+        f: &mut impl FnMut() -> io::Result<R>,
+        is_last: impl Fn(&R) -> bool,
+    ) -> Option<Poll<io::Result<R>>> {
+        let coop = coop::try_proceed()?;
+        let state = self.state()?;
+        let word = state.word();
+        if !word.is_open() {
+            return None;
+        }
+        if !state.has_news(word, direction) {
+            // Relaxed: a hint.
+            let settled = ptr::eq(state.home, context::remote()) && self.foreign.load(Relaxed) == 0;
+            // SAFETY: on the owner, as just compared.
+            return (settled && unsafe { state.wait_again(direction, cx.waker()) }).then_some(Poll::Pending);
+        }
+        match f() {
+            Ok(done) => {
+                if is_last(&done) {
+                    state.clear(word, direction);
+                }
+                coop.made_progress();
+                Some(Poll::Ready(Ok(done)))
+            }
+            Err(error) => self.failed(error, &coop, state, word, direction),
+        }
+    }
+
+    /// An operation of `poll_now` gave an error; `None` if that is no reason to end.
+    #[cold]
+    #[inline(never)]
+    fn failed<R>(
+        &self,
+        error: io::Error,
+        coop: &Proceed,
+        state: &State,
+        word: Word,
+        direction: Direction,
+    ) -> Option<Poll<io::Result<R>>> {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => state.clear(word, direction),
+            io::ErrorKind::Interrupted => {}
+            _ => {
+                coop.made_progress();
+                return Some(Poll::Ready(Err(error)));
+            }
+        }
+        None
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn poll_on<R>(
         &self,
         cx: &mut Context<'_>,
         direction: Direction,
@@ -313,6 +397,12 @@ impl Drop for Registration {
     fn drop(&mut self) {
         self.unbind(false);
     }
+}
+
+/// Whether a read or write took so little that there can't be more. One of nothing says something else.
+#[inline(always)]
+fn is_short(n: usize, len: usize) -> bool {
+    0 < n && n < len
 }
 
 /// Runs an operation; `None` if it would block.

@@ -27,8 +27,10 @@ use crate::util::lock::Lock;
 use super::interest::Interest;
 use super::readiness::State;
 
-/// States allocated at once: about 5 KiB.
+/// States allocated at once: 5 KiB.
 const CHUNK_LEN: usize = 64;
+
+pub(super) type Chunk = [State; CHUNK_LEN];
 
 /// The answer to I/O on a runtime that is gone.
 pub(super) fn shutting_down() -> io::Error {
@@ -46,7 +48,7 @@ pub struct Registry {
 #[derive(Default)]
 struct Slots {
     /// Boxes, as pointers: states are used while the list grows.
-    chunks: Vec<NonNull<[State]>>,
+    chunks: Vec<NonNull<Chunk>>,
     free: Vec<u32>,
     retired: Vec<u32>,
     closed: bool,
@@ -129,7 +131,7 @@ impl Registry {
     }
 
     /// The chunks of states from the given one on.
-    pub(super) fn chunks_from(&self, first: usize, mut f: impl FnMut(&[State])) {
+    pub(super) fn chunks_from(&self, first: usize, mut f: impl FnMut(&Chunk)) {
         let chunks = self.slots.with(|slots| slots.chunks[first..].to_vec());
         for chunk in chunks {
             // SAFETY: states live as long as the registry, at their places.
@@ -147,6 +149,7 @@ impl Slots {
             let first = (self.chunks.len() * CHUNK_LEN) as u32;
             let indices = first..first + CHUNK_LEN as u32;
             let chunk: Box<[State]> = indices.clone().map(|index| State::new(home, index)).collect();
+            let chunk: Box<Chunk> = chunk.try_into().ok().expect("a state for each index");
             self.chunks.push(NonNull::from(Box::leak(chunk)));
             self.free.extend(indices.rev());
         }

@@ -87,6 +87,23 @@ pub(crate) unsafe fn wake_here(data: *const (), local: &Local) {
     unsafe { pinned_wake(data) };
 }
 
+/// Whether the waker is one of a pinned task of the shard that this thread is inside.
+pub(crate) fn is_here(waker: &Waker) -> bool {
+    std::ptr::eq(waker.vtable(), &PINNED) && on_owner(task(waker.data()))
+}
+
+/// Wakes such a task of the shard `local`, which this thread is inside. Runs no foreign code.
+///
+/// # Safety
+/// [`is_here`] was true in that shard.
+#[inline(always)]
+pub(crate) unsafe fn wake_here_by_ref(waker: &Waker, local: &Local) {
+    let task = task(waker.data());
+    if task.header().words.owner_wake() {
+        local.push(task);
+    }
+}
+
 unsafe fn pinned_wake_by_ref(data: *const ()) {
     schedule::wake_pinned(task(data));
 }
