@@ -2,10 +2,13 @@
 
 use std::cell::Cell;
 use std::future::{pending, poll_fn};
+use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::task::Poll;
+use std::thread;
 use std::time::Duration;
 
 use corelane::runtime::{Builder, Handle, LocalRuntime, Runtime, RuntimeFlavor};
@@ -318,4 +321,56 @@ fn main_runs_on_shard_zero() {
 #[corelane::test]
 async fn test_runs_on_a_current_thread_runtime() {
     assert_eq!(Handle::current().runtime_flavor(), RuntimeFlavor::CurrentThread);
+}
+
+/// Notes the thread that drops it; not `Send`, as what a local task may hold.
+struct DropsOn(mpsc::Sender<thread::ThreadId>, PhantomData<Rc<()>>);
+
+impl Drop for DropsOn {
+    fn drop(&mut self) {
+        let _ = self.0.send(thread::current().id());
+    }
+}
+
+#[test]
+fn a_local_runtime_that_is_dropped_where_it_must_not_be_still_drops_its_tasks_on_its_thread() {
+    let (dropped, thread_of_drop) = mpsc::channel();
+    let local = LocalRuntime::new().unwrap();
+    let guard = DropsOn(dropped, PhantomData);
+    local.spawn_local(async move {
+        let _guard = guard;
+        pending::<()>().await;
+    });
+    let handle = local.handle().clone();
+    let outer = Builder::new_current_thread().build().unwrap();
+    outer.block_on(async move {
+        let panic = catch_unwind(AssertUnwindSafe(|| drop(local))).unwrap_err();
+        assert!(panic.downcast_ref::<String>().unwrap().contains("Cannot drop a runtime"));
+    });
+    // The last that knows of the runtime.
+    thread::spawn(move || drop(handle)).join().unwrap();
+    assert_eq!(thread_of_drop.try_recv().unwrap(), thread::current().id());
+}
+
+#[test]
+fn a_shard_that_changes_threads_refuses_local_tasks_through_the_engine_too() {
+    let runtime = Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        use corelane_shards::shard::{current, spawn_at, spawn_local};
+        let here = catch_unwind(AssertUnwindSafe(|| {
+            current(|local| drop(spawn_local(local.unwrap(), pending::<Rc<()>>())));
+        }));
+        assert!(here.unwrap_err().downcast_ref::<&str>().unwrap().contains("may change threads"));
+        let there = catch_unwind(AssertUnwindSafe(|| {
+            current(|local| drop(spawn_at(local.unwrap().remote(), || async { drop(Rc::new(())) })));
+        }));
+        assert!(there.unwrap_err().downcast_ref::<&str>().unwrap().contains("may change threads"));
+        // What is `Send` throughout goes there.
+        assert_eq!(corelane::shard::call(corelane::shard::ShardId(0), || 42).await.unwrap(), 42);
+    });
+    let called = corelane::shard::call;
+    let entered = runtime.enter();
+    let message = called(corelane::shard::ShardId(0), || 43);
+    drop(entered);
+    assert_eq!(thread::scope(|s| s.spawn(|| runtime.block_on(message)).join().unwrap()).unwrap(), 43);
 }

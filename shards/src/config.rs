@@ -47,7 +47,8 @@ pub struct Config {
     pub quantum_us: u32,
     /// How long a shard looks before it sleeps.
     pub spin: Spin,
-    /// Whether `spawn_local` may put tasks here that are not `Send`. Only for shards that stay on one thread.
+    /// Whether `spawn_local` and `spawn_at` may put tasks here that are not `Send`; without it they panic, and a shard may be moved
+    /// to another thread by an embedder's `unsafe`.
     pub local_tasks: bool,
     /// Timer tick in microseconds. 1,000 by default, as in Tokio.
     pub timer_resolution_us: u32,

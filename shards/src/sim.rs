@@ -22,10 +22,16 @@
 //! [`Trace`] makes that testable. The clock is paused before anything looks at it, and time counts from there.
 //!
 //! Not here: what to run and what to check; see `tests/sim.rs`.
+//!
+//! A movable task may hold the simulation, so it is `Send`; the shards in it are not. They are behind [`OneThread`], which lets
+//! nobody but the thread that built them near.
+
+#![expect(unsafe_code, reason = "keeps what is not Send behind a check of the thread")]
 
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use crate::config::Config;
@@ -59,7 +65,39 @@ struct Inner {
     trace: Trace,
     /// One for each shard.
     io: Vec<Arc<Io>>,
-    state: Mutex<State>,
+    state: Mutex<OneThread<State>>,
+}
+
+/// A value that only the thread which made it may touch, in a place that others may hold.
+struct OneThread<T> {
+    thread: ThreadId,
+    value: ManuallyDrop<T>,
+}
+
+// SAFETY: the value is reached through `get` alone, which checks the thread, and dropped on its thread or not at all.
+unsafe impl<T> Send for OneThread<T> {}
+
+impl<T> OneThread<T> {
+    fn new(value: T) -> Self {
+        Self { thread: thread::current().id(), value: ManuallyDrop::new(value) }
+    }
+
+    #[track_caller]
+    fn get(&mut self) -> &mut T {
+        assert!(self.thread == thread::current().id(), "a simulation stays on the thread that made it");
+        &mut self.value
+    }
+}
+
+/// On another thread the value is leaked: its tasks may hold what is not `Send`, and a panic in a drop would hide the one that
+/// usually led here, a simulation given up halfway.
+impl<T> Drop for OneThread<T> {
+    fn drop(&mut self) {
+        if self.thread == thread::current().id() {
+            // SAFETY: dropped once, here.
+            unsafe { ManuallyDrop::drop(&mut self.value) };
+        }
+    }
 }
 
 struct State {
@@ -96,13 +134,13 @@ impl Sim {
             Some(Place { shard: Shard::new(Arc::clone(&mesh), remote.id(), driver), mood: Mood::Up })
         };
         let places = mesh.remotes().iter().zip(&io).map(build).collect();
-        let state = Mutex::new(State { rng, places });
+        let state = Mutex::new(OneThread::new(State { rng, places }));
         Self(Arc::new(Inner { mesh, start_ns, trace: Trace::default(), io, state }))
     }
 
     /// Never runs foreign code under the lock.
     fn with<R>(&self, f: impl FnOnce(&mut State) -> R) -> R {
-        f(&mut self.0.state.lock().expect("no code that can panic runs under this lock"))
+        f(self.0.state.lock().expect("a simulation stays on the thread that made it").get())
     }
 
     /// The mesh.
@@ -424,5 +462,33 @@ impl Trace {
             }
             hash
         })
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_thread_gets_nowhere_near_the_shards() {
+        let sim = Sim::new(0, Config::new(1));
+        let kept = std::rc::Rc::new(());
+        let task = kept.clone();
+        let shard = &sim.mesh().remotes()[0];
+        let place = sim.with(|state| state.places[0].take()).unwrap();
+        place.shard.enter(|local| drop(shard::spawn_local(local, async move { drop(task) })));
+        sim.with(|state| state.places[0] = Some(place));
+        let other = sim.clone();
+        assert!(
+            thread::spawn(move || {
+                let _ = other.step();
+            })
+            .join()
+            .is_err(),
+            "a step on another thread"
+        );
+        assert_eq!(shard.load(), 0);
+        thread::spawn(move || drop(sim)).join().unwrap();
+        assert_eq!(std::rc::Rc::strong_count(&kept), 2, "leaked, since its thread was not there to drop it");
     }
 }

@@ -3,22 +3,18 @@
 //! Two ways. *Seated*: the thread takes the shard that no thread of the runtime drives and turns it between polls of the
 //! root future. *As an alien*: the thread parks between polls; the shards run elsewhere.
 //!
-//! The seat is a pointer that is swapped out by who sits down and put back by who gets up. Somebody who finds it taken polls
-//! the root future as an alien and queues for the seat; getting up wakes one of the queue. The one who queues looks
-//! at the seat again after having queued, and the one who gets up looks at the queue after having put the seat back: both
-//! SeqCst, so one sees the other.
+//! Who finds the [seat](super::seat) taken polls the root future as an alien and queues for the seat.
 
-#![expect(unsafe_code, reason = "takes a box out of an atomic pointer and puts it back")]
+#![expect(unsafe_code, reason = "lets a shard that holds nothing but what is Send change threads")]
 
-use std::collections::VecDeque;
 use std::panic::Location;
 use std::pin::pin;
 use std::ptr;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use corelane_shards::coop::{self, Budget};
-use corelane_shards::loom::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use corelane_shards::loom::atomic::{AtomicBool, Ordering};
 use corelane_shards::mesh::{Mesh, ShardId};
 use corelane_shards::shard::{self, Shard, Turn};
 use corelane_shards::task::JoinHandle;
@@ -30,6 +26,7 @@ use super::context::{self, Blocking};
 use super::handle::RuntimeFlavor;
 use super::hooks;
 use super::inner::Inner;
+use super::seat::{Parker, Seat, Sitting};
 use super::seed::Seeded;
 
 /// The root future's waker while its thread sits in the seat.
@@ -52,7 +49,7 @@ impl ArcWake for Root {
     }
 }
 
-/// A shard with its root future's waker.
+/// A shard with its root future's waker. Where it may change threads, all in it is `Send` in fact: see [`Seat::for_shard_of`].
 pub(crate) struct Driven {
     shard: Shard,
     root: Arc<Root>,
@@ -107,6 +104,35 @@ impl Driven {
     }
 }
 
+impl Seat<Driven> {
+    /// A seat for a shard of that mesh.
+    ///
+    /// # Why a shard may change threads
+    ///
+    /// `Shard` is not `Send`, for the sake of its pinned tasks. A current-thread runtime is: the builder makes its shard on one
+    /// thread, and each `block_on` drives it on another. That runtime's mesh has no `local_tasks`, and so all that its shard
+    /// holds while nobody sits is `Send`:
+    /// - Pinned tasks. The engine makes them in `spawn` and `spawn_to`, which ask for `Send` futures and outputs; and in `spawn_local`
+    ///   and `spawn_at`, which panic on such a mesh; with an id given (`spawn_as` and so on) likewise. The engine checks, so going
+    ///   past this crate does not help.
+    /// - Movable tasks, in the ring and the list: `Send` by `spawn`'s bounds.
+    /// - Wakers of joiners, timers and sockets: `Send`. The driver: `Send` by its trait, and lent only while somebody sits.
+    /// - The run queue, the arena, the stamps: plain memory of the owner, handed over by the seat's two swaps. Whether
+    ///   a thread is the owner is asked of its context, which it leaves before it gets up.
+    ///
+    /// A mesh with `local_tasks` gives a seat that other threads find taken. A [`LocalRuntime`](super::LocalRuntime) cannot leave
+    /// its thread, but its handles can, and one may outlive it on another thread; the shard is gone by then, and if a panic kept
+    /// the runtime from closing it, it is leaked.
+    pub fn for_shard_of(mesh: &Mesh) -> Self {
+        if mesh.config().local_tasks {
+            Self::of_this_thread()
+        } else {
+            // SAFETY: as argued above.
+            unsafe { Self::of_all_threads() }
+        }
+    }
+}
+
 /// Calls a hook inside the shard; true if it left something to run.
 pub(crate) fn hook(shard: &mut Shard, hook: Option<&super::hooks::Callback>) -> bool {
     match hook {
@@ -118,93 +144,16 @@ pub(crate) fn hook(shard: &mut Shard, hook: Option<&super::hooks::Callback>) -> 
     }
 }
 
-/// The shard that no thread of the runtime drives, for whoever calls `block_on`.
-pub(crate) struct Seat {
-    driven: AtomicPtr<Driven>,
-    queued: AtomicUsize,
-    queue: Mutex<VecDeque<Arc<Parker>>>,
-}
-
-impl Seat {
-    pub fn empty() -> Self {
-        Self { driven: AtomicPtr::new(ptr::null_mut()), queued: AtomicUsize::new(0), queue: Mutex::default() }
-    }
-
-    /// Puts the shard there, once.
-    pub fn fill(&self, shard: Shard) {
-        let driven = Some(Box::new(Driven::new(shard)));
-        drop(Sitting { seat: self, driven });
-    }
-
-    /// Takes the shard, if nobody has it.
-    pub fn sit_down(&self) -> Option<Sitting<'_>> {
-        let driven = self.driven.swap(ptr::null_mut(), Ordering::SeqCst);
-        // SAFETY: what is in the pointer came from a box, and the swap makes it ours alone.
-        (!driven.is_null()).then(|| Sitting { seat: self, driven: Some(unsafe { Box::from_raw(driven) }) })
-    }
-
-    fn next(&self) {
-        if self.queued.load(Ordering::SeqCst) > 0 {
-            let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(parker) = queue.front() {
-                parker.unpark();
-            }
-        }
-    }
-
-    fn queue(&self, parker: &Arc<Parker>) {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        queue.push_back(Arc::clone(parker));
-        self.queued.store(queue.len(), Ordering::SeqCst);
-    }
-
-    fn leave(&self, parker: &Arc<Parker>) {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        queue.retain(|other| !Arc::ptr_eq(other, parker));
-        self.queued.store(queue.len(), Ordering::SeqCst);
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        drop(self.sit_down().and_then(|mut sitting| sitting.driven.take()));
-    }
-}
-
-/// Has the shard; gives it back when dropped.
-pub(crate) struct Sitting<'a> {
-    seat: &'a Seat,
-    driven: Option<Box<Driven>>,
-}
-
-impl Sitting<'_> {
-    pub fn driven(&mut self) -> &mut Driven {
-        self.driven.as_mut().expect("there until the sitting ends")
-    }
-
+impl Sitting<'_, Driven> {
     /// Turns the shard until the future completes. If a panic in a task ends the runtime before, what is left of it ends
     /// here, where it belongs, and the answer is `None`.
     fn block_on<F: Future>(mut self, inner: &Inner, future: F) -> Option<F::Output> {
-        let output = self.driven().block_on(inner, future);
+        let output = self.occupied().block_on(inner, future);
         if output.is_none() {
             drop(self.remove());
             inner.mesh.finish();
         }
         output
-    }
-
-    /// Takes the shard away for good: the runtime ends.
-    pub fn remove(mut self) -> Option<Box<Driven>> {
-        self.driven.take()
-    }
-}
-
-impl Drop for Sitting<'_> {
-    fn drop(&mut self) {
-        if let Some(driven) = self.driven.take() {
-            self.seat.driven.store(Box::into_raw(driven), Ordering::SeqCst);
-            self.seat.next();
-        }
     }
 }
 
@@ -227,23 +176,12 @@ fn panicked() -> ! {
 
 /// Polls the future as an alien until it completes or the seat is free.
 #[cold]
-fn wait_for_seat<F: Future>(inner: &Inner, seat: &Seat, future: F) -> Option<F::Output> {
+fn wait_for_seat<F: Future>(inner: &Inner, seat: &Seat<Driven>, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     let parker = Arc::new(Parker::default());
     let waker = Waker::from(Arc::clone(&parker));
     let mut cx = Context::from_waker(&waker);
-    struct Queued<'a>(&'a Seat, &'a Arc<Parker>);
-    impl Drop for Queued<'_> {
-        fn drop(&mut self) {
-            self.0.leave(self.1);
-            // If this one was woken for the seat and does not take it, the next in the queue has to be.
-            if !self.0.driven.load(Ordering::SeqCst).is_null() {
-                self.0.next();
-            }
-        }
-    }
-    seat.queue(&parker);
-    let queued = Queued(seat, &parker);
+    let queued = seat.queue(&parker);
     let _waiting = inner.wait_as(&parker);
     while !inner.has_panicked() {
         if let Some(sitting) = seat.sit_down() {
@@ -305,35 +243,4 @@ pub(crate) fn enter(inner: &Inner, blocking: Blocking) -> (context::Entered<'_>,
         panic!("{}", error::NESTED);
     }
     (context::enter(inner, blocking), inner.seed_thread())
-}
-
-/// Puts a thread to sleep until somebody wakes it.
-#[derive(Default)]
-pub(crate) struct Parker {
-    woken: Mutex<bool>,
-    bell: Condvar,
-}
-
-impl Parker {
-    fn park(&self) {
-        let mut woken = self.woken.lock().unwrap_or_else(PoisonError::into_inner);
-        while !std::mem::take(&mut *woken) {
-            woken = self.bell.wait(woken).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    pub fn unpark(&self) {
-        *self.woken.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.bell.notify_one();
-    }
-}
-
-impl Wake for Parker {
-    fn wake(self: Arc<Self>) {
-        self.unpark();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.unpark();
-    }
 }

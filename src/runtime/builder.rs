@@ -14,13 +14,14 @@ use corelane_shards::timer::Clock;
 use crate::config::{AutoOr, Config, Flavor, OnError, Pin, Place, Steal};
 use crate::topology::{Plan, ShardPlan, Topology, pin};
 
-use super::block_on::Seat;
+use super::block_on::Driven;
 use super::blocking::PoolConfig;
 use super::handle::RuntimeFlavor;
 use super::hooks::{Callback, Hooks, TaskMeta, UnhandledPanic};
 use super::inner::{Inner, Parts};
 use super::local_runtime::{LocalOptions, LocalRuntime};
 use super::runtime::Runtime;
+use super::seat::Seat;
 use super::seed::RngSeed;
 use super::worker::{self, EventLimits, Order};
 
@@ -426,8 +427,8 @@ impl Builder {
             crate::time::pause_clock(&clock);
         }
         let mesh = Mesh::new(engine, clock);
-        let seat = Seat::empty();
-        seat.fill(worker::build_shard(&mesh, ShardId(0), self.event_limits)?);
+        let seat = Seat::for_shard_of(&mesh);
+        seat.fill(Driven::new(worker::build_shard(&mesh, ShardId(0), self.event_limits)?));
         let inner = Inner::new(self.parts(&config, mesh, RuntimeFlavor::CurrentThread, Some(seat), 0, &[]));
         Ok(Runtime::from_parts(inner, Vec::new()))
     }
@@ -474,7 +475,7 @@ impl Builder {
         let mesh = Mesh::new(engine, Clock::new());
         let workers = places.len() - usize::from(here);
         // The threads first: one that starts from a pinned thread would be pinned too. So the seat is filled last.
-        let seat = here.then(Seat::empty);
+        let seat = here.then(|| Seat::for_shard_of(&mesh));
         let inner = Inner::new(self.parts(&config, mesh, flavor, seat, workers, &pool_cpus));
         let (started, reports) = mpsc::channel();
         let mut threads = Vec::with_capacity(workers);
@@ -515,7 +516,7 @@ impl Builder {
                     if let (Some(warning), OnError::Warn) = (warning, config.placement.on_error) {
                         eprintln!("corelane: {warning}");
                     }
-                    seat.fill(shard);
+                    seat.fill(Driven::new(shard));
                 }
                 Err(error) => failed = Some(error),
             }
@@ -535,7 +536,7 @@ impl Builder {
         config: &Config,
         mesh: Arc<Mesh>,
         flavor: RuntimeFlavor,
-        seat: Option<Seat>,
+        seat: Option<Seat<Driven>>,
         workers: usize,
         pool_cpus: &[u32],
     ) -> Parts {

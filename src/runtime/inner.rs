@@ -13,11 +13,12 @@ use corelane_shards::task::{self, BlockingTask, JoinHandle};
 
 use crate::error;
 
-use super::block_on::{Parker, Seat};
+use super::block_on::Driven;
 use super::blocking::{Job, Pool, PoolConfig, SubmitError};
 use super::context::{self, Blocking};
 use super::handle::{Handle, Id, RuntimeFlavor};
 use super::hooks::{Around, Hooks};
+use super::seat::{Parker, Seat};
 use super::seed::{RngSeed, Row, Seeded};
 use super::worker::EventLimits;
 
@@ -41,7 +42,7 @@ pub(crate) struct Inner {
     /// Told to workers between turns.
     shutdown: AtomicBool,
     /// The shard that no thread of the runtime drives: `block_on` does.
-    pub seat: Option<Seat>,
+    pub seat: Option<Seat<Driven>>,
     pub pool: Pool<Work>,
     /// Worker threads that have not ended.
     alive: Mutex<usize>,
@@ -79,7 +80,7 @@ pub(crate) struct Parts {
     pub event_limits: EventLimits,
     pub io_enabled: bool,
     pub time_enabled: bool,
-    pub seat: Option<Seat>,
+    pub seat: Option<Seat<Driven>>,
     pub pool: PoolConfig,
     pub workers: usize,
 }

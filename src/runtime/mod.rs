@@ -23,6 +23,7 @@ mod local_runtime;
 mod metrics;
 #[expect(clippy::module_inception, reason = "the type that gives the module its name")]
 mod runtime;
+mod seat;
 mod seed;
 mod worker;
 

@@ -122,7 +122,7 @@ impl Runtime {
     {
         let inner = self.handle.inner();
         match inner.seat.as_ref().and_then(|seat| seat.sit_down()) {
-            Some(mut sitting) => sitting.driven().spawn_local(inner, future, Location::caller()),
+            Some(mut sitting) => sitting.occupied().spawn_local(inner, future, Location::caller()),
             // This thread is in `block_on` already.
             None => crate::task::spawn_local(future),
         }
@@ -135,8 +135,10 @@ impl Runtime {
         }
         let waits = timeout != Some(Duration::ZERO);
         if waits && context::blocking() != Blocking::Allowed {
+            // Ended all the same: a local runtime's tasks must go on this thread, and workers would go on for ever.
+            self.end(Some(Duration::ZERO));
             if thread::panicking() {
-                return self.end(Some(Duration::ZERO));
+                return;
             }
             panic!("{}", error::DROPPED_INSIDE);
         }

@@ -13,7 +13,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::future::{Future, poll_fn, ready};
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -25,7 +25,7 @@ use corelane_shards::shard as engine;
 use corelane_shards::task::JoinHandle;
 
 use super::error::CallError;
-use super::gate::Gate;
+use super::gate::{Gate, Permit};
 use super::{assert_has, assert_stays, here, mesh};
 
 /// How many calls may be under way from one shard to another, and from all threads outside of the runtime's shards to one
@@ -135,7 +135,13 @@ impl Target {
         if is_here.await {
             return catch_unwind(AssertUnwindSafe(f)).map_err(CallError::panicked);
         }
-        self.send(move || ready(f())).await.await.map_err(CallError::from_join)
+        // All that the task ever holds is `Send`, so this goes to every shard.
+        let permit = self.enter().await;
+        let task = engine::spawn_to(self.mesh.remote(self.id), async move {
+            let _permit = permit;
+            f()
+        });
+        task.await.map_err(CallError::from_join)
     }
 
     /// Waits for the gate, if there is one in the way, then sends the closure.
@@ -145,14 +151,19 @@ impl Target {
         Fut: Future + 'static,
         Fut::Output: Send + 'static,
     {
-        let permit = match self.gate() {
-            Some(gate) => Some(gate.enter().await),
-            None => None,
-        };
+        let permit = self.enter().await;
         engine::spawn_at(self.mesh.remote(self.id), move || async move {
             let _permit = permit;
             f().await
         })
+    }
+
+    /// Waits until one more message may be on its way.
+    async fn enter(&self) -> Option<Permit> {
+        match self.gate() {
+            Some(gate) => Some(gate.enter().await),
+            None => None,
+        }
     }
 
     /// The gate between this thread and the target; `None` on the target itself.

@@ -23,5 +23,5 @@ mod turn;
 pub use care::take_care;
 pub use local::{Local, current};
 pub use schedule::{cared_for, lend};
-pub use spawn::{spawn, spawn_as, spawn_at, spawn_at_as, spawn_local, spawn_local_as};
+pub use spawn::{spawn, spawn_as, spawn_at, spawn_at_as, spawn_local, spawn_local_as, spawn_to};
 pub use turn::{Driver, Shard, Turn};

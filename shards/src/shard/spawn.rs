@@ -13,7 +13,12 @@ use super::schedule::{self, Why};
 use super::{Local, current};
 
 /// Spawns onto the shard this thread is inside; the task stays there.
+///
+/// # Panics
+///
+/// Without [`Config::local_tasks`](crate::config::Config::local_tasks): the shard may change threads.
 #[inline]
+#[track_caller]
 pub fn spawn_local<F>(local: &Local, future: F) -> JoinHandle<F::Output>
 where
     F: Future + 'static,
@@ -24,11 +29,26 @@ where
 
 /// As [`spawn_local`], for a task whose id was taken before.
 #[inline]
+#[track_caller]
 pub fn spawn_local_as<F>(local: &Local, id: Id, future: F) -> JoinHandle<F::Output>
 where
     F: Future + 'static,
     F::Output: 'static,
 {
+    assert_stays(local.mesh());
+    spawn_here(local, id, future)
+}
+
+/// Refuses tasks that are not `Send` where the shard may change threads. Who moves a shard relies on it.
+#[inline]
+#[track_caller]
+fn assert_stays(mesh: &Mesh) {
+    assert!(mesh.config().local_tasks, "this shard may change threads, so its tasks have to be `Send`");
+}
+
+/// As `spawn_local`, for what is `Send` or stays by another promise.
+#[inline]
+fn spawn_here<F: Future>(local: &Local, id: Id, future: F) -> JoinHandle<F::Output> {
     if local.closing.get() {
         return task::cancelled(id, future);
     }
@@ -39,6 +59,11 @@ where
 }
 
 /// Spawns onto a given shard. The closure runs there, so what it makes need not be `Send`.
+///
+/// # Panics
+///
+/// As [`spawn_local`].
+#[track_caller]
 pub fn spawn_at<C, F>(remote: &Remote, make: C) -> JoinHandle<F::Output>
 where
     C: FnOnce() -> F + Send + 'static,
@@ -49,20 +74,36 @@ where
 }
 
 /// As [`spawn_at`], for a task whose id was taken before.
+#[track_caller]
 pub fn spawn_at_as<C, F>(remote: &Remote, id: Id, make: C) -> JoinHandle<F::Output>
 where
     C: FnOnce() -> F + Send + 'static,
     F: Future + 'static,
     F::Output: Send + 'static,
 {
+    assert_stays(remote.mesh());
     current(|local| match local {
         Some(local) if std::ptr::eq(local.remote(), remote) => {
-            spawn_local_as(local, id, async move { make().await })
+            spawn_here(local, id, async move { make().await })
         }
         _ => {
             // SAFETY: until it is polled the future holds the closure alone, which is `Send`.
             unsafe { send(remote, id, async move { make().await }) }
         }
+    })
+}
+
+/// Spawns onto a given shard what may go anywhere and then stays there.
+pub fn spawn_to<F>(remote: &Remote, future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let id = task::next_id();
+    current(|local| match local {
+        Some(local) if std::ptr::eq(local.remote(), remote) => spawn_here(local, id, future),
+        // SAFETY: the future is `Send`.
+        _ => unsafe { send(remote, id, future) },
     })
 }
 
@@ -90,7 +131,7 @@ where
         }
         let target = match local {
             Some(local) => match local.place(mesh) {
-                None => return spawn_local_as(local, id, future),
+                None => return spawn_here(local, id, future),
                 Some(other) => other,
             },
             None => mesh.least_loaded(),

@@ -15,8 +15,6 @@
 //!
 //! Threads: the owner's.
 
-#![expect(unsafe_code, reason = "a shard that nobody drives may change threads")]
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,12 +54,18 @@ pub enum Turn {
     Idle,
 }
 
-// SAFETY: a shard that nobody drives has no owner, and everything that reaches its tasks goes through the remote half. The
-// futures in it may be `!Send` only if `Config::local_tasks` says so, and then whoever built it keeps it on its thread.
-unsafe impl Send for Shard {}
-
 /// A shard as a value. Whoever calls its methods is its owner meanwhile. Dropping it closes it: its tasks are cancelled, their
 /// futures dropped on the calling thread, and new ones are refused.
+///
+/// It stays on the thread that built it, since its tasks need not be `Send`:
+///
+/// ```compile_fail,E0277
+/// fn moves<T: Send>() {}
+/// moves::<corelane_shards::shard::Shard>();
+/// ```
+///
+/// A shard of a mesh without [`Config::local_tasks`](crate::config::Config::local_tasks) holds nothing that is not `Send`; an
+/// embedder who moves one says so with an `unsafe` of its own.
 pub struct Shard {
     pub(super) local: Box<Local>,
     window: Window,
@@ -420,7 +424,7 @@ impl Shard {
         self.local.rest.pause(self.local.remote(), self.local.mesh().clock().now_ns());
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(crate) fn driver(&mut self) -> &mut dyn Driver {
         self.local.driver.get_mut().as_deref_mut().expect("not lent")
     }

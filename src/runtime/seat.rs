@@ -1,0 +1,190 @@
+//! The seat: what one thread at a time may have, and those who wait for it.
+//!
+//! Here: taking it, giving it back, waking the next. Not here: what is done with it (`block_on`). Threads: any, or one: see
+//! [`Seat::of_this_thread`].
+//!
+//! The seat is a pointer that is swapped out by who sits down and put back by who gets up. Somebody who finds it taken queues
+//! for it; getting up wakes one of the queue.
+//!
+//! ```text
+//!  who queues                            who gets up
+//!  Q1  queue, count it                   G1  swap the pointer back       AcqRel
+//!  Q2  swap the pointer out  AcqRel      G2  anybody counted?
+//!  Q3  null: park                        G3  yes: unpark the first
+//! ```
+//! Q2 and G1 are read-modify-writes of one word, so one comes second. If Q2 does, it finds the pointer; if G1 does, it acquires what
+//! Q2 released, and G2 finds the count. Whoever was unparked takes the seat, or, if it leaves the queue for another reason
+//! while the seat is there, wakes the next: the queue's lock orders its leaving and G3.
+
+#![expect(unsafe_code, reason = "takes a box out of an atomic pointer and puts it back")]
+
+#[cfg(all(test, loom))]
+mod loom_tests;
+
+use std::collections::VecDeque;
+use std::ptr;
+use std::sync::{Arc, PoisonError};
+use std::task::Wake;
+use std::thread::{self, ThreadId};
+
+use corelane_shards::loom::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use corelane_shards::loom::{Condvar, Mutex};
+
+/// See the module's head. `Send` and `Sync` whatever `T` is, since an atomic pointer is: the constructors see to that.
+pub(crate) struct Seat<T> {
+    there: AtomicPtr<T>,
+    /// The only thread for which the seat is ever free, if what sits there must not leave it.
+    home: Option<ThreadId>,
+    queued: AtomicUsize,
+    queue: Mutex<VecDeque<Arc<Parker>>>,
+}
+
+impl<T> Seat<T> {
+    /// A seat for something that stays on this thread. Others find it taken; if the seat is dropped by one, what is there
+    /// is leaked.
+    pub fn of_this_thread() -> Self {
+        Self::new(Some(thread::current().id()))
+    }
+
+    /// A seat that any thread may take.
+    ///
+    /// # Safety
+    /// What is put there may change threads while nobody has it.
+    pub unsafe fn of_all_threads() -> Self {
+        Self::new(None)
+    }
+
+    fn new(home: Option<ThreadId>) -> Self {
+        Self {
+            there: AtomicPtr::new(ptr::null_mut()),
+            home,
+            queued: AtomicUsize::new(0),
+            queue: Mutex::default(),
+        }
+    }
+
+    /// Puts something there, once.
+    pub fn fill(&self, value: T) {
+        assert!(self.home.is_none_or(|home| home == thread::current().id()), "filled at home");
+        drop(Sitting { seat: self, occupied: Some(Box::new(value)) });
+    }
+
+    /// Takes what is there, if nobody has it.
+    pub fn sit_down(&self) -> Option<Sitting<'_, T>> {
+        if self.home.is_some_and(|home| home != thread::current().id()) {
+            return None;
+        }
+        // AcqRel: Q2. It also acquires what the one before did with the value.
+        let there = self.there.swap(ptr::null_mut(), Ordering::AcqRel);
+        // SAFETY: what is in the pointer came from a box, and the swap makes it ours alone. It may be on this thread: it never left
+        // its home, or may change threads.
+        (!there.is_null()).then(|| Sitting { seat: self, occupied: Some(unsafe { Box::from_raw(there) }) })
+    }
+
+    /// G2 and G3.
+    fn next(&self) {
+        // Relaxed: G1 acquired what it must not miss.
+        if self.queued.load(Ordering::Relaxed) > 0 {
+            let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(parker) = queue.front() {
+                parker.unpark();
+            }
+        }
+    }
+
+    /// Q1: waits in the queue until the answer is dropped. The caller looks at the seat again before it parks.
+    pub fn queue<'a>(&'a self, parker: &'a Arc<Parker>) -> Queued<'a, T> {
+        self.change_queue(|queue| queue.push_back(Arc::clone(parker)));
+        Queued { seat: self, parker }
+    }
+
+    fn change_queue(&self, change: impl FnOnce(&mut VecDeque<Arc<Parker>>)) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut queue);
+        // Relaxed: Q2 releases it.
+        self.queued.store(queue.len(), Ordering::Relaxed);
+    }
+}
+
+impl<T> Drop for Seat<T> {
+    fn drop(&mut self) {
+        drop(self.sit_down().and_then(Sitting::remove));
+    }
+}
+
+/// Has what was there; gives it back when dropped.
+pub(crate) struct Sitting<'a, T> {
+    seat: &'a Seat<T>,
+    occupied: Option<Box<T>>,
+}
+
+impl<T> Sitting<'_, T> {
+    /// What was there.
+    pub fn occupied(&mut self) -> &mut T {
+        self.occupied.as_mut().expect("there until the sitting ends")
+    }
+
+    /// Takes it away for good.
+    pub fn remove(mut self) -> Option<Box<T>> {
+        self.occupied.take()
+    }
+}
+
+impl<T> Drop for Sitting<'_, T> {
+    fn drop(&mut self) {
+        if let Some(value) = self.occupied.take() {
+            // AcqRel: G1. It also releases what we did with the value.
+            let before = self.seat.there.swap(Box::into_raw(value), Ordering::AcqRel);
+            debug_assert!(before.is_null(), "one at a time sits");
+            self.seat.next();
+        }
+    }
+}
+
+/// A place in the queue.
+pub(crate) struct Queued<'a, T> {
+    seat: &'a Seat<T>,
+    parker: &'a Arc<Parker>,
+}
+
+impl<T> Drop for Queued<'_, T> {
+    fn drop(&mut self) {
+        self.seat.change_queue(|queue| queue.retain(|other| !Arc::ptr_eq(other, self.parker)));
+        // If this one was woken for the seat and does not take it, the next in the queue has to be.
+        // Relaxed: only asked; whoever unparked this one put the pointer back before it took the queue's lock.
+        if !self.seat.there.load(Ordering::Relaxed).is_null() {
+            self.seat.next();
+        }
+    }
+}
+
+/// Puts a thread to sleep until somebody wakes it.
+#[derive(Default)]
+pub(crate) struct Parker {
+    woken: Mutex<bool>,
+    bell: Condvar,
+}
+
+impl Parker {
+    pub fn park(&self) {
+        let mut woken = self.woken.lock().unwrap_or_else(PoisonError::into_inner);
+        while !std::mem::take(&mut *woken) {
+            woken = self.bell.wait(woken).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    pub fn unpark(&self) {
+        *self.woken.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.bell.notify_one();
+    }
+}
+
+impl Wake for Parker {
+    fn wake(self: Arc<Self>) {
+        self.unpark();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.unpark();
+    }
+}
