@@ -12,6 +12,7 @@ use std::num::NonZeroU64;
 use std::ptr;
 
 use crate::coop::Budget;
+use crate::loom::thread_local;
 use crate::mesh::Remote;
 use crate::shard::Local;
 use crate::task::Id;

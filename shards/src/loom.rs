@@ -1,4 +1,4 @@
-//! The only door to atomics, cells, locks and threads.
+//! The only door to atomics, cells, locks, threads, their locals and the queue that many share.
 //!
 //! A normal build gets the standard library's types. A build with `--cfg loom` gets loom's, so that the
 //! protocols written against this module are the ones that are model-checked. The runtime's other crates use
@@ -25,7 +25,9 @@ mod real {
     #[inline(always)]
     pub fn seq_cst() {}
 
+    pub(crate) use crossbeam_queue::SegQueue;
     pub use std::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard};
+    pub(crate) use std::thread_local;
     pub use std::{hint, thread};
 
     /// Atomic types.
@@ -69,7 +71,10 @@ mod real {
 }
 
 #[cfg(loom)]
+#[expect(unsafe_code, reason = "a queue of boxes in atomic pointers")]
 mod model {
+    use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
+
     /// See the other build's: loom knows the single order of SeqCst for fences only.
     pub fn seq_cst() {
         loom::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
@@ -77,6 +82,56 @@ mod model {
 
     pub use loom::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard};
     pub use loom::{hint, thread};
+
+    /// The standard macro's form for one local, which loom's does not know.
+    macro_rules! model_thread_local {
+        (static $name:ident: $type:ty = const $init:block;) => {
+            ::loom::thread_local! { static $name: $type = $init; }
+        };
+    }
+    pub(crate) use model_thread_local as thread_local;
+
+    /// Stands in for crossbeam's queue, whose atomics loom does not see: what is pushed is published to who pops it, and nothing else
+    /// is promised, neither an order nor the fences that crossbeam happens to have.
+    pub(crate) struct SegQueue<T>([atomic::AtomicPtr<T>; 2]);
+
+    // SAFETY: each value is handed from one thread to one other.
+    unsafe impl<T: Send> Sync for SegQueue<T> {}
+
+    impl<T> SegQueue<T> {
+        pub fn new() -> Self {
+            Self(std::array::from_fn(|_| atomic::AtomicPtr::new(std::ptr::null_mut())))
+        }
+
+        pub fn push(&self, value: T) {
+            let value = Box::into_raw(Box::new(value));
+            let put = |slot: &atomic::AtomicPtr<T>| {
+                slot.compare_exchange(std::ptr::null_mut(), value, AcqRel, Relaxed).is_ok()
+            };
+            assert!(self.0.iter().any(put), "a model queues no more than this");
+        }
+
+        pub fn pop(&self) -> Option<T> {
+            let taken = |slot: &atomic::AtomicPtr<T>| {
+                let full = !slot.load(Relaxed).is_null();
+                std::ptr::NonNull::new(if full {
+                    slot.swap(std::ptr::null_mut(), AcqRel)
+                } else {
+                    std::ptr::null_mut()
+                })
+            };
+            // SAFETY: what was pushed came from a box, and the swap makes it ours alone.
+            self.0.iter().find_map(taken).map(|value| *unsafe { Box::from_raw(value.as_ptr()) })
+        }
+
+        pub fn len(&self) -> usize {
+            self.0.iter().filter(|slot| !slot.load(Acquire).is_null()).count()
+        }
+
+        pub fn is_empty(&self) -> bool {
+            self.len() == 0
+        }
+    }
 
     /// Atomic types.
     pub mod atomic {

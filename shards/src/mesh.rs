@@ -16,12 +16,10 @@ use std::ptr::{self, NonNull};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use crossbeam_queue::SegQueue;
-
 use crate::config::{Config, Reach, Site};
-use crate::loom::Mutex;
 use crate::loom::atomic::Ordering::{Relaxed, SeqCst};
 use crate::loom::atomic::{AtomicBool, AtomicUsize, fence};
+use crate::loom::{Mutex, SegQueue};
 use crate::metrics::Counters;
 use crate::park::Sleeper;
 use crate::queue::mailbox::{Mailbox, Node};

@@ -21,6 +21,8 @@
 
 #[cfg(all(test, loom))]
 mod loom_tests;
+#[cfg(all(test, not(loom)))]
+mod tests;
 
 use crate::loom::atomic::Ordering::{Relaxed, SeqCst};
 use crate::loom::atomic::{AtomicI32, AtomicU64, fence};

@@ -20,6 +20,9 @@ mod shutdown;
 mod spawn;
 mod turn;
 
+#[cfg(all(test, loom))]
+mod loom_tests;
+
 pub use care::take_care;
 pub use local::{Local, current};
 pub use schedule::{cared_for, lend};

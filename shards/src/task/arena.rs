@@ -16,7 +16,9 @@
 
 use std::alloc::{Layout, handle_alloc_error};
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::loom::atomic::{AtomicUsize, Ordering};
+use crate::loom::cell::UnsafeCell;
 
 const CHUNK: usize = 64 * 1024;
 /// Free chunks that an arena keeps: a fan-out that comes again and again then maps no memory.
@@ -68,6 +70,8 @@ struct Chunk {
     next: *mut Chunk,
     /// After `abandon`: slots still referenced.
     orphans: AtomicUsize,
+    /// Stands for the slots: read by those who are done with one, written by who unmaps them, so that models see both.
+    slots: UnsafeCell<()>,
 }
 
 /// What a chunk is to its class.
@@ -157,6 +161,7 @@ impl Arena {
             prev: ptr::null_mut(),
             next: self.all,
             orphans: AtomicUsize::new(0),
+            slots: UnsafeCell::new(()),
         };
         // SAFETY: memory without slots in use, larger than a `Chunk` and aligned for it.
         unsafe { memory.write(chunk) };
@@ -329,6 +334,8 @@ fn map() -> *mut Chunk {
         // SAFETY: a part of the mapping that nobody uses.
         unsafe { libc::munmap(start, before) };
     }
+    #[cfg(all(test, loom))]
+    MAPPED.with(|mapped| mapped.set(mapped.get() + 1));
     let chunk = start.wrapping_byte_add(before);
     // SAFETY: the other part that nobody uses; not empty, since `before` is less than a chunk.
     unsafe { libc::munmap(chunk.wrapping_byte_add(CHUNK), CHUNK - before) };
@@ -338,8 +345,21 @@ fn map() -> *mut Chunk {
 /// # Safety
 /// `chunk` came from `map`, and nobody uses it.
 unsafe fn unmap(chunk: *mut Chunk) {
+    #[cfg(all(test, loom))]
+    MAPPED.with(|mapped| mapped.set(mapped.get() - 1));
     // SAFETY: by contract.
     unsafe { libc::munmap(chunk.cast(), CHUNK) };
+}
+
+// Chunks mapped less chunks unmapped by this thread, and so by all of a model's.
+#[cfg(all(test, loom))]
+std::thread_local! {
+    static MAPPED: std::cell::Cell<isize> = const { std::cell::Cell::new(0) };
+}
+
+#[cfg(all(test, loom))]
+pub(crate) fn mapped() -> isize {
+    MAPPED.with(std::cell::Cell::get)
 }
 
 fn chunk_of(slot: NonNull<u8>) -> *mut Chunk {
@@ -348,9 +368,11 @@ fn chunk_of(slot: NonNull<u8>) -> *mut Chunk {
 
 fn count_down(chunk: *mut Chunk) {
     // SAFETY: the caller's slots are part of the count, so the chunk is there.
-    let orphans = unsafe { &(*chunk).orphans };
+    let Chunk { orphans, slots, .. } = unsafe { &*chunk };
+    slots.with(|_| ());
     // AcqRel: whoever reaches zero must have seen the end of every other slot's use.
     if orphans.fetch_sub(1, Ordering::AcqRel) == 1 {
+        slots.with_mut(|_| ());
         // SAFETY: no slot is in use and no arena knows it any more.
         unsafe { unmap(chunk) };
     }

@@ -92,3 +92,23 @@ fn loom_idle_against_push() {
         assert_eq!(world.idle.searching.load(Relaxed), claimed, "the count of searchers");
     });
 }
+
+/// The bit alone against a push, without the sleep word, whose accesses loom orders by fences that real builds don't have: the
+/// pusher claims the shard, or the shard sees the task. Fails without I2 and without N2.
+#[test]
+fn loom_idle_bit_against_push() {
+    loom::model(|| {
+        let world = World::new();
+        let pusher = {
+            let world = world.clone();
+            thread::spawn(move || {
+                world.queue.fetch_add(1, Relaxed);
+                world.idle.claim_for_work([SLEEPER].into_iter()).is_some()
+            })
+        };
+        world.idle.set(SLEEPER);
+        let saw = world.has_movable();
+        let claimed = pusher.join().unwrap();
+        assert!(saw || claimed, "sleeps on a task");
+    });
+}

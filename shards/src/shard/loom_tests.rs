@@ -1,0 +1,593 @@
+//! Whole shards: real meshes, tasks and handles, with a driver that has no kernel behind it.
+//!
+//! The other models take one part each, and repeat the glue around it so that every access can be tracked. Here the glue itself
+//! runs: `schedule`, `harness`, `waker`, `join`, `raw`, `turn`, `shutdown` and the mesh. What is checked is what a user sees: no
+//! wake is lost, futures and outputs go once, nobody waits for ever, nothing is left behind. What the tasks' memory goes through
+//! meanwhile is the other models' business, except for what a task holds, which is tracked here too.
+//!
+//! Each model names what it fails without.
+
+#![expect(unsafe_code, reason = "shares tracked cells, reads them")]
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc as StdArc;
+use std::sync::atomic::{AtomicUsize as Count, Ordering::Relaxed as Counted};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use super::{Driver, Shard, Turn, spawn, spawn_local};
+use crate::config::{Config, Reach};
+use crate::loom::atomic::AtomicUsize;
+use crate::loom::atomic::Ordering::{AcqRel, Acquire};
+use crate::loom::cell::UnsafeCell;
+use crate::loom::{Mutex, thread};
+use crate::mesh::{Mesh, ShardId};
+use crate::park::{Spin, Unpark};
+use crate::task::{JoinHandle, arena};
+use crate::timer::Clock;
+
+fn bounded(preemptions: usize, f: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(preemptions);
+    builder.check(f);
+}
+
+/// Counts: writes to an eventfd, or wakes of a joiner.
+struct Bell(AtomicUsize);
+
+impl Bell {
+    fn new() -> StdArc<Self> {
+        StdArc::new(Self(AtomicUsize::new(0)))
+    }
+
+    fn rung(&self) -> bool {
+        self.0.load(Acquire) > 0
+    }
+}
+
+impl Unpark for Bell {
+    fn unpark(&self) {
+        self.0.fetch_add(1, AcqRel);
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: StdArc<Self>) {
+        self.unpark();
+    }
+}
+
+/// Waits for nothing.
+struct Still(StdArc<Bell>);
+
+impl Driver for Still {
+    fn wait(&mut self, _: Option<Duration>) -> usize {
+        0
+    }
+
+    fn unparker(&self) -> StdArc<dyn Unpark> {
+        self.0.clone()
+    }
+}
+
+fn mesh(shards: usize, steal: Reach) -> StdArc<Mesh> {
+    // A running clock would make each execution another one.
+    let clock = Clock::new();
+    assert!(clock.pause());
+    Mesh::new(Config { steal, spin: Spin::Fixed(Duration::ZERO), ..Config::new(shards) }, clock)
+}
+
+/// A shard, and what its thread knows.
+struct Driven {
+    shard: Shard,
+    eventfd: StdArc<Bell>,
+    asleep: bool,
+}
+
+impl Driven {
+    fn new(mesh: &StdArc<Mesh>, id: u32) -> Self {
+        let eventfd = Bell::new();
+        let shard = Shard::new(mesh.clone(), ShardId(id), Box::new(Still(eventfd.clone())));
+        Self { shard, eventfd, asleep: false }
+    }
+
+    /// What a worker does until it waits in the kernel.
+    fn work(&mut self) {
+        loop {
+            while self.shard.turn() == Turn::Again {}
+            if self.shard.lie_down(|| false).is_some() {
+                self.asleep = true;
+                return;
+            }
+            self.shard.get_up();
+        }
+    }
+
+    /// If something ended its wait, the shard goes on.
+    fn wake_up(&mut self) {
+        if self.asleep && self.eventfd.rung() {
+            self.asleep = false;
+            self.shard.get_up();
+            self.work();
+        }
+    }
+}
+
+/// What became of a task.
+struct Seen {
+    /// Touched by every poll and by the drop of the future: one at a time, each after the one before.
+    future: UnsafeCell<()>,
+    /// Written before the output is there, touched when it goes.
+    output: UnsafeCell<()>,
+    waker: Mutex<Option<Waker>>,
+    futures_gone: Count,
+    outputs: Count,
+    outputs_gone: Count,
+}
+
+// SAFETY: loom checks every access to the cells.
+unsafe impl Sync for Seen {}
+// SAFETY: as above.
+unsafe impl Send for Seen {}
+
+impl Seen {
+    fn new() -> StdArc<Self> {
+        StdArc::new(Self {
+            future: UnsafeCell::new(()),
+            output: UnsafeCell::new(()),
+            waker: Mutex::new(None),
+            futures_gone: Count::new(0),
+            outputs: Count::new(0),
+            outputs_gone: Count::new(0),
+        })
+    }
+
+    fn take_waker(&self) -> Waker {
+        self.waker.lock().unwrap().take().expect("the task was polled and left one")
+    }
+
+    /// All is over: whatever there was has gone, once.
+    fn check(&self) {
+        assert_eq!(self.futures_gone.load(Counted), 1, "futures dropped");
+        assert_eq!(self.outputs.load(Counted), self.outputs_gone.load(Counted), "outputs dropped");
+    }
+}
+
+/// Waits for as many wakes as it is told, then gives an output.
+struct Task {
+    seen: StdArc<Seen>,
+    waits: usize,
+}
+
+struct Output(StdArc<Seen>);
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        self.0.output.with_mut(|_| ());
+        self.0.outputs_gone.fetch_add(1, Counted);
+    }
+}
+
+impl Future for Task {
+    type Output = Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Output> {
+        self.seen.future.with_mut(|_| ());
+        if self.waits > 0 {
+            self.waits -= 1;
+            *self.seen.waker.lock().unwrap() = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        self.seen.output.with_mut(|_| ());
+        self.seen.outputs.fetch_add(1, Counted);
+        Poll::Ready(Output(self.seen.clone()))
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.seen.future.with_mut(|_| ());
+        self.seen.futures_gone.fetch_add(1, Counted);
+    }
+}
+
+type Handle = JoinHandle<Output>;
+
+/// A handle that has to wait, and the bell of its waker.
+type Waiting = Option<(Handle, StdArc<Bell>)>;
+
+/// Polls a handle once.
+fn poll(mut handle: Handle) -> Waiting {
+    let bell = Bell::new();
+    let poll = Pin::new(&mut handle).poll(&mut Context::from_waker(&Waker::from(bell.clone())));
+    poll.is_pending().then_some((handle, bell))
+}
+
+/// Polls a handle twice, since the second waker replaces the first.
+fn join(handle: Handle) -> Waiting {
+    poll(handle).and_then(|(handle, _)| poll(handle))
+}
+
+/// Whoever had to wait has been woken, and is answered.
+fn answered(waiting: Waiting) {
+    if let Some((handle, bell)) = waiting {
+        assert!(bell.rung(), "the joiner was not woken");
+        assert!(join(handle).is_none(), "woken for nothing");
+    }
+}
+
+/// A pinned task that has been polled once, and its waker.
+fn waiting_task(here: &mut Driven, seen: &StdArc<Seen>) -> (Handle, Waker) {
+    let task = Task { seen: seen.clone(), waits: 1 };
+    let handle = here.shard.enter(|local| spawn_local(local, task));
+    let _ = here.shard.turn();
+    (handle, seen.take_waker())
+}
+
+/// Closes the shard and what all share; nothing is left.
+fn end(mesh: &StdArc<Mesh>, here: Driven) {
+    drop(here);
+    mesh.finish();
+    assert_eq!(StdArc::strong_count(mesh), 1, "a task is left behind");
+}
+
+/// A wake meets a shard that goes to sleep. Fails if `wake_elsewhere` wakes the shard before it mails the task, or not at all,
+/// and if `lie_down` does not look at the mail.
+#[test]
+fn loom_shard_wake_against_sleep() {
+    bounded(3, || {
+        let (mesh, seen) = (mesh(1, Reach::Off), Seen::new());
+        let mut here = Driven::new(&mesh, 0);
+        let (handle, waker) = waiting_task(&mut here, &seen);
+        let other = thread::spawn(move || waker.wake_by_ref());
+        here.work();
+        other.join().unwrap();
+        here.wake_up();
+        assert!(handle.is_finished(), "a wake was lost");
+        drop(handle);
+        end(&mesh, here);
+        seen.check();
+    });
+}
+
+/// The same with the waker's only reference: it goes while the task completes and its memory goes too. Fails if the reference
+/// is given up before the shard was woken, and without the AcqRel of the counts.
+#[test]
+fn loom_shard_wake_by_value() {
+    bounded(2, || {
+        let (mesh, seen) = (mesh(1, Reach::Off), Seen::new());
+        let mut here = Driven::new(&mesh, 0);
+        let (handle, waker) = waiting_task(&mut here, &seen);
+        drop(handle);
+        let other = thread::spawn(move || waker.wake());
+        here.work();
+        other.join().unwrap();
+        here.wake_up();
+        // What is left is mail that nobody was woken for: memory.
+        let _ = here.shard.turn();
+        assert!(here.shard.local().pinned_tasks().is_empty(), "leaked");
+        seen.check();
+        end(&mesh, here);
+    });
+}
+
+/// A joiner elsewhere, which changes its waker, against completion. Fails if the slot is filled after the post, if the
+/// drain forgets JOIN_REMOTE, and if completing does not look at it.
+#[test]
+fn loom_shard_join() {
+    bounded(2, || {
+        let (mesh, seen) = (mesh(1, Reach::Off), Seen::new());
+        let mut here = Driven::new(&mesh, 0);
+        let task = Task { seen: seen.clone(), waits: 0 };
+        let handle = here.shard.enter(|local| spawn_local(local, task));
+        let other = thread::spawn(move || join(handle));
+        here.work();
+        let waiting = other.join().unwrap();
+        here.wake_up();
+        answered(waiting);
+        end(&mesh, here);
+        seen.check();
+    });
+}
+
+/// As above for a task that waits: the joiner is there before the task completes.
+#[test]
+fn loom_shard_join_before_completion() {
+    bounded(2, || {
+        let (mesh, seen) = (mesh(1, Reach::Off), Seen::new());
+        let mut here = Driven::new(&mesh, 0);
+        let (handle, waker) = waiting_task(&mut here, &seen);
+        let other = thread::spawn(move || {
+            let waiting = join(handle);
+            waker.wake();
+            waiting
+        });
+        here.work();
+        let waiting = other.join().unwrap();
+        here.wake_up();
+        answered(waiting);
+        end(&mesh, here);
+        seen.check();
+    });
+}
+
+/// A handle is dropped elsewhere while its task completes. Fails if the output is left in the mail of a shard that sleeps.
+#[test]
+fn loom_shard_unjoin() {
+    bounded(3, || {
+        let (mesh, seen) = (mesh(1, Reach::Off), Seen::new());
+        let mut here = Driven::new(&mesh, 0);
+        let task = Task { seen: seen.clone(), waits: 0 };
+        let handle = here.shard.enter(|local| spawn_local(local, task));
+        let other = thread::spawn(move || drop(handle));
+        here.work();
+        other.join().unwrap();
+        here.wake_up();
+        seen.check();
+        let _ = here.shard.turn();
+        assert!(here.shard.local().pinned_tasks().is_empty(), "leaked");
+        end(&mesh, here);
+    });
+}
+
+/// A task completes, the shard sleeps, and another thread mails the task quietly, for its memory's sake. A handle that saw
+/// the task run joins or goes: its post wakes nobody, so it has to look once more. Fails if `poll_complete_shared` or the
+/// handle's drop does not. One preemption, of the handle's thread, is enough.
+#[test]
+fn loom_shard_handle_beside_quiet_mail() {
+    for joins in [true, false] {
+        bounded(1, move || {
+            let (mesh, seen) = (mesh(1, Reach::Off), Seen::new());
+            let mut here = Driven::new(&mesh, 0);
+            let (handle, waker) = waiting_task(&mut here, &seen);
+            here.shard.enter(|_| waker.wake_by_ref());
+            let driver = thread::spawn(move || {
+                here.work();
+                here
+            });
+            let dropper = thread::spawn(move || drop(waker));
+            let waiting = match joins {
+                true => poll(handle),
+                false => {
+                    drop(handle);
+                    None
+                }
+            };
+            let mut here = driver.join().unwrap();
+            dropper.join().unwrap();
+            here.wake_up();
+            answered(waiting);
+            seen.check();
+            end(&mesh, here);
+        });
+    }
+}
+
+/// An alien spawns, joins and leaves while the shard runs. Fails if OWNER_ZERO is not set.
+#[test]
+fn loom_shard_spawn_from_outside() {
+    bounded(2, || {
+        let (mesh, seen) = (mesh(1, Reach::Off), Seen::new());
+        let mut here = Driven::new(&mesh, 0);
+        let other = thread::spawn({
+            let (mesh, seen) = (mesh.clone(), seen.clone());
+            move || join(spawn(&mesh, Task { seen, waits: 0 }))
+        });
+        here.work();
+        let waiting = other.join().unwrap();
+        here.wake_up();
+        answered(waiting);
+        seen.check();
+        let _ = here.shard.turn();
+        assert!(here.shard.local().pinned_tasks().is_empty(), "leaked");
+        end(&mesh, here);
+    });
+}
+
+/// An abort from elsewhere: of a task that waits, it ends it; of one that completes, it changes nothing.
+#[test]
+fn loom_shard_abort() {
+    bounded(2, || {
+        let (mesh, seen) = (mesh(1, Reach::Off), Seen::new());
+        let mut here = Driven::new(&mesh, 0);
+        let (handle, waker) = waiting_task(&mut here, &seen);
+        let abort = handle.abort_handle();
+        let other = thread::spawn(move || abort.abort());
+        here.work();
+        other.join().unwrap();
+        here.wake_up();
+        assert!(handle.is_finished(), "an abort was lost");
+        drop((handle, waker));
+        end(&mesh, here);
+        seen.check();
+    });
+}
+
+/// The shard closes; another thread wakes, then joins or leaves. Fails if the mailbox is closed before the tasks are
+/// cancelled, and if orphaning forgets the remote count.
+#[test]
+fn loom_shard_close() {
+    for joins in [true, false] {
+        bounded(2, move || {
+            let (mesh, seen) = (mesh(1, Reach::Off), Seen::new());
+            let mut here = Driven::new(&mesh, 0);
+            let (handle, waker) = waiting_task(&mut here, &seen);
+            let other = thread::spawn(move || {
+                waker.wake();
+                if joins { join(handle) } else { None }
+            });
+            drop(here);
+            answered(other.join().unwrap());
+            seen.check();
+            assert_eq!(StdArc::strong_count(&mesh), 1, "a task is left behind");
+        });
+    }
+}
+
+/// As above with three threads: one has set MAILED and not pushed yet when another posts its waker and the shard closes. So the
+/// one who is refused has to answer for the other: fails without `Unmail::WakeJoiner`.
+#[test]
+fn loom_shard_close_between_mailed_and_push() {
+    bounded(2, || {
+        let (mesh, seen) = (mesh(1, Reach::Off), Seen::new());
+        let mut here = Driven::new(&mesh, 0);
+        let (handle, waker) = waiting_task(&mut here, &seen);
+        let joiner = thread::spawn(move || poll(handle));
+        let closer = thread::spawn(move || drop(here));
+        waker.wake();
+        closer.join().unwrap();
+        answered(joiner.join().unwrap());
+        seen.check();
+        assert_eq!(StdArc::strong_count(&mesh), 1, "a task is left behind");
+    });
+}
+
+/// A spawn from elsewhere meets a shard that closes: it is run, cancelled there or refused here. Fails if the mailbox does
+/// not refuse, and if the refused task is not cancelled.
+#[test]
+fn loom_shard_spawn_against_close() {
+    bounded(3, || {
+        let (mesh, seen) = (mesh(1, Reach::Off), Seen::new());
+        let here = Driven::new(&mesh, 0);
+        let other = thread::spawn({
+            let (mesh, seen) = (mesh.clone(), seen.clone());
+            move || join(spawn(&mesh, Task { seen, waits: 0 }))
+        });
+        drop(here);
+        answered(other.join().unwrap());
+        seen.check();
+        assert_eq!(StdArc::strong_count(&mesh), 1, "a task is left behind");
+    });
+}
+
+/// Tasks of a closed shard, all in one chunk of its arena, go on two other threads while the shard closes. The last unmaps
+/// the chunk. Fails if the count is not AcqRel, or is one off.
+#[test]
+fn loom_shard_orphans() {
+    bounded(2, || {
+        let mesh = mesh(1, Reach::Off);
+        let mut here = Driven::new(&mesh, 0);
+        let aborts: [_; 2] =
+            std::array::from_fn(|_| here.shard.enter(|local| spawn_local(local, async {}).abort_handle()));
+        let _ = here.shard.turn();
+        let others = aborts.map(|abort| thread::spawn(move || drop(abort)));
+        drop(here);
+        for other in others {
+            other.join().unwrap();
+        }
+        assert_eq!(StdArc::strong_count(&mesh), 1, "a task is left behind");
+        assert_eq!(arena::mapped(), 0, "a chunk is left behind");
+    });
+}
+
+/// A movable task is spawned from elsewhere while the only shard closes: listed or refused, run or cancelled, by whoever has it.
+/// Fails if `share` does not look whether all is over, and without the fence of `finish`.
+#[test]
+fn loom_mesh_spawn_against_close() {
+    bounded(3, || {
+        let (mesh, seen) = (mesh(1, Reach::All), Seen::new());
+        let here = Driven::new(&mesh, 0);
+        let other = thread::spawn({
+            let (mesh, seen) = (mesh.clone(), seen.clone());
+            move || join(spawn(&mesh, Task { seen, waits: 0 }))
+        });
+        drop(here);
+        mesh.finish();
+        answered(other.join().unwrap());
+        seen.check();
+        assert_eq!(StdArc::strong_count(&mesh), 1, "a task is left behind");
+    });
+}
+
+/// The shard that would list a new task closes, and another one runs on. A task that it listed would wait for ever: fails if a
+/// closed list takes tasks.
+#[test]
+fn loom_mesh_list_against_close() {
+    bounded(2, || {
+        let (mesh, seen) = (mesh(2, Reach::All), Seen::new());
+        let (here, mut there) = (Driven::new(&mesh, 0), Driven::new(&mesh, 1));
+        let other = thread::spawn({
+            let (mesh, seen) = (mesh.clone(), seen.clone());
+            move || spawn(&mesh, Task { seen, waits: 1 })
+        });
+        drop(here);
+        let handle = other.join().unwrap();
+        let _ = there.shard.turn();
+        drop(there);
+        mesh.finish();
+        assert!(handle.is_finished(), "left in a list");
+        drop(handle);
+        // The task's own waker.
+        drop(seen.waker.lock().unwrap().take());
+        seen.check();
+        assert_eq!(StdArc::strong_count(&mesh), 1, "a task is left behind");
+    });
+}
+
+/// A movable task that waits is woken from elsewhere while the only shard closes. Fails if shutdown takes a queued
+/// task, if `share` does not look whether all is over, and without the fence of `finish`.
+#[test]
+fn loom_mesh_wake_against_close() {
+    bounded(3, || {
+        let (mesh, seen) = (mesh(1, Reach::All), Seen::new());
+        let mut here = Driven::new(&mesh, 0);
+        let handle = spawn(&mesh, Task { seen: seen.clone(), waits: 1 });
+        let _ = here.shard.turn();
+        let waker = seen.take_waker();
+        let other = thread::spawn(move || waker.wake());
+        drop(here);
+        mesh.finish();
+        other.join().unwrap();
+        assert!(handle.is_finished(), "left in the queue");
+        drop(handle);
+        seen.check();
+        assert_eq!(StdArc::strong_count(&mesh), 1, "a task is left behind");
+    });
+}
+
+/// One shard runs a movable task that another lists, while that one closes. Fails if `close_list` makes no references, and if
+/// completing gives the list's up twice.
+#[test]
+fn loom_mesh_run_against_close() {
+    bounded(2, || {
+        let (mesh, seen) = (mesh(2, Reach::All), Seen::new());
+        let here = Driven::new(&mesh, 0);
+        let handle = spawn(&mesh, Task { seen: seen.clone(), waits: 0 });
+        let other = thread::spawn({
+            let mesh = mesh.clone();
+            move || {
+                let mut there = Driven::new(&mesh, 1);
+                let _ = there.shard.turn();
+                drop(there);
+            }
+        });
+        drop(here);
+        other.join().unwrap();
+        mesh.finish();
+        assert!(join(handle).is_none(), "left behind");
+        seen.check();
+        assert_eq!(StdArc::strong_count(&mesh), 1, "a task is left behind");
+    });
+}
+
+/// A movable task is pushed from elsewhere while the only shard goes to sleep. Fails if `lie_down` does not look at the overflow
+/// again, and without the wake of `notify`.
+#[test]
+fn loom_mesh_push_against_sleep() {
+    bounded(2, || {
+        let (mesh, seen) = (mesh(1, Reach::All), Seen::new());
+        let mut here = Driven::new(&mesh, 0);
+        let other = thread::spawn({
+            let (mesh, seen) = (mesh.clone(), seen.clone());
+            move || spawn(&mesh, Task { seen, waits: 0 })
+        });
+        here.work();
+        let handle = other.join().unwrap();
+        here.wake_up();
+        assert!(handle.is_finished(), "sleeps on a task");
+        drop(handle);
+        seen.check();
+        end(&mesh, here);
+    });
+}
