@@ -46,6 +46,8 @@ mod loom_tests;
 mod stress;
 #[cfg(all(test, not(loom)))]
 mod tests;
+#[cfg(all(test, not(loom)))]
+mod word_tests;
 
 pub use abort::AbortHandle;
 pub use error::JoinError;

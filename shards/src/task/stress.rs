@@ -1,11 +1,15 @@
 //! Threads that clone, wake, abort, join and drop at random, against a shard that another thread drives.
+//!
+//! The threads share through the house lock and atomics, not the standard mutex: ThreadSanitizer, which the test also runs
+//! under, sees only what is compiled with it.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, ThreadId};
+use std::thread::{self, Thread, ThreadId};
 use std::time::Duration;
 
 use super::{AbortHandle, JoinHandle};
@@ -15,21 +19,21 @@ use crate::park::Unpark;
 use crate::shard::{self, Driver, Shard, Turn};
 use crate::timer::Clock;
 use crate::util::Rng;
+use crate::util::lock::Lock;
 
 const MEDDLERS: u64 = 3;
 const STEPS: usize = if cfg!(miri) { 100 } else { 20_000 };
 
 /// A wait that ends by an unpark alone, so that a lost wake hangs instead of passing late.
-#[derive(Default)]
 struct Bell {
-    rung: Mutex<bool>,
-    ring: Condvar,
+    rung: AtomicBool,
+    waits: Thread,
 }
 
 impl Unpark for Bell {
     fn unpark(&self) {
-        *self.rung.lock().unwrap() = true;
-        self.ring.notify_one();
+        self.rung.store(true, Release);
+        self.waits.unpark();
     }
 }
 
@@ -40,12 +44,15 @@ impl Wake for Bell {
 }
 
 impl Bell {
+    /// For this thread.
+    fn new() -> Arc<Self> {
+        Arc::new(Self { rung: AtomicBool::new(false), waits: thread::current() })
+    }
+
     fn wait(&self) {
-        let mut rung = self.rung.lock().unwrap();
-        while !*rung {
-            rung = self.ring.wait(rung).unwrap();
+        while !self.rung.swap(false, Acquire) {
+            thread::park();
         }
-        *rung = false;
     }
 }
 
@@ -90,7 +97,8 @@ impl Drop for Output {
     }
 }
 
-type Wakers = Arc<Mutex<Vec<Waker>>>;
+type Wakers = Arc<Lock<Vec<Waker>>>;
+type Shared = Arc<Lock<Vec<JoinHandle<Output>>>>;
 
 /// A task that leaves two wakers behind at each of some polls.
 fn task(
@@ -109,7 +117,8 @@ fn task(
             return Poll::Ready(Output(counts.clone()));
         }
         left -= 1;
-        wakers.lock().unwrap().extend([cx.waker().clone(), cx.waker().clone()]);
+        let two = [cx.waker().clone(), cx.waker().clone()];
+        wakers.with(|wakers| wakers.extend(two));
         Poll::Pending
     })
 }
@@ -125,7 +134,7 @@ struct Meddler {
     mine: Vec<Waker>,
     bell: Arc<Bell>,
     /// Handles that threads pass on.
-    shared: Arc<Mutex<Vec<JoinHandle<Output>>>>,
+    shared: Shared,
 }
 
 impl Meddler {
@@ -152,7 +161,7 @@ impl Meddler {
                 self.handles.push(shard::spawn(&self.mesh, future));
             }
             2 | 3 => {
-                let took = Self::any(&mut self.rng, &mut self.wakers.lock().unwrap());
+                let took = self.wakers.with(|wakers| Self::any(&mut self.rng, wakers));
                 self.mine.extend(took);
             }
             4 => self.mine.extend(self.mine.last().cloned()),
@@ -179,13 +188,13 @@ impl Meddler {
                 };
                 if let Some(mut handle) = Self::any(&mut self.rng, &mut self.handles) {
                     if !Self::poll(&mut handle, &waker) {
-                        self.shared.lock().unwrap().push(handle);
+                        self.shared.with(|shared| shared.push(handle));
                     }
                 }
             }
             10 => drop(Self::any(&mut self.rng, &mut self.handles)),
             _ => {
-                let took = Self::any(&mut self.rng, &mut self.shared.lock().unwrap());
+                let took = self.shared.with(|shared| Self::any(&mut self.rng, shared));
                 self.handles.extend(took);
             }
         }
@@ -206,8 +215,8 @@ impl Meddler {
 #[test]
 fn threads_meddle_with_a_shard() {
     let counts = Arc::<Counts>::default();
-    let wakers = Wakers::default();
-    let shared = Arc::<Mutex<Vec<JoinHandle<Output>>>>::default();
+    let wakers: Wakers = Arc::new(Lock::new(Vec::new()));
+    let shared: Shared = Arc::new(Lock::new(Vec::new()));
     let stop = Arc::new(AtomicBool::new(false));
     let mesh = Mesh::new(Config::new(1), Clock::new());
     let (started, owner) = std::sync::mpsc::channel();
@@ -215,26 +224,24 @@ fn threads_meddle_with_a_shard() {
         let (mesh, stop) = (mesh.clone(), stop.clone());
         let (counts, wakers, shared) = (counts.clone(), wakers.clone(), shared.clone());
         thread::spawn(move || {
-            let mut shard = Shard::new(mesh, ShardId(0), Box::new(Waits(Arc::default())));
+            let mut shard = Shard::new(mesh, ShardId(0), Box::new(Waits(Bell::new())));
             let owner = thread::current().id();
             started.send(owner).unwrap();
             let mut rng = Rng::new(99);
             while !stop.load(SeqCst) {
                 // Some from here, in the arena, whose handles go elsewhere; some wakes and drops here, of what was made anywhere.
                 shard.enter(|local| {
-                    let mut shared = shared.lock().unwrap();
-                    if shared.len() < 64 {
+                    if shared.with(|shared| shared.len()) < 64 {
                         let polls = rng.below(3);
-                        shared.push(shard::spawn_local(local, task(&counts, &wakers, owner, polls)));
+                        let handle = shard::spawn_local(local, task(&counts, &wakers, owner, polls));
+                        shared.with(|shared| shared.push(handle));
                     }
-                    let handle = if rng.below(4) == 0 { shared.pop() } else { None };
-                    drop(shared);
-                    drop(handle);
-                    let waker = wakers.lock().unwrap().pop();
+                    drop(if rng.below(4) == 0 { shared.with(Vec::pop) } else { None });
+                    let waker = wakers.with(Vec::pop);
                     match rng.below(3) {
                         0 => drop(waker),
                         1 => waker.into_iter().for_each(Waker::wake),
-                        _ => wakers.lock().unwrap().extend(waker),
+                        _ => wakers.with(|wakers| wakers.extend(waker)),
                     }
                 });
                 if shard.turn() == Turn::Idle {
@@ -242,8 +249,8 @@ fn threads_meddle_with_a_shard() {
                 }
             }
             // What is left are tasks that nobody can wake, and mail.
-            wakers.lock().unwrap().clear();
-            shared.lock().unwrap().clear();
+            drop(wakers.with(std::mem::take));
+            drop(shared.with(std::mem::take));
             while shard.turn() == Turn::Again {}
             let left = shard.enter(|local| local.pinned_tasks());
             assert_eq!(left.len(), shard.local().live(), "the memory of all others came back");
@@ -253,19 +260,21 @@ fn threads_meddle_with_a_shard() {
     let owner = owner.recv().unwrap();
     let meddlers: Vec<_> = (0..MEDDLERS)
         .map(|seed| {
-            let mut meddler = Meddler {
-                rng: Rng::new(seed),
-                mesh: mesh.clone(),
-                owner,
-                counts: counts.clone(),
-                wakers: wakers.clone(),
-                handles: Vec::new(),
-                aborts: Vec::new(),
-                mine: Vec::new(),
-                bell: Arc::default(),
-                shared: shared.clone(),
-            };
+            let (mesh, shared) = (mesh.clone(), shared.clone());
+            let (counts, wakers) = (counts.clone(), wakers.clone());
             thread::spawn(move || {
+                let mut meddler = Meddler {
+                    rng: Rng::new(seed),
+                    mesh,
+                    owner,
+                    counts,
+                    wakers,
+                    handles: Vec::new(),
+                    aborts: Vec::new(),
+                    mine: Vec::new(),
+                    bell: Bell::new(),
+                    shared,
+                };
                 for _ in 0..STEPS {
                     meddler.step();
                 }
