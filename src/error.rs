@@ -34,6 +34,9 @@ pub(crate) const UNHANDLED_PANIC: &str =
 /// `spawn_local` where tasks may not be `!Send`.
 pub(crate) const NO_LOCAL: &str =
     "`spawn_local` called from outside of a `task::LocalSet` or `runtime::LocalRuntime`";
+/// `spawn_local` in the context of another thread's `LocalRuntime`.
+pub(crate) const OTHER_THREAD: &str =
+    "Local tasks can only be spawned on a LocalRuntime from the thread the runtime was created on";
 /// `EnterGuard`s dropped in the wrong order.
 pub(crate) const GUARD_ORDER: &str = "`EnterGuard` values dropped out of order. Guards returned by \
                                       `tokio::runtime::Handle::enter()` must be dropped in the reverse order as they \

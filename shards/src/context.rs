@@ -24,6 +24,8 @@ struct ThreadContext {
     remote: Cell<*const Remote>,
     /// The remote half of the shard that this thread takes care of. Null for most.
     care: Cell<*const Remote>,
+    /// The shard whose reactor and lane serve this thread: the same one, or the host of a [guest](crate::shard::Guest).
+    home: Cell<*const Local>,
     budget: Cell<Budget>,
     task: Cell<Option<NonZeroU64>>,
     /// The block of task ids this thread has taken: the next and the end.
@@ -36,6 +38,7 @@ thread_local! {
             local: Cell::new(ptr::null()),
             remote: Cell::new(ptr::null()),
             care: Cell::new(ptr::null()),
+            home: Cell::new(ptr::null()),
             budget: Cell::new(Budget::unconstrained()),
             task: Cell::new(None),
             ids: Cell::new((0, 0)),
@@ -55,18 +58,27 @@ pub(crate) fn local() -> *const Local {
     CONTEXT.with(|c| c.local.get())
 }
 
+/// The owner half of the shard that serves this thread, or null. Valid for as long as the thread stays inside.
+#[inline(always)]
+pub(crate) fn home() -> *const Local {
+    CONTEXT.with(|c| c.home.get())
+}
+
 /// Puts the thread inside a shard; what it was inside before comes back when the guard drops.
 pub(crate) struct Inside {
     local: *const Local,
     remote: *const Remote,
+    home: *const Local,
     budget: Budget,
     task: Option<NonZeroU64>,
 }
 
-pub(crate) fn enter(local: *const Local, remote: *const Remote) -> Inside {
+/// Enters a shard, between its tasks. A guest leaves the home as it is.
+pub(crate) fn enter(local: *const Local, remote: *const Remote, is_guest: bool) -> Inside {
     CONTEXT.with(|c| Inside {
         local: c.local.replace(local),
         remote: c.remote.replace(remote),
+        home: if is_guest { c.home.get() } else { c.home.replace(local) },
         budget: c.budget.replace(Budget::unconstrained()),
         task: c.task.take(),
     })
@@ -77,6 +89,7 @@ impl Drop for Inside {
         CONTEXT.with(|c| {
             c.local.set(self.local);
             c.remote.set(self.remote);
+            c.home.set(self.home);
             c.budget.set(self.budget);
             c.task.set(self.task);
         });
@@ -85,7 +98,7 @@ impl Drop for Inside {
 
 /// Takes the thread out of its shard while a task blocks; the task goes on being the one that runs.
 pub(crate) fn leave() -> Inside {
-    let inside = enter(ptr::null(), ptr::null());
+    let inside = enter(ptr::null(), ptr::null(), false);
     set_task(inside.task);
     inside
 }
@@ -105,6 +118,25 @@ pub(crate) fn enter_care(remote: &Remote) -> Caring {
 impl Drop for Caring {
     fn drop(&mut self) {
         CONTEXT.with(|c| c.care.set(self.0));
+    }
+}
+
+/// Puts the thread inside a guest while the task that runs goes on, with its budget and its name.
+pub(crate) struct Visit {
+    local: *const Local,
+    remote: *const Remote,
+}
+
+pub(crate) fn visit(local: *const Local, remote: *const Remote) -> Visit {
+    CONTEXT.with(|c| Visit { local: c.local.replace(local), remote: c.remote.replace(remote) })
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        CONTEXT.with(|c| {
+            c.local.set(self.local);
+            c.remote.set(self.remote);
+        });
     }
 }
 

@@ -54,6 +54,14 @@ impl Proceed {
     }
 }
 
+/// Takes a unit back that [`made_progress`](Proceed::made_progress) took for an operation that did not complete after all.
+pub fn give_back() {
+    let left = context::budget().0;
+    if left < INITIAL {
+        context::set_budget(Budget(left + 1));
+    }
+}
+
 /// Takes a unit, for an operation that is known to complete; false, and nothing taken, if the budget is used up.
 #[inline(always)]
 pub(crate) fn take_unit() -> bool {

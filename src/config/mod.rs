@@ -31,6 +31,9 @@ pub(crate) use self::error::Position;
 /// Names the config file when the program does not.
 pub const CONFIG_VARIABLE: &str = "CORELANE_CONFIG";
 
+/// Makes runtimes sharded that would steal: see [`Builder::new_multi_thread`](crate::runtime::Builder::new_multi_thread).
+pub const FLAVOR_VARIABLE: &str = "CORELANE_FLAVOR";
+
 /// What a config file says: plain data, which a program may also fill in itself.
 ///
 /// [`Default`] are the runtime's own defaults, which `config/default.toml` lists. [`Display`](fmt::Display) writes

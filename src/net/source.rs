@@ -10,6 +10,7 @@ use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::task::{Context, Poll, ready};
 
 use bytes::BufMut;
@@ -25,6 +26,10 @@ pub(crate) struct Source<T> {
     pub(crate) registration: Registration,
     pub(crate) io: T,
 }
+
+// What a panic could leave half done is behind locks that no panic passes.
+impl<T> UnwindSafe for Source<T> {}
+impl<T> RefUnwindSafe for Source<T> {}
 
 impl<T: AsFd> Source<T> {
     /// Belongs to the runtime of the context.

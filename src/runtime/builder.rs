@@ -1,5 +1,6 @@
 //! How a runtime is described.
 
+use std::env::{self, VarError};
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -11,7 +12,7 @@ use corelane_shards::mesh::{Mesh, ShardId};
 use corelane_shards::park::Spin;
 use corelane_shards::timer::Clock;
 
-use crate::config::{AutoOr, Config, Flavor, OnError, Pin, Place, Steal};
+use crate::config::{AutoOr, Config, FLAVOR_VARIABLE, Flavor, OnError, Pin, Place, Steal};
 use crate::topology::{Plan, ShardPlan, Topology, pin};
 
 use super::block_on::Driven;
@@ -41,6 +42,8 @@ type NameFn = Arc<dyn Fn() -> String + Send + Sync>;
 /// ```
 pub struct Builder {
     flavor: Flavor,
+    /// The environment may change the flavor and the number of threads.
+    from_environment: bool,
     source: Source,
     worker_threads: Option<usize>,
     max_blocking_threads: Option<usize>,
@@ -66,18 +69,21 @@ enum Source {
     Given(Box<Config>),
 }
 
-/// The name of worker threads unless the builder was told another.
+/// The names of worker threads unless the builder was told another. Flavors that Tokio has keep Tokio's, which tools look for.
 const THREAD_NAME: &str = "corelane-worker";
+const TOKIO_THREAD_NAME: &str = "tokio-rt-worker";
 
 impl Builder {
     fn new(flavor: Flavor) -> Self {
+        let thread_name = if flavor == Flavor::Sharded { THREAD_NAME } else { TOKIO_THREAD_NAME };
         Self {
             flavor,
+            from_environment: false,
             source: Source::Environment,
             worker_threads: None,
             max_blocking_threads: None,
             keep_alive: None,
-            thread_name: Arc::new(|| THREAD_NAME.into()),
+            thread_name: Arc::new(move || thread_name.into()),
             stack_size: None,
             hooks: Hooks::default(),
             enable_io: false,
@@ -98,8 +104,12 @@ impl Builder {
     }
 
     /// Shards whose tasks go to idle workers, on threads that are pinned only if a config says where.
+    ///
+    /// As in Tokio, `TOKIO_WORKER_THREADS` in the environment says how many, unless
+    /// [`worker_threads`](Self::worker_threads) does. `CORELANE_FLAVOR=sharded` makes it what
+    /// [`new_sharded`](Self::new_sharded) describes, so that one binary can be measured both ways.
     pub fn new_multi_thread() -> Self {
-        Self::new(Flavor::MultiThread)
+        Self { from_environment: true, ..Self::new(Flavor::MultiThread) }
     }
 
     /// One shard, on the thread that calls `block_on`.
@@ -174,6 +184,11 @@ impl Builder {
     }
 
     /// The name of the runtime, for its handles to tell.
+    ///
+    /// # Panics
+    ///
+    /// If it is blank.
+    #[track_caller]
     pub fn name(&mut self, val: impl Into<String>) -> &mut Self {
         let name = val.into();
         assert!(!name.trim().is_empty(), "runtime name shouldn't be empty");
@@ -370,7 +385,11 @@ impl Builder {
     ///
     /// A config file that is wrong, a placement that this machine cannot do, a thread or file descriptor that the
     /// system refuses.
+    #[track_caller]
     pub fn build(&mut self) -> io::Result<Runtime> {
+        if std::mem::take(&mut self.from_environment) {
+            self.read_environment()?;
+        }
         match self.flavor {
             Flavor::CurrentThread => self.build_current(false),
             _ => self.build_threads(false),
@@ -399,6 +418,26 @@ impl Builder {
             }
             Flavor::MultiThread => panic!("Only current_thread is supported when building a local runtime"),
         }
+    }
+
+    /// The variables that `new_multi_thread` names.
+    #[track_caller]
+    fn read_environment(&mut self) -> io::Result<()> {
+        match env::var(FLAVOR_VARIABLE) {
+            Err(VarError::NotPresent) => {}
+            Ok(flavor) if flavor == "multi_thread" => {}
+            Ok(flavor) if flavor == "sharded" => self.flavor = Flavor::Sharded,
+            other => {
+                let message = format!(
+                    "{FLAVOR_VARIABLE} is {other:?}; set it to `multi_thread` or `sharded`, or unset it"
+                );
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+            }
+        }
+        if self.worker_threads.is_none() {
+            self.worker_threads = worker_threads_from_environment();
+        }
+        Ok(())
     }
 
     /// The config that the builder was given, or the one that the environment names.
@@ -588,6 +627,22 @@ impl Builder {
             next_slot: self.next_slot,
             ..default
         }
+    }
+}
+
+/// How many threads the environment asks for. Tokio panics over a number that is none, in these words.
+#[track_caller]
+fn worker_threads_from_environment() -> Option<usize> {
+    const NAME: &str = "TOKIO_WORKER_THREADS";
+    let text = match env::var(NAME) {
+        Ok(text) => text,
+        Err(VarError::NotPresent) => return None,
+        Err(VarError::NotUnicode(text)) => panic!("\"{NAME}\" must be valid unicode, error: {text:?}"),
+    };
+    match text.parse() {
+        Ok(0) => panic!("\"{NAME}\" cannot be set to 0"),
+        Ok(workers) => Some(workers),
+        Err(error) => panic!("\"{NAME}\" must be usize, error: {error}, value: {text}"),
     }
 }
 

@@ -65,17 +65,11 @@ pub(crate) fn with<R>(f: impl FnOnce(Option<&Inner>) -> R) -> R {
 /// If there is none.
 #[track_caller]
 pub(crate) fn with_current<R>(f: impl FnOnce(&Inner) -> R) -> R {
-    let caller = std::panic::Location::caller();
-    with(|inner| match inner {
-        Some(inner) => f(inner),
-        None => no_runtime(caller),
-    })
-}
-
-#[cold]
-#[track_caller]
-fn no_runtime(_: &std::panic::Location<'_>) -> ! {
-    panic!("{}", error::NO_RUNTIME)
+    // Not in the closure, whose place would be the one that the panic names.
+    match with(|inner| inner.map(f)) {
+        Some(result) => result,
+        None => panic!("{}", error::NO_RUNTIME),
+    }
 }
 
 /// The mesh of the runtime that a resource made on this thread belongs to.
@@ -89,7 +83,7 @@ pub(crate) fn io_mesh() -> Arc<Mesh> {
         Some(inner) if inner.io_enabled => Ok(Arc::clone(&inner.mesh)),
         Some(_) => Err(error::NO_IO),
         // A shard that is driven without a runtime, as an embedder of the engine may.
-        None => shard::current(|local| local.map(|local| Arc::clone(local.mesh()))).ok_or(error::NO_RUNTIME),
+        None => shard::home(|local| local.map(|local| Arc::clone(local.mesh()))).ok_or(error::NO_RUNTIME),
     });
     match found {
         Ok(mesh) => mesh,
@@ -167,13 +161,15 @@ impl Drop for BlockingGuard {
 #[derive(Debug)]
 #[must_use = "dropping the guard leaves the runtime's context"]
 pub struct EnterGuard<'a> {
-    entered: std::mem::ManuallyDrop<EnteredOwned>,
+    _entered: EnteredOwned,
     _lifetime: PhantomData<&'a Handle>,
 }
 
+/// What an `EnterGuard` does when it drops. Without the guard's lifetime, so that a guard that lies around unused does not keep
+/// its runtime from being moved.
 #[derive(Debug)]
 struct EnteredOwned {
-    handle: Handle,
+    handle: std::mem::ManuallyDrop<Handle>,
     before: *const Inner,
     depth: usize,
 }
@@ -183,26 +179,27 @@ impl EnterGuard<'_> {
         let entered = CONTEXT.with(|context| {
             context.depth.set(context.depth.get() + 1);
             let before = context.runtime.replace(handle.inner_ptr());
+            let handle = std::mem::ManuallyDrop::new(handle);
             EnteredOwned { handle, before, depth: context.depth.get() }
         });
-        Self { entered: std::mem::ManuallyDrop::new(entered), _lifetime: PhantomData }
+        Self { _entered: entered, _lifetime: PhantomData }
     }
 }
 
-impl Drop for EnterGuard<'_> {
+impl Drop for EnteredOwned {
     #[track_caller]
     fn drop(&mut self) {
         let in_order = CONTEXT.with(|context| {
-            let in_order = context.depth.get() == self.entered.depth;
+            let in_order = context.depth.get() == self.depth;
             if in_order {
-                context.depth.set(self.entered.depth - 1);
-                context.runtime.set(self.entered.before);
+                context.depth.set(self.depth - 1);
+                context.runtime.set(self.before);
             }
             in_order
         });
         if in_order {
             // SAFETY: dropped once, here; the thread-local no longer points into it.
-            drop(unsafe { std::mem::ManuallyDrop::take(&mut self.entered) }.handle);
+            unsafe { std::mem::ManuallyDrop::drop(&mut self.handle) };
         } else if !std::thread::panicking() {
             // The handle stays: the thread-local or another guard may point into it.
             panic!("{}", error::GUARD_ORDER);

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::panic::Location;
 use std::sync::{Arc, Condvar, Mutex, Weak};
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use corelane_shards::loom::atomic::{AtomicBool, Ordering};
@@ -43,6 +44,8 @@ pub(crate) struct Inner {
     shutdown: AtomicBool,
     /// The shard that no thread of the runtime drives: `block_on` does.
     pub seat: Option<Seat<Driven>>,
+    /// The thread that this shard stays on, if its tasks need not be `Send`: the one that built the runtime.
+    pub local_thread: Option<ThreadId>,
     pub pool: Pool<Work>,
     /// Worker threads that have not ended.
     alive: Mutex<usize>,
@@ -100,8 +103,10 @@ impl Inner {
                 }),
                 ..parts.pool
             };
+            let stays = parts.seat.is_some() && parts.mesh.config().local_tasks;
             Inner {
                 this: this.clone(),
+                local_thread: stays.then(|| thread::current().id()),
                 id: Id::next(),
                 mesh: parts.mesh,
                 flavor: parts.flavor,

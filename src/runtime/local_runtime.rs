@@ -24,17 +24,18 @@ use super::runtime::Runtime;
 pub struct LocalRuntime {
     runtime: Runtime,
     /// The CPUs the thread was allowed before it was pinned, to be given back.
-    _unpin: Option<Unpin>,
+    cpus_before: Option<CpuList>,
     _stays: PhantomData<*mut ()>,
 }
 
-#[derive(Debug)]
-struct Unpin(CpuList);
-
-impl Drop for Unpin {
+impl Drop for LocalRuntime {
+    #[track_caller]
     fn drop(&mut self) {
-        // Refused only if the cpuset has shrunk meanwhile, and then there is no better place.
-        let _ = pin::pin(&self.0.iter().collect::<Vec<_>>());
+        self.runtime.end(None);
+        if let Some(cpus) = &self.cpus_before {
+            // Refused only if the cpuset has shrunk meanwhile, and then there is no better place.
+            let _ = pin::pin(&cpus.iter().collect::<Vec<_>>());
+        }
     }
 }
 
@@ -51,7 +52,7 @@ pub struct LocalOptions {
 
 impl LocalRuntime {
     pub(super) fn new_here(runtime: Runtime, cpus_before: Option<CpuList>) -> Self {
-        Self { runtime, _unpin: cpus_before.map(Unpin), _stays: PhantomData }
+        Self { runtime, cpus_before, _stays: PhantomData }
     }
 
     /// A local runtime with all drivers and defaults.
@@ -106,12 +107,12 @@ impl LocalRuntime {
     /// Ends the runtime and waits for blocking closures at most that long.
     #[track_caller]
     pub fn shutdown_timeout(self, duration: Duration) {
-        self.runtime.shutdown_timeout(duration);
+        self.runtime.end(Some(duration));
     }
 
     /// Ends the runtime without waiting for blocking closures.
     pub fn shutdown_background(self) {
-        self.runtime.shutdown_background();
+        self.runtime.end(Some(Duration::ZERO));
     }
 
     /// The runtime's numbers.

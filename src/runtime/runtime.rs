@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::panic::Location;
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
@@ -34,6 +34,10 @@ pub struct Runtime {
     /// Whether all threads have ended, once the runtime has.
     ended: OnceLock<bool>,
 }
+
+// What a panic could leave half done is behind locks that no panic passes.
+impl UnwindSafe for Runtime {}
+impl RefUnwindSafe for Runtime {}
 
 impl Runtime {
     pub(super) fn from_parts(inner: Arc<Inner>, workers: Vec<thread::JoinHandle<()>>) -> Self {
@@ -128,8 +132,9 @@ impl Runtime {
         }
     }
 
+    /// Ends the runtime, once, and waits at most that long.
     #[track_caller]
-    fn end(&self, timeout: Option<Duration>) {
+    pub(super) fn end(&self, timeout: Option<Duration>) {
         if self.ended.get().is_some() {
             return;
         }
@@ -140,7 +145,8 @@ impl Runtime {
             if thread::panicking() {
                 return;
             }
-            panic!("{}", error::DROPPED_INSIDE);
+            // The payload is the text itself, as a literal's is.
+            std::panic::panic_any(error::DROPPED_INSIDE);
         }
         self.ended.get_or_init(|| {
             let inner = self.handle.inner();

@@ -197,7 +197,7 @@ fn ids_of(mesh: &Mesh) -> impl ExactSizeIterator<Item = ShardId> + use<> {
 
 /// The shard of that mesh that this thread is inside.
 fn here(mesh: &Mesh) -> Option<ShardId> {
-    engine::current(|local| {
+    engine::home(|local| {
         let inside = |local: &&Local| std::ptr::eq(&**local.mesh(), mesh);
         local.filter(inside).map(|local| local.remote().id())
     })

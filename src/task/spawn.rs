@@ -2,12 +2,15 @@
 
 use std::future::Future;
 use std::panic::Location;
+use std::thread;
 
 use corelane_shards::shard;
 use corelane_shards::task::{Id, JoinHandle};
 
 use crate::error;
 use crate::runtime::{context, hooks};
+
+use super::local_set;
 
 /// Spawns a task into the current runtime. It runs at once, whether or not the handle is awaited, but never before this call
 /// returns.
@@ -39,15 +42,18 @@ where
     context::with_current(|inner| hooks::spawn(inner, future, at))
 }
 
-/// Spawns a task onto the shard this thread is inside. The task stays there, and need not be `Send`.
+/// Spawns a task onto the [`LocalSet`](super::LocalSet) this thread is in, or else onto the shard it is inside. The task stays
+/// there, and need not be `Send`.
 ///
 /// # On shards
 ///
-/// Works on every shard that has a thread of its own, and in a [`LocalRuntime`](crate::runtime::LocalRuntime).
+/// Without a set this works on every shard of a sharded runtime, and in a
+/// [`LocalRuntime`](crate::runtime::LocalRuntime).
 ///
 /// # Panics
 ///
-/// Elsewhere, for instance in a current-thread runtime's `block_on`, since the next `block_on` may come from another thread.
+/// Elsewhere, for instance in a current-thread runtime's `block_on`, since the next `block_on` may come from another thread;
+/// and in the context of a `LocalRuntime` that another thread made.
 #[track_caller]
 pub fn spawn_local<F>(future: F) -> JoinHandle<F::Output>
 where
@@ -55,13 +61,29 @@ where
     F::Output: 'static,
 {
     let at = Location::caller();
-    let spawned = shard::current(|local| match local {
-        Some(local) if local.mesh().config().local_tasks => Some(hooks::spawn_local_here(local, future, at)),
-        _ => None,
+    if let Some(guest) = local_set::current() {
+        return guest.spawn(future);
+    }
+    if shard::current(|local| local.is_some_and(|local| local.mesh().config().local_tasks)) {
+        return shard::current(|local| {
+            hooks::spawn_local_here(local.expect("looked a line before"), future, at)
+        });
+    }
+    // Outside of `block_on`, in a context that was entered.
+    let spawned = context::with(|inner| {
+        let inner = inner.ok_or(error::NO_LOCAL)?;
+        match inner.local_thread {
+            None => Err(error::NO_LOCAL),
+            Some(thread) if thread != thread::current().id() => Err(error::OTHER_THREAD),
+            Some(_) => match inner.seat.as_ref().and_then(|seat| seat.sit_down()) {
+                Some(mut sitting) => Ok(sitting.occupied().spawn_local(inner, future, at)),
+                None => Err(error::NO_LOCAL),
+            },
+        }
     });
     match spawned {
-        Some(handle) => handle,
-        None => panic!("{}", error::NO_LOCAL),
+        Ok(handle) => handle,
+        Err(problem) => panic!("{problem}"),
     }
 }
 

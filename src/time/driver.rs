@@ -26,7 +26,7 @@ const NEEDS_CURRENT_THREAD: &str = "`time::pause()` requires the `current_thread
 /// else the least loaded one of the runtime that the thread is in.
 #[inline]
 fn with_home<R>(f: impl FnOnce(&Remote, Option<&Local>) -> R) -> Option<R> {
-    shard::current(|local| match local {
+    shard::home(|local| match local {
         Some(local) => Some(f(local.remote(), Some(local))),
         None => context::with(|inner| inner.map(|inner| f(inner.mesh.least_loaded(), None))),
     })
@@ -38,7 +38,7 @@ fn with_home<R>(f: impl FnOnce(&Remote, Option<&Local>) -> R) -> Option<R> {
 pub(super) fn require() {
     let problem = context::with(|inner| match inner {
         Some(inner) if !inner.time_enabled => Some(error::NO_TIME),
-        None if shard::current(|local| local.is_none()) => Some(error::NO_RUNTIME),
+        None if shard::home(|local| local.is_none()) => Some(error::NO_RUNTIME),
         _ => None,
     });
     if let Some(problem) = problem {

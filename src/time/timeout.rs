@@ -52,6 +52,7 @@ pub fn timeout<F>(duration: Duration, future: F) -> Timeout<F::IntoFuture>
 where
     F: IntoFuture,
 {
+    driver::require();
     let limit = match driver::stamp() {
         Some(stamp) => Limit::Since { stamp, duration },
         None => Limit::Until { sleep: sleep(duration) },

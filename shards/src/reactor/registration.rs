@@ -351,7 +351,7 @@ impl Registration {
             if let Some(state) = self.state() {
                 return Ok(state);
             }
-            let here = shard::current(|local| {
+            let here = shard::home(|local| {
                 local.filter(|local| Arc::ptr_eq(local.mesh(), &self.mesh)).map(|local| local.remote().id())
             });
             let home = here.map_or_else(|| self.mesh.least_loaded(), |id| self.mesh.remote(id));

@@ -208,3 +208,11 @@ pub fn current<R>(f: impl FnOnce(Option<&Local>) -> R) -> R {
     // SAFETY: while the thread is inside a shard its owner half is there.
     f(unsafe { context::local().as_ref() })
 }
+
+/// Runs `f` with the shard whose reactor and lane serve this thread, if any: the one that it is inside, or the host if
+/// that one is a [guest](super::Guest).
+#[inline]
+pub fn home<R>(f: impl FnOnce(Option<&Local>) -> R) -> R {
+    // SAFETY: as above, and a host is there for as long as its guest is visited.
+    f(unsafe { context::home().as_ref() })
+}

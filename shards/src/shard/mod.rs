@@ -7,10 +7,12 @@
 //! - [`local`]: the owner half, reached from inside polls.
 //! - `turn`: one turn, in order.
 //! - [`schedule`]: a wake, a spawn or an abort finds its way to the owner or into the mailbox.
+//! - [`Guest`]: a shard that is polled as a future is, inside whatever thread polls it.
 //! - `lend`: what goes on while a task blocks the shard's thread, and `care` who sees to it.
 //! - `shutdown`: closing order, and why no task is left behind.
 
 mod care;
+mod guest;
 pub(crate) mod lend;
 mod local;
 mod placement;
@@ -24,7 +26,8 @@ mod turn;
 mod loom_tests;
 
 pub use care::take_care;
-pub use local::{Local, current};
+pub use guest::Guest;
+pub use local::{Local, current, home};
 pub use schedule::{cared_for, lend};
 pub use spawn::{spawn, spawn_as, spawn_at, spawn_at_as, spawn_local, spawn_local_as, spawn_to};
 pub use turn::{Driver, Shard, Turn};

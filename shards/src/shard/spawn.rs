@@ -10,7 +10,7 @@ use crate::task::{self, Id, JoinHandle};
 
 use super::placement::stay_below;
 use super::schedule::{self, Why};
-use super::{Local, current};
+use super::{Local, current, home};
 
 /// Spawns onto the shard this thread is inside; the task stays there.
 ///
@@ -124,7 +124,8 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    current(|local| {
+    // From inside a guest too the task belongs here, if this is the mesh.
+    home(|local| {
         let local = local.filter(|local| std::ptr::eq(&**local.mesh(), mesh));
         if mesh.steals() {
             return spawn_movable(mesh, local, id, future);
@@ -160,8 +161,8 @@ where
 }
 
 /// # Safety
-/// The future is `Send` for as long as it has not been polled.
-unsafe fn send<F: Future>(remote: &Remote, id: Id, future: F) -> JoinHandle<F::Output> {
+/// The future is `Send` for as long as it has not been polled, or this is the one thread that ever drives the shard.
+pub(super) unsafe fn send<F: Future>(remote: &Remote, id: Id, future: F) -> JoinHandle<F::Output> {
     // SAFETY: by contract.
     let (task, handle) = unsafe { task::pinned_there(remote, id, future) };
     // Relaxed: an impression for placement.

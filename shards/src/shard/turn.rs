@@ -83,6 +83,8 @@ pub struct Shard {
     next_in_a_row: u32,
     /// How many movable tasks were asked for since the overflow went first.
     taken: u32,
+    /// Another shard's reactor and lane serve the thread while it is inside: see [`Guest`](super::Guest).
+    pub(super) is_guest: bool,
 }
 
 impl Shard {
@@ -112,6 +114,7 @@ impl Shard {
             due_ns: None,
             next_in_a_row: 0,
             taken: 0,
+            is_guest: false,
         }
     }
 
@@ -127,7 +130,7 @@ impl Shard {
     }
 
     pub(super) fn inside(&self) -> Inside {
-        context::enter(&*self.local, self.local.remote_ptr())
+        context::enter(&*self.local, self.local.remote_ptr(), self.is_guest)
     }
 
     /// One turn.

@@ -255,8 +255,11 @@ fn abandon(task: RawTask) {
         header.words.is_complete() && header.words.remote_rejoin()
     };
     if mine {
+        // The output's drop is the task's. It lets no panic out.
+        let before = context::set_task(Some(header.id.get()));
         // SAFETY: the task is complete and the handle's claim is not used up.
         unsafe { (header.vtable.drop_output)(task.0, is_failed(header)) };
+        context::set_task(before);
         let_go(task);
     } else if header.is_movable() {
         // SAFETY: the handle's reference.

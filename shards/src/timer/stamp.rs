@@ -181,7 +181,7 @@ impl Drop for Stamp {
     #[inline]
     fn drop(&mut self) {
         let book = self.0.book;
-        if shard::current(|local| local.is_some_and(|local| local.stamps().book == book)) {
+        if shard::home(|local| local.is_some_and(|local| local.stamps().book == book)) {
             self.0.count_here(u32::MAX);
         } else {
             // Release: pairs with the Acquire in `is_free`, so that the mark is not used again before this thread is done

@@ -1,0 +1,26 @@
+//! [Corelane](corelane) under the name of Tokio.
+//!
+//! ```toml
+//! [patch.crates-io]
+//! tokio = { git = "https://github.com/corelane/corelane" }
+//! ```
+//!
+//! moves a program and all that it depends on. Nothing else has to change: the items, their paths and the features have Tokio's
+//! names.
+//!
+//! Runtimes are work-stealing unless the program says otherwise, as Tokio's are. With `CORELANE_FLAVOR=sharded` in the
+//! environment those that would steal are sharded instead, so that one binary can be measured both ways. `CORELANE_CONFIG`
+//! names a [config file](corelane::config) for either.
+
+pub use corelane::*;
+/// For code written against what Tokio's macros name.
+#[doc(hidden)]
+pub mod macros {
+    /// See above.
+    pub mod support {
+        pub use corelane::macros_support::*;
+        pub use std::future::poll_fn;
+    }
+}
+
+pub use corelane_macros::{tokio_main as main, tokio_test as test};

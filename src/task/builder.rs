@@ -1,0 +1,116 @@
+//! Spawning with a name.
+
+use std::future::Future;
+use std::io;
+use std::marker::PhantomData;
+
+use corelane_shards::task::JoinHandle;
+
+use crate::runtime::Handle;
+
+use super::LocalSet;
+
+/// Spawns a task that has a name. Nothing shows names yet; the builder is here for programs that give some.
+///
+/// # Examples
+///
+/// ```
+/// # corelane::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let answer = corelane::task::Builder::new().name("answer").spawn(async { 42 })?;
+/// assert_eq!(answer.await?, 42);
+/// # std::io::Result::Ok(())
+/// # }).unwrap()
+/// ```
+#[derive(Debug, Default, Clone, Copy)]
+#[must_use = "a builder spawns nothing by itself"]
+pub struct Builder<'a> {
+    _name: PhantomData<&'a str>,
+}
+
+impl<'a> Builder<'a> {
+    /// A task without a name.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Gives it a name.
+    pub fn name(&self, _name: &'a str) -> Self {
+        *self
+    }
+
+    /// As [`spawn`](super::spawn()).
+    ///
+    /// # Errors
+    ///
+    /// None so far; the same holds for the other methods.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    #[track_caller]
+    pub fn spawn<F>(self, future: F) -> io::Result<JoinHandle<F::Output>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        Ok(super::spawn(future))
+    }
+
+    /// As [`Handle::spawn`].
+    #[track_caller]
+    pub fn spawn_on<F>(self, future: F, handle: &Handle) -> io::Result<JoinHandle<F::Output>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        Ok(handle.spawn(future))
+    }
+
+    /// As [`spawn_local`](super::spawn_local).
+    ///
+    /// # Panics
+    ///
+    /// Where `spawn_local` does.
+    #[track_caller]
+    pub fn spawn_local<F>(self, future: F) -> io::Result<JoinHandle<F::Output>>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        Ok(super::spawn_local(future))
+    }
+
+    /// As [`LocalSet::spawn_local`].
+    #[track_caller]
+    pub fn spawn_local_on<F>(self, future: F, local_set: &LocalSet) -> io::Result<JoinHandle<F::Output>>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        Ok(local_set.spawn_local(future))
+    }
+
+    /// As [`spawn_blocking`](super::spawn_blocking).
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    #[track_caller]
+    pub fn spawn_blocking<F, R>(self, function: F) -> io::Result<JoinHandle<R>>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        Ok(super::spawn_blocking(function))
+    }
+
+    /// As [`Handle::spawn_blocking`].
+    #[track_caller]
+    pub fn spawn_blocking_on<F, R>(self, function: F, handle: &Handle) -> io::Result<JoinHandle<R>>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        Ok(handle.spawn_blocking(function))
+    }
+}

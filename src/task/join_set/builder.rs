@@ -1,0 +1,104 @@
+//! Spawning into a set with a name.
+
+use std::future::Future;
+use std::io;
+
+use corelane_shards::task::AbortHandle;
+
+use crate::runtime::Handle;
+use crate::task::LocalSet;
+
+use super::JoinSet;
+
+/// Spawns a task that has a name into a set; made by [`JoinSet::build_task`]. Its methods are those of the set, and of
+/// [`task::Builder`](crate::task::Builder).
+#[derive(Debug)]
+#[must_use = "a builder spawns nothing by itself"]
+pub struct Builder<'a, T> {
+    set: &'a mut JoinSet<T>,
+}
+
+impl<'a, T: 'static> Builder<'a, T> {
+    pub(super) fn new(set: &'a mut JoinSet<T>) -> Self {
+        Self { set }
+    }
+
+    /// Gives it a name, which nothing shows yet.
+    pub fn name(self, _name: &'a str) -> Self {
+        self
+    }
+
+    /// As [`JoinSet::spawn`].
+    ///
+    /// # Errors
+    ///
+    /// None so far; the same holds for the other methods.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    #[track_caller]
+    pub fn spawn<F>(self, future: F) -> io::Result<AbortHandle>
+    where
+        F: Future<Output = T> + Send + 'static,
+        T: Send,
+    {
+        Ok(self.set.spawn(future))
+    }
+
+    /// As [`JoinSet::spawn_on`].
+    #[track_caller]
+    pub fn spawn_on<F>(self, future: F, handle: &Handle) -> io::Result<AbortHandle>
+    where
+        F: Future<Output = T> + Send + 'static,
+        T: Send,
+    {
+        Ok(self.set.spawn_on(future, handle))
+    }
+
+    /// As [`JoinSet::spawn_local`].
+    ///
+    /// # Panics
+    ///
+    /// Where `spawn_local` does.
+    #[track_caller]
+    pub fn spawn_local<F>(self, future: F) -> io::Result<AbortHandle>
+    where
+        F: Future<Output = T> + 'static,
+    {
+        Ok(self.set.spawn_local(future))
+    }
+
+    /// As [`JoinSet::spawn_local_on`].
+    #[track_caller]
+    pub fn spawn_local_on<F>(self, future: F, local_set: &LocalSet) -> io::Result<AbortHandle>
+    where
+        F: Future<Output = T> + 'static,
+    {
+        Ok(self.set.spawn_local_on(future, local_set))
+    }
+
+    /// As [`JoinSet::spawn_blocking`].
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    #[track_caller]
+    pub fn spawn_blocking<F>(self, f: F) -> io::Result<AbortHandle>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send,
+    {
+        Ok(self.set.spawn_blocking(f))
+    }
+
+    /// As [`JoinSet::spawn_blocking_on`].
+    #[track_caller]
+    pub fn spawn_blocking_on<F>(self, f: F, handle: &Handle) -> io::Result<AbortHandle>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send,
+    {
+        Ok(self.set.spawn_blocking_on(f, handle))
+    }
+}

@@ -1,0 +1,180 @@
+//! Tasks that need not be `Send`, in whatever polls them.
+//!
+//! A set is a [guest](Guest) of the engine: a shard that runs while it is polled. Here: which set `spawn_local` means, and the
+//! ways to poll one. Not here: the tasks' scheduling, and how a wake from another thread reaches who polls.
+//!
+//! Threads: one for each set. The thread-local is a thread's own.
+
+use std::cell::Cell;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use corelane_shards::shard::Guest;
+use corelane_shards::task::JoinHandle;
+
+use crate::runtime::context::{self, Blocking, BlockingGuard};
+use crate::runtime::{Id, Runtime};
+
+thread_local! {
+    /// The set that `spawn_local` means. Counted, since guards may be dropped in any order and after their set.
+    static CURRENT: Cell<Option<Rc<Guest>>> = const { Cell::new(None) };
+}
+
+/// The set that this thread is in, if any.
+pub(super) fn current() -> Option<Rc<Guest>> {
+    // A thread that is ending is in no set.
+    let look = |current: &Cell<Option<Rc<Guest>>>| {
+        let guest = current.take();
+        current.set(guest.clone());
+        guest
+    };
+    CURRENT.try_with(look).ok().flatten()
+}
+
+/// Tasks that stay on the thread that made the set, and run while the set is polled there.
+///
+/// The set is polled as a future, which ends when all its tasks have, or by [`run_until`](Self::run_until). Dropping it
+/// cancels the tasks.
+///
+/// # On shards
+///
+/// A set is for code that was written for it, and for threads that are no shards. In a sharded runtime
+/// [`spawn_local`](super::spawn_local) needs none.
+///
+/// # Examples
+///
+/// ```
+/// use std::rc::Rc;
+///
+/// let runtime = corelane::runtime::Builder::new_current_thread().build()?;
+/// let set = corelane::task::LocalSet::new();
+/// let answer = runtime.block_on(set.run_until(async {
+///     let shared = Rc::new(42);
+///     corelane::task::spawn_local(async move { *shared }).await
+/// }));
+/// assert_eq!(answer.unwrap(), 42);
+/// # std::io::Result::Ok(())
+/// ```
+pub struct LocalSet {
+    guest: Rc<Guest>,
+    id: Id,
+}
+
+impl LocalSet {
+    /// A set without tasks. It need not be in a runtime.
+    pub fn new() -> Self {
+        Self { guest: Rc::new(Guest::new()), id: Id::next() }
+    }
+
+    /// Makes `spawn_local` on this thread mean this set until the guard drops.
+    pub fn enter(&self) -> LocalEnterGuard {
+        LocalEnterGuard {
+            before: CURRENT.try_with(|current| current.replace(Some(self.guest.clone()))).ok().flatten(),
+        }
+    }
+
+    /// Spawns a task, which runs while the set is polled.
+    #[track_caller]
+    pub fn spawn_local<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        self.guest.spawn(future)
+    }
+
+    /// Runs a future to its end on this thread, and the set's tasks meanwhile. Tasks that are left run on when the set is
+    /// polled next.
+    ///
+    /// # Panics
+    ///
+    /// As [`Runtime::block_on`] does.
+    #[track_caller]
+    pub fn block_on<F: Future>(&self, rt: &Runtime, future: F) -> F::Output {
+        rt.block_on(self.run_until(future))
+    }
+
+    /// Polls a future, which may call `spawn_local`, and the set's tasks until the future is ready.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe if the future is; the tasks stay in the set.
+    pub async fn run_until<F: Future>(&self, future: F) -> F::Output {
+        let mut future = pin!(future);
+        poll_fn(|cx| {
+            let _inside = self.inside();
+            let polled = self.guest.visit(|| future.as_mut().poll(cx));
+            if polled.is_ready() {
+                self.guest.pass_on();
+            } else {
+                self.guest.poll(cx);
+            }
+            polled
+        })
+        .await
+    }
+
+    /// The set's id, unique among all sets and runtimes of the process.
+    pub fn id(&self) -> Id {
+        self.id
+    }
+
+    /// What holds while the set's tasks run or are dropped: `spawn_local` means this set, and nothing may block in place, for it
+    /// would keep all of them from running.
+    fn inside(&self) -> (LocalEnterGuard, Option<BlockingGuard>) {
+        let blocking = (context::blocking() == Blocking::InPlaceOnly)
+            .then(|| context::set_blocking(Blocking::Forbidden));
+        (self.enter(), blocking)
+    }
+}
+
+impl Future for LocalSet {
+    type Output = ();
+
+    /// Ready when no task is left.
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let _inside = self.inside();
+        if self.guest.poll(cx) { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+impl Drop for LocalSet {
+    fn drop(&mut self) {
+        let _inside = self.inside();
+        self.guest.close();
+    }
+}
+
+impl Default for LocalSet {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for LocalSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalSet").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// Keeps `spawn_local` on this thread meaning a set; made by [`LocalSet::enter`].
+#[must_use = "dropping the guard leaves the set"]
+pub struct LocalEnterGuard {
+    before: Option<Rc<Guest>>,
+}
+
+impl Drop for LocalEnterGuard {
+    fn drop(&mut self) {
+        // A thread that is ending has nothing to go back to.
+        let _ = CURRENT.try_with(|current| current.replace(self.before.take()));
+    }
+}
+
+impl fmt::Debug for LocalEnterGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalEnterGuard").finish_non_exhaustive()
+    }
+}
