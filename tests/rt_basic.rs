@@ -345,7 +345,7 @@ fn a_local_runtime_that_is_dropped_where_it_must_not_be_still_drops_its_tasks_on
     let outer = Builder::new_current_thread().build().unwrap();
     outer.block_on(async move {
         let panic = catch_unwind(AssertUnwindSafe(|| drop(local))).unwrap_err();
-        assert!(panic.downcast_ref::<String>().unwrap().contains("Cannot drop a runtime"));
+        assert!(panic.downcast_ref::<&str>().unwrap().contains("Cannot drop a runtime"));
     });
     // The last that knows of the runtime.
     thread::spawn(move || drop(handle)).join().unwrap();
