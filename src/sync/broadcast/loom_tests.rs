@@ -1,17 +1,19 @@
 //! Sends against receives, lags and ends that leave.
 
+use std::pin::pin;
 use std::sync::Arc as Plain;
+use std::task::Poll;
 
 use loom::thread;
 
-use crate::sync::loom_support::block_on;
+use crate::sync::loom_support::{block_on, look, model};
 
 use super::channel;
 use super::error::{RecvError, TryRecvError};
 
 #[test]
 fn loom_send_against_recv_and_the_end() {
-    loom::model(|| {
+    model(|| {
         let (tx, mut rx) = channel(2);
         let sender = thread::spawn(move || {
             tx.send(1).unwrap();
@@ -28,7 +30,7 @@ fn loom_send_against_recv_and_the_end() {
 
 #[test]
 fn loom_send_against_lag() {
-    loom::model(|| {
+    model(|| {
         let (tx, mut rx) = channel(1);
         let sender = thread::spawn(move || {
             tx.send(1).unwrap();
@@ -51,23 +53,75 @@ fn loom_send_against_lag() {
     });
 }
 
+/// Lets others run while it is cloned.
+struct Slow(u32, Plain<()>);
+
+impl Clone for Slow {
+    fn clone(&self) -> Self {
+        thread::yield_now();
+        Self(self.0, Plain::clone(&self.1))
+    }
+}
+
+/// A send that finds its slot taken waits for the receiver that clones the value in it.
+#[test]
+fn loom_send_against_clone() {
+    model(|| {
+        let (tx, mut rx) = channel(1);
+        let mut stays = tx.subscribe();
+        let counted = Plain::new(());
+        assert!(tx.send(Slow(1, Plain::clone(&counted))).is_ok());
+        let receiver = thread::spawn(move || (rx.try_recv().map(|value| value.0), rx));
+        // loom blocks who stands before a `try_lock` when another takes the lock; who is to find it taken comes to it later.
+        thread::yield_now();
+        assert!(tx.send(Slow(2, Plain::clone(&counted))).is_ok());
+        let (received, mut rx) = receiver.join().unwrap();
+        assert!(matches!(received, Ok(1) | Err(TryRecvError::Lagged(1))));
+        assert!(matches!(stays.try_recv(), Err(TryRecvError::Lagged(1))));
+        assert!(matches!(stays.try_recv(), Ok(Slow(2, _))));
+        assert!(matches!(rx.try_recv(), Ok(Slow(2, _))));
+        drop((stays, rx, tx));
+        assert_eq!(Plain::strong_count(&counted), 1, "every value was dropped");
+    });
+}
+
 #[test]
 fn loom_two_receivers_share_a_value() {
-    loom::model(|| {
-        let (tx, rx) = channel(1);
-        let receivers =
-            [tx.subscribe(), rx].map(|mut rx| thread::spawn(move || block_on(rx.recv()).map(drop)));
+    model(|| {
+        let (tx, mut rx) = channel(1);
+        let mut other = tx.subscribe();
         let value = Plain::new(());
         tx.send(Plain::clone(&value)).unwrap();
-        receivers.map(|receiver| receiver.join().unwrap().unwrap());
+        let receiver = thread::spawn(move || other.try_recv().map(drop));
+        assert!(rx.try_recv().is_ok());
+        assert!(receiver.join().unwrap().is_ok());
         assert_eq!(Plain::strong_count(&value), 1, "whoever was last dropped the channel's");
         assert!(tx.is_empty());
     });
 }
 
+/// The second in the queue, since the first is woken on its own.
+#[test]
+fn loom_send_wakes_two() {
+    model(|| {
+        let (tx, mut first) = channel(1);
+        let mut second = tx.subscribe();
+        let mut first = pin!(first.recv());
+        assert!(look(first.as_mut()).is_pending());
+        let sender = thread::spawn(move || {
+            tx.send(1).unwrap();
+            tx
+        });
+        assert_eq!(block_on(second.recv()), Ok(1));
+        let tx = sender.join().unwrap();
+        assert_eq!(look(first.as_mut()), Poll::Ready(Ok(1)));
+        drop(tx);
+    });
+}
+
 #[test]
 fn loom_send_against_receiver_dropped() {
-    loom::model(|| {
+    model(|| {
         let (tx, rx) = channel(2);
         let mut stays = tx.subscribe();
         let value = Plain::new(());
@@ -83,7 +137,7 @@ fn loom_send_against_receiver_dropped() {
 
 #[test]
 fn loom_closed_against_receiver_dropped() {
-    loom::model(|| {
+    model(|| {
         let (tx, rx) = channel::<u32>(1);
         let receiver = thread::spawn(move || drop(rx));
         block_on(tx.closed());
@@ -92,12 +146,14 @@ fn loom_closed_against_receiver_dropped() {
     });
 }
 
-/// A send that finds its slot taken by a slow receiver waits for it.
 #[test]
-fn loom_two_senders_against_try_recv() {
-    loom::model(|| {
+fn loom_two_senders() {
+    model(|| {
         let (tx, mut rx) = channel(1);
-        let senders = [tx.clone(), tx].map(|tx| thread::spawn(move || tx.send(1).unwrap()));
+        let other = tx.clone();
+        let sender = thread::spawn(move || other.send(1).unwrap());
+        tx.send(2).unwrap();
+        drop(tx);
         let (mut received, mut missed) = (0, 0);
         loop {
             match block_on(rx.recv()) {
@@ -107,6 +163,6 @@ fn loom_two_senders_against_try_recv() {
             }
         }
         assert_eq!(received + missed, 2);
-        senders.map(|sender| sender.join().unwrap());
+        sender.join().unwrap();
     });
 }

@@ -1,14 +1,12 @@
 //! One end against the other, in each pair of what they may do last.
 
-use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc as Plain;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Waker};
 
 use loom::thread;
 
-use crate::sync::loom_support::block_on;
+use crate::sync::loom_support::{block_on, look, model};
 
 use super::channel;
 
@@ -28,7 +26,7 @@ fn counted() -> (Counted, Plain<AtomicUsize>) {
 
 #[test]
 fn loom_send_against_await() {
-    loom::model(|| {
+    model(|| {
         let (tx, rx) = channel();
         let (value, drops) = counted();
         let sender = thread::spawn(move || assert!(tx.send(value).is_ok()));
@@ -43,7 +41,7 @@ fn loom_send_against_await() {
 
 #[test]
 fn loom_sender_dropped_against_await() {
-    loom::model(|| {
+    model(|| {
         let (tx, rx) = channel::<()>();
         let sender = thread::spawn(move || drop(tx));
         assert!(block_on(rx).is_err());
@@ -53,7 +51,7 @@ fn loom_sender_dropped_against_await() {
 
 #[test]
 fn loom_send_against_receiver_dropped() {
-    loom::model(|| {
+    model(|| {
         let (tx, rx) = channel();
         let (value, drops) = counted();
         let receiver = thread::spawn(move || drop(rx));
@@ -65,7 +63,7 @@ fn loom_send_against_receiver_dropped() {
 
 #[test]
 fn loom_send_against_close_and_take() {
-    loom::model(|| {
+    model(|| {
         let (tx, mut rx) = channel();
         let (value, drops) = counted();
         let receiver = thread::spawn(move || {
@@ -80,7 +78,7 @@ fn loom_send_against_close_and_take() {
 
 #[test]
 fn loom_closed_against_receiver_dropped() {
-    loom::model(|| {
+    model(|| {
         let (mut tx, rx) = channel::<()>();
         let receiver = thread::spawn(move || drop(rx));
         block_on(tx.closed());
@@ -91,12 +89,12 @@ fn loom_closed_against_receiver_dropped() {
 
 #[test]
 fn loom_send_against_poll_and_drop() {
-    loom::model(|| {
+    model(|| {
         let (tx, mut rx) = channel();
         let (value, drops) = counted();
         let sender = thread::spawn(move || drop(tx.send(value)));
         // A waker of a future that is given up: whoever leaves second frees it.
-        let _ = Pin::new(&mut rx).poll(&mut Context::from_waker(Waker::noop())).map(drop);
+        let _ = look(Pin::new(&mut rx)).map(drop);
         drop(rx);
         sender.join().unwrap();
         assert_eq!(drops.load(Ordering::Relaxed), 1);
