@@ -170,6 +170,12 @@ where
     }
 }
 
+/// Whether the shard is one of this runtime's, which calls nothing around its tasks.
+#[inline(always)]
+pub(crate) fn has_none(inner: &Inner, local: &Local) -> bool {
+    inner.around.is_none() && Arc::ptr_eq(&inner.mesh, local.mesh())
+}
+
 /// Spawns onto the shard that this thread is inside.
 pub(crate) fn spawn_local<F>(
     inner: Option<&Inner>,

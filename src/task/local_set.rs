@@ -21,6 +21,24 @@ use crate::runtime::{Id, Runtime};
 thread_local! {
     /// The set that `spawn_local` means. Counted, since guards may be dropped in any order and after their set.
     static CURRENT: Cell<Option<Rc<Guest>>> = const { Cell::new(None) };
+    /// Whether `CURRENT` holds one: a look that costs each spawn one load, since this one needs no destructor.
+    static IN_SET: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread is in a set.
+#[inline(always)]
+pub(super) fn is_inside() -> bool {
+    IN_SET.with(Cell::get)
+}
+
+/// Says which set the thread is in; gives the one before.
+fn replace(guest: Option<Rc<Guest>>) -> Option<Rc<Guest>> {
+    let is_some = guest.is_some();
+    let before = CURRENT.try_with(|current| {
+        IN_SET.with(|in_set| in_set.set(is_some));
+        current.replace(guest)
+    });
+    before.ok().flatten()
 }
 
 /// The set that this thread is in, if any.
@@ -71,9 +89,7 @@ impl LocalSet {
 
     /// Makes `spawn_local` on this thread mean this set until the guard drops.
     pub fn enter(&self) -> LocalEnterGuard {
-        LocalEnterGuard {
-            before: CURRENT.try_with(|current| current.replace(Some(self.guest.clone()))).ok().flatten(),
-        }
+        LocalEnterGuard { before: replace(Some(self.guest.clone())) }
     }
 
     /// Spawns a task, which runs while the set is polled.
@@ -169,7 +185,7 @@ pub struct LocalEnterGuard {
 impl Drop for LocalEnterGuard {
     fn drop(&mut self) {
         // A thread that is ending has nothing to go back to.
-        let _ = CURRENT.try_with(|current| current.replace(self.before.take()));
+        drop(replace(self.before.take()));
     }
 }
 

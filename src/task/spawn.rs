@@ -60,7 +60,24 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    let at = Location::caller();
+    // The usual case: on a shard, in no set, with nothing to call around tasks.
+    let is_plain = |local: &shard::Local| {
+        !local_set::is_inside()
+            && context::with(|inner| inner.is_some_and(|inner| hooks::has_none(inner, local)))
+    };
+    match shard::spawn_local_if(future, is_plain) {
+        Ok(handle) => handle,
+        Err(future) => spawn_local_elsewhere(future, Location::caller()),
+    }
+}
+
+#[inline(never)]
+#[track_caller]
+fn spawn_local_elsewhere<F>(future: F, at: &'static Location<'static>) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
     if let Some(guest) = local_set::current() {
         return guest.spawn(future);
     }

@@ -29,5 +29,7 @@ pub use care::take_care;
 pub use guest::Guest;
 pub use local::{Local, current, home};
 pub use schedule::{cared_for, lend};
-pub use spawn::{spawn, spawn_as, spawn_at, spawn_at_as, spawn_local, spawn_local_as, spawn_to};
+pub use spawn::{
+    spawn, spawn_as, spawn_at, spawn_at_as, spawn_local, spawn_local_as, spawn_local_if, spawn_to,
+};
 pub use turn::{Driver, Shard, Turn};

@@ -17,7 +17,7 @@ use super::{Local, current, home};
 /// # Panics
 ///
 /// Without [`Config::local_tasks`](crate::config::Config::local_tasks): the shard may change threads.
-#[inline]
+#[inline(always)]
 #[track_caller]
 pub fn spawn_local<F>(local: &Local, future: F) -> JoinHandle<F::Output>
 where
@@ -28,7 +28,7 @@ where
 }
 
 /// As [`spawn_local`], for a task whose id was taken before.
-#[inline]
+#[inline(always)]
 #[track_caller]
 pub fn spawn_local_as<F>(local: &Local, id: Id, future: F) -> JoinHandle<F::Output>
 where
@@ -39,15 +39,30 @@ where
     spawn_here(local, id, future)
 }
 
+/// Spawns onto the shard this thread is inside, if its tasks need not be `Send` and `may` agrees; else gives the future back.
+#[inline(always)]
+pub fn spawn_local_if<F>(future: F, may: impl FnOnce(&Local) -> bool) -> Result<JoinHandle<F::Output>, F>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    current(|local| match local {
+        Some(local) if local.mesh().config().local_tasks && may(local) => {
+            Ok(spawn_here(local, task::next_id(), future))
+        }
+        _ => Err(future),
+    })
+}
+
 /// Refuses tasks that are not `Send` where the shard may change threads. Who moves a shard relies on it.
-#[inline]
+#[inline(always)]
 #[track_caller]
 fn assert_stays(mesh: &Mesh) {
     assert!(mesh.config().local_tasks, "this shard may change threads, so its tasks have to be `Send`");
 }
 
 /// As `spawn_local`, for what is `Send` or stays by another promise.
-#[inline]
+#[inline(always)]
 fn spawn_here<F: Future>(local: &Local, id: Id, future: F) -> JoinHandle<F::Output> {
     if local.closing.get() {
         return task::cancelled(id, future);

@@ -76,7 +76,7 @@ fn on_heap<F: Future>(header: Header, future: F) -> RawTask {
 }
 
 /// A task of the shard this thread is inside. The caller puts it into the run queue.
-#[inline]
+#[inline(always)]
 pub(crate) fn pinned_here<F: Future>(local: &Local, id: Id, future: F) -> (RawTask, JoinHandle<F::Output>) {
     let task = if Cell::<F>::FITS_ARENA {
         let cell = local.arena(|arena| arena.alloc(Cell::<F>::SIZE)).cast::<Cell<F>>();

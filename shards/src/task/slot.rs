@@ -97,7 +97,7 @@ impl JoinSlot {
 
     /// Takes the waker out of a slot that only this thread uses and wakes it. A task of this very shard, the usual joiner,
     /// is woken without going through its vtable.
-    #[inline]
+    #[inline(always)]
     pub fn wake_local(&self, local: &Local) {
         // Relaxed: one thread.
         let word = self.0.load(Relaxed);
