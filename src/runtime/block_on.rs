@@ -8,7 +8,7 @@
 #![expect(unsafe_code, reason = "lets a shard that holds nothing but what is Send change threads")]
 
 use std::panic::Location;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::ptr;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -73,29 +73,38 @@ impl Driven {
 
     /// Turns the shard until the future completes. `None` if a panic in a task ends the runtime before.
     pub fn block_on<F: Future>(&mut self, inner: &Inner, future: F) -> Option<F::Output> {
+        let mut future = pin!(future);
+        // A future that is ready at once is not timed: reading the clock takes longer than most of them.
+        if inner.has_panicked() {
+            return None;
+        }
+        if let Poll::Ready(output) = self.poll_root(future.as_mut()) {
+            return Some(output);
+        }
         self.shard.resume();
         let output = self.turn_until(inner, future);
         self.shard.pause();
         output
     }
 
-    fn turn_until<F: Future>(&mut self, inner: &Inner, future: F) -> Option<F::Output> {
-        let mut future = pin!(future);
+    fn poll_root<F: Future>(&self, future: Pin<&mut F>) -> Poll<F::Output> {
         let waker = waker_ref(&self.root);
         let mut cx = Context::from_waker(&waker);
-        let root = &*self.root;
-        let mut woken = true;
+        let poll = || coop::with_budget(Budget::initial(), || future.poll(&mut cx));
+        self.shard.enter(|_| poll())
+    }
+
+    fn turn_until<F: Future>(&mut self, inner: &Inner, mut future: Pin<&mut F>) -> Option<F::Output> {
         while !inner.has_panicked() {
+            let turn = self.shard.turn();
+            let root = &*self.root;
+            // Relaxed first: a turn without a wake of the root costs no read-modify-write.
+            let woken = root.woken.load(Ordering::Relaxed) && root.woken.swap(false, Ordering::Acquire);
             if woken {
-                let mut poll = || coop::with_budget(Budget::initial(), || future.as_mut().poll(&mut cx));
-                if let Poll::Ready(output) = self.shard.enter(|_| poll()) {
+                if let Poll::Ready(output) = self.poll_root(future.as_mut()) {
                     return Some(output);
                 }
-            }
-            let turn = self.shard.turn();
-            // Relaxed first: a turn without a wake of the root costs no read-modify-write.
-            woken = root.woken.load(Ordering::Relaxed) && root.woken.swap(false, Ordering::Acquire);
-            if turn == Turn::Idle && !woken && !hook(&mut self.shard, inner.hooks.park.as_ref()) {
+            } else if turn == Turn::Idle && !hook(&mut self.shard, inner.hooks.park.as_ref()) {
                 self.shard.park(|| root.woken.load(Ordering::SeqCst) || inner.has_panicked());
                 hook(&mut self.shard, inner.hooks.unpark.as_ref());
             }
