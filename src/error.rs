@@ -18,7 +18,8 @@ pub(crate) const BLOCKING_SOCKET: &str = "Registering a blocking socket with the
 /// A runtime within a runtime.
 pub(crate) const NESTED: &str = "Cannot start a runtime from within a runtime. This happens because a function (like \
                                  `block_on`) attempted to block the current thread while the thread is being used to \
-                                 drive asynchronous tasks.";
+                                 drive asynchronous tasks. If you are in an async function, use `.await` on the future \
+                                 instead of blocking on it.";
 /// A method that blocks its thread, within a runtime.
 pub(crate) const BLOCKED: &str = "Cannot block the current thread from within a runtime. This happens because a function \
                                   attempted to block the current thread while the thread is being used to drive \

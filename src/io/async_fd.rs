@@ -103,9 +103,12 @@ impl<T: AsRawFd> AsyncFd<T> {
     /// As [`with_interest`](Self::with_interest); the error gives the file back.
     #[track_caller]
     pub fn try_with_interest(inner: T, interest: Interest) -> Result<Self, AsyncFdRegisterError<T>> {
-        let registration = Registration::new(&crate::net::mesh(), inner.as_raw_fd(), interest);
-        match registration.bind_now() {
-            Ok(()) => Ok(Self { registration, inner }),
+        let bound = crate::net::mesh().and_then(|mesh| {
+            let registration = Registration::new(&mesh, inner.as_raw_fd(), interest);
+            registration.bind_now().map(|()| registration)
+        });
+        match bound {
+            Ok(registration) => Ok(Self { registration, inner }),
             Err(cause) => Err(AsyncFdRegisterError { inner, cause }),
         }
     }

@@ -33,7 +33,7 @@ impl Watch {
     /// Outside of a runtime.
     #[track_caller]
     pub(crate) fn new(file: OwnedFd) -> io::Result<Self> {
-        let registration = Registration::new(&context::io_mesh(), file.as_raw_fd(), Interest::READABLE);
+        let registration = Registration::new(&context::io_mesh()?, file.as_raw_fd(), Interest::READABLE);
         registration.bind_now()?;
         Ok(Self { registration, file })
     }

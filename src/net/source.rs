@@ -34,19 +34,23 @@ impl<T> RefUnwindSafe for Source<T> {}
 impl<T: AsFd> Source<T> {
     /// Belongs to the runtime of the context.
     ///
+    /// # Errors
+    ///
+    /// If that is ending.
+    ///
     /// # Panics
     ///
     /// Outside of a runtime.
     #[track_caller]
-    pub(crate) fn new(io: T) -> Self {
+    pub(crate) fn new(io: T) -> io::Result<Self> {
         Self::with_interest(io, Interest::READABLE | Interest::WRITABLE)
     }
 
     /// The same for a file that is not watched for both directions.
     #[track_caller]
-    pub(crate) fn with_interest(io: T, interest: Interest) -> Self {
-        let mesh = super::mesh();
-        Self { registration: Registration::new(&mesh, io.as_fd().as_raw_fd(), interest), io }
+    pub(crate) fn with_interest(io: T, interest: Interest) -> io::Result<Self> {
+        let mesh = super::mesh()?;
+        Ok(Self { registration: Registration::new(&mesh, io.as_fd().as_raw_fd(), interest), io })
     }
 
     /// The same for a file that the user made.
@@ -61,7 +65,7 @@ impl<T: AsFd> Source<T> {
             "{}",
             error::BLOCKING_SOCKET
         );
-        Ok(Self::new(io))
+        Self::new(io)
     }
 
     /// For a connection that a listener took: it belongs where the listener does.

@@ -46,7 +46,7 @@ impl UdpSocket {
         with_each(addr, |addr| {
             let socket = net::UdpSocket::bind(addr)?;
             socket.set_nonblocking(true)?;
-            Ok(Self { io: Source::new(socket) })
+            Ok(Self { io: Source::new(socket)? })
         })
         .await
     }

@@ -211,7 +211,7 @@ impl Command {
     #[track_caller]
     pub fn spawn(&mut self) -> io::Result<Child> {
         // Panics now rather than with a process at hand.
-        drop(context::io_mesh());
+        let _ = context::io_mesh()?;
         Child::new(self.std.spawn()?, self.kill_on_drop)
     }
 

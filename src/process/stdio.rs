@@ -44,7 +44,7 @@ macro_rules! conversions {
             #[track_caller]
             pub fn from_std(inner: process::$pipe) -> io::Result<Self> {
                 set_nonblocking(inner.as_fd(), true)?;
-                Ok(Self { io: Source::with_interest(inner, $interest) })
+                Ok(Self { io: Source::with_interest(inner, $interest)? })
             }
 
             /// Takes the pipe out of the runtime, and makes it block.

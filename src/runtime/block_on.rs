@@ -23,7 +23,6 @@ use futures_task::{ArcWake, waker_ref};
 use crate::error;
 
 use super::context::{self, Blocking};
-use super::handle::RuntimeFlavor;
 use super::hooks;
 use super::inner::Inner;
 use super::seat::{Parker, Seat, Sitting};
@@ -208,12 +207,8 @@ fn wait_for_seat<F: Future>(inner: &Inner, seat: &Seat<Driven>, future: F) -> Op
 /// What `Handle::block_on` does, and `Runtime::block_on` of a runtime whose shards have threads.
 #[track_caller]
 pub(crate) fn on_alien<F: Future>(inner: &Inner, future: F) -> F::Output {
-    // No shard waits for this thread. Where the only one has no thread of its own, Tokio refuses all the same.
-    let blocking = match inner.flavor {
-        RuntimeFlavor::CurrentThread => Blocking::Forbidden,
-        _ => Blocking::InPlaceOnly,
-    };
-    let _entered = enter(inner, blocking);
+    // No shard waits for this thread.
+    let _entered = enter(inner, Blocking::InPlaceOnly);
     park_until(Some(inner), future)
 }
 

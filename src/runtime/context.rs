@@ -10,6 +10,7 @@
 #![expect(unsafe_code, reason = "borrows the runtime that the thread is in through a bare pointer")]
 
 use std::cell::Cell;
+use std::io;
 use std::marker::PhantomData;
 use std::ptr;
 use std::sync::Arc;
@@ -77,13 +78,20 @@ pub(crate) fn with_current<R>(f: impl FnOnce(&Inner) -> R) -> R {
 /// # Panics
 ///
 /// If there is none, or its I/O is disabled.
+///
+/// # Errors
+///
+/// If the runtime is ending.
 #[track_caller]
-pub(crate) fn io_mesh() -> Arc<Mesh> {
+pub(crate) fn io_mesh() -> io::Result<Arc<Mesh>> {
     let found = with(|inner| match inner {
-        Some(inner) if inner.io_enabled => Ok(Arc::clone(&inner.mesh)),
+        Some(inner) if inner.io_enabled && inner.is_shutting_down() => {
+            Ok(Err(io::Error::other(error::SHUTTING_DOWN)))
+        }
+        Some(inner) if inner.io_enabled => Ok(Ok(Arc::clone(&inner.mesh))),
         Some(_) => Err(error::NO_IO),
         // A shard that is driven without a runtime, as an embedder of the engine may.
-        None => shard::home(|local| local.map(|local| Arc::clone(local.mesh()))).ok_or(error::NO_RUNTIME),
+        None => shard::home(|local| local.map(|local| Ok(Arc::clone(local.mesh())))).ok_or(error::NO_RUNTIME),
     });
     match found {
         Ok(mesh) => mesh,
@@ -185,6 +193,9 @@ impl EnterGuard<'_> {
         Self { _entered: entered, _lifetime: PhantomData }
     }
 }
+
+// SAFETY: the pointer is used by the drop alone, on the guard's own thread; a shared guard shows nothing.
+unsafe impl Sync for EnteredOwned {}
 
 impl Drop for EnteredOwned {
     #[track_caller]

@@ -77,16 +77,25 @@ unsafe fn stage<'a, F: Future>(task: NonNull<Header>) -> &'a mut Stage<F> {
 unsafe fn poll<F: Future>(task: NonNull<Header>, cx: &mut Context<'_>) -> Polled {
     // SAFETY: the caller has the right to the future.
     let stage = unsafe { stage::<F>(task) };
-    // Whether the future's drop has begun: a panic in that drop must not lead to another.
-    let mut gone = false;
+    /// Drops the future while its panic unwinds, so that what it holds sees the thread panicking.
+    struct Unwinding<'a, F: Future>(&'a mut Stage<F>);
+    impl<F: Future> Drop for Unwinding<'_, F> {
+        fn drop(&mut self) {
+            // The first panic is the one to report.
+            swallow(|| drop_future(self.0));
+        }
+    }
     let result = catch_unwind(AssertUnwindSafe(|| {
+        let unwinding = Unwinding(&mut *stage);
         // SAFETY: the stage holds the future until this function or `cancel` replaces it.
-        let future: &mut F = unsafe { &mut stage.future };
+        let future: &mut F = unsafe { &mut unwinding.0.future };
         // SAFETY: the cell does not move, and the future is dropped in place.
-        match unsafe { Pin::new_unchecked(future) }.poll(cx) {
+        let polled = unsafe { Pin::new_unchecked(future) }.poll(cx);
+        // A panic in the future's own drop must not lead to another.
+        mem::forget(unwinding);
+        match polled {
             Poll::Pending => None,
             Poll::Ready(output) => {
-                gone = true;
                 drop_future(stage);
                 Some(output)
             }
@@ -99,10 +108,6 @@ unsafe fn poll<F: Future>(task: NonNull<Header>, cx: &mut Context<'_>) -> Polled
             Polled::Ready
         }
         Err(panic) => {
-            if !gone {
-                // The first panic is the one to report.
-                swallow(|| drop_future(stage));
-            }
             stage.failure = ManuallyDrop::new(Some(panic));
             Polled::Failed
         }

@@ -65,7 +65,7 @@ impl TcpListener {
     ///
     /// Outside of a runtime.
     pub async fn bind_sharded<A: ToSocketAddrs>(addr: A) -> io::Result<Vec<TcpListener>> {
-        let shards = crate::net::mesh().remotes().len();
+        let shards = crate::net::mesh()?.remotes().len();
         with_each(addr, |addr| {
             let first = listen(addr, true)?;
             let addr = first.local_addr()?;

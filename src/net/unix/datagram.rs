@@ -57,7 +57,7 @@ impl UnixDatagram {
     #[track_caller]
     fn new(socket: net::UnixDatagram) -> io::Result<UnixDatagram> {
         socket.set_nonblocking(true)?;
-        Ok(Self { io: Source::new(socket) })
+        Ok(Self { io: Source::new(socket)? })
     }
 
     /// Goes on with a socket of the standard library, which must not block.

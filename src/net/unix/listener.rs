@@ -42,7 +42,7 @@ impl UnixListener {
 
     #[track_caller]
     fn bind_std(addr: &net::SocketAddr) -> io::Result<UnixListener> {
-        Ok(Self { io: Source::new(mio::net::UnixListener::bind_addr(addr)?) })
+        Ok(Self { io: Source::new(mio::net::UnixListener::bind_addr(addr)?)? })
     }
 
     /// Goes on listening with a listener of the standard library, which must not block.

@@ -24,8 +24,8 @@ use crate::net::source::{Source, fd_traits, ready_methods, stream_traits, try_me
 pub fn pipe() -> io::Result<(Sender, Receiver)> {
     let (sender, receiver) = mio::unix::pipe::new()?;
     Ok((
-        Sender { io: Source::with_interest(OwnedFd::from(sender).into(), Interest::WRITABLE) },
-        Receiver { io: Source::with_interest(OwnedFd::from(receiver).into(), Interest::READABLE) },
+        Sender { io: Source::with_interest(OwnedFd::from(sender).into(), Interest::WRITABLE)? },
+        Receiver { io: Source::with_interest(OwnedFd::from(receiver).into(), Interest::READABLE)? },
     ))
 }
 
@@ -69,7 +69,7 @@ impl OpenOptions {
     #[track_caller]
     pub fn open_receiver<P: AsRef<Path>>(&self, path: P) -> io::Result<Receiver> {
         let file = self.open(path.as_ref(), true, self.read_write)?;
-        Ok(Receiver { io: Source::with_interest(file, Interest::READABLE) })
+        Ok(Receiver { io: Source::with_interest(file, Interest::READABLE)? })
     }
 
     /// Opens the sending end.
@@ -84,7 +84,7 @@ impl OpenOptions {
     #[track_caller]
     pub fn open_sender<P: AsRef<Path>>(&self, path: P) -> io::Result<Sender> {
         let file = self.open(path.as_ref(), self.read_write, true)?;
-        Ok(Sender { io: Source::with_interest(file, Interest::WRITABLE) })
+        Ok(Sender { io: Source::with_interest(file, Interest::WRITABLE)? })
     }
 
     fn open(&self, path: &Path, read: bool, write: bool) -> io::Result<File> {
@@ -131,7 +131,7 @@ impl Sender {
     #[track_caller]
     pub fn from_file_unchecked(file: File) -> io::Result<Sender> {
         set_nonblocking(file.as_fd(), true)?;
-        Ok(Self { io: Source::with_interest(file, Interest::WRITABLE) })
+        Ok(Self { io: Source::with_interest(file, Interest::WRITABLE)? })
     }
 
     /// As [`from_file`](Self::from_file).
@@ -217,7 +217,7 @@ impl Receiver {
     #[track_caller]
     pub fn from_file_unchecked(file: File) -> io::Result<Receiver> {
         set_nonblocking(file.as_fd(), true)?;
-        Ok(Self { io: Source::with_interest(file, Interest::READABLE) })
+        Ok(Self { io: Source::with_interest(file, Interest::READABLE)? })
     }
 
     /// As [`from_file`](Self::from_file).

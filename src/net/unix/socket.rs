@@ -55,7 +55,7 @@ impl UnixSocket {
         self.expect_stream("listen cannot be called on a datagram socket")?;
         self.inner.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
         let listener = net::UnixListener::from(OwnedFd::from(self.inner));
-        Ok(UnixListener { io: Source::new(mio::net::UnixListener::from_std(listener)) })
+        Ok(UnixListener { io: Source::new(mio::net::UnixListener::from_std(listener))? })
     }
 
     /// Connects to a path.
@@ -96,7 +96,7 @@ impl UnixSocket {
         if !self.is_datagram {
             return Err(io::Error::other("datagram cannot be called on a stream socket"));
         }
-        Ok(UnixDatagram { io: Source::new(OwnedFd::from(self.inner).into()) })
+        Ok(UnixDatagram { io: Source::new(OwnedFd::from(self.inner).into())? })
     }
 
     fn expect_stream(&self, text: &'static str) -> io::Result<()> {

@@ -43,7 +43,7 @@ impl UnixStream {
 
     /// For a socket that has begun to connect: waits until it has, or failed.
     pub(super) async fn connecting(stream: net::UnixStream, begun: bool) -> io::Result<UnixStream> {
-        let stream = Self { io: Source::new(stream) };
+        let stream = Self { io: Source::new(stream)? };
         if begun {
             stream.io.registration.readiness(Interest::WRITABLE).await?;
         }
@@ -61,7 +61,7 @@ impl UnixStream {
     #[track_caller]
     pub fn pair() -> io::Result<(UnixStream, UnixStream)> {
         let (a, b) = mio::net::UnixStream::pair()?;
-        Ok((Self { io: Source::new(a.into()) }, Self { io: Source::new(b.into()) }))
+        Ok((Self { io: Source::new(a.into())? }, Self { io: Source::new(b.into())? }))
     }
 
     /// Goes on with a stream of the standard library, which must not block.

@@ -3,6 +3,8 @@
 //! Here: how a place is taken, waited for and given back when the future is dropped. Not here: what places are
 //! ([`chan`](super::chan)).
 
+#![expect(unsafe_code, reason = "a value that nobody reaches through a shared reference")]
+
 use std::future::Future;
 use std::ops::ControlFlow;
 use std::pin::Pin;
@@ -14,6 +16,15 @@ use pin_project_lite::pin_project;
 use super::chan::{Chan, Closing, NoPlace};
 use crate::sync::kind::Kind;
 use crate::sync::wait_list::{Status, Waiter};
+
+// SAFETY: through a shared reference nothing reaches the value; the rest may be shared.
+unsafe impl<'a, T, K: Kind> Sync for Acquire<'a, T, K>
+where
+    T: Send,
+    &'a Chan<T, K>: Sync,
+    Waiter<&'a Chan<T, K>>: Sync,
+{
+}
 
 pin_project! {
     /// Waits for places and, if there is a value, sends it into the one: the send that need not wait is one critical section.
