@@ -177,6 +177,20 @@ mod tests {
     }
 
     #[test]
+    fn a_burst_gives_its_memory_back_and_keeps_its_order() {
+        let mut ring = Ring::new();
+        (0..2 * KEPT).for_each(|n| ring.push_back(task(n)));
+        ring.rest();
+        assert_eq!(ring.places.len(), 2 * KEPT, "in use");
+        let left = 2 * KEPT - 10;
+        (0..left).for_each(|n| assert_eq!(ring.pop_front(), Some(task(n))));
+        ring.rest();
+        assert_eq!(ring.places.len(), START);
+        (left..2 * KEPT).for_each(|n| assert_eq!(ring.pop_front(), Some(task(n))));
+        assert!(ring.is_empty());
+    }
+
+    #[test]
     fn agrees_with_the_standard_queue_while_growing_and_wrapping() {
         let mut ours = Ring::new();
         let mut theirs = VecDeque::new();

@@ -1081,7 +1081,8 @@ fn loom_movable_shutdown() {
 #[test]
 fn loom_movable_join() {
     for leaves in [false, true] {
-        bounded(move || {
+        // The other thread has to be stopped between publishing the output and its last step, and this one between its two looks.
+        bounded_by(3, move || {
             let task = Movable::new();
             let runner = movable_thread(&task, |t| t.run(true));
             let last = StdArc::new(Joiner::default());
