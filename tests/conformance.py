@@ -75,7 +75,7 @@ def suite(tokio, version, files, facade):
 def build(folder):
     """The test programs by file, and the first error of each file that does not compile."""
     programs, errors = {}, {}
-    for line in cargo(folder, "test", "--no-run", "--keep-going", "--message-format=json").splitlines():
+    for line in cargo(folder, "build", "--tests", "--keep-going", "--message-format=json").splitlines():
         message = json.loads(line)
         name = message.get("target", {}).get("name")
         if message["reason"] == "compiler-artifact" and message["executable"] and "test" in message["target"]["kind"]:
@@ -115,7 +115,7 @@ def expected(tokio, version, files):
     if not kept.exists():
         found, _ = results(suite(tokio, version, files, None))
         if not found:
-            sys.exit("Tokio's tests do not compile against Tokio itself: see `cargo test` in target/conformance/with-tokio")
+            sys.exit("Tokio's tests do not compile against Tokio itself: see `cargo build --tests` in target/conformance/with-tokio")
         kept.write_text("".join(f"{test}\n" for test in sorted(found) if found[test] is None))
     return set(kept.read_text().splitlines())
 
