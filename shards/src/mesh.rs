@@ -17,16 +17,16 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::config::{Config, Reach, Site};
-use crate::loom::atomic::Ordering::{Relaxed, SeqCst};
+use crate::context;
+use crate::loom::atomic::Ordering::{Acquire, Relaxed, SeqCst};
 use crate::loom::atomic::{AtomicBool, AtomicUsize, fence};
 use crate::loom::{Mutex, SegQueue};
-use crate::metrics::Counters;
+use crate::metrics::{Counter, Counters};
 use crate::park::Sleeper;
 use crate::queue::mailbox::{Mailbox, Node};
 use crate::queue::steal::Ring;
 use crate::reactor::Registry;
-use crate::shard::Driver;
-use crate::shard::lend::Lend;
+use crate::shard::lend::{Lend, Loan};
 use crate::task::header::{Header, links};
 use crate::task::{RawTask, harness};
 use crate::timer::{Clock, Lane};
@@ -73,11 +73,20 @@ pub struct Remote {
     /// Nothing new is placed here any more.
     closed: AtomicBool,
     pub(crate) ring: CachePadded<Ring<Header>>,
-    /// Movable tasks that this shard spawned and that have not completed.
+    /// Movable tasks of the shard's arena that have not completed, and those that completed elsewhere: the shard's own count.
+    pub(crate) movable: Counter,
+    /// Movable tasks of the shard's arena that completed elsewhere, ever.
+    completed_elsewhere: CachePadded<AtomicUsize>,
+    /// Movable tasks on the heap that the shard lists and that have not completed.
     owned: CachePadded<Mutex<Owned>>,
+    /// The shard takes no movable task any more. Changes under the lock of `owned`.
+    refuses: AtomicBool,
+    /// Of the shards that reach each other, the first one's says whether one of them watches.
+    watching: CachePadded<AtomicBool>,
+    first_in_reach: ShardId,
     lane: Lane,
     /// Where the driver is handed over while the shard's thread blocks.
-    pub(crate) lend: Lend<Box<dyn Driver>>,
+    pub(crate) lend: Lend<Loan>,
     registry: OnceLock<Arc<Registry>>,
     counters: CachePadded<Counters>,
     /// Other shards, nearest first, as far as stealing reaches.
@@ -93,7 +102,6 @@ unsafe impl Sync for Remote {}
 struct Owned {
     first: *const Header,
     len: usize,
-    closed: bool,
 }
 
 // SAFETY: the list's tasks may be reached by whoever holds its lock.
@@ -171,10 +179,27 @@ impl Remote {
         None
     }
 
-    /// Lists a new movable task; false if the shard is closing.
+    /// Whether new movable tasks are refused, asked by the shard's thread.
+    pub(crate) fn refuses_movable(&self) -> bool {
+        // Relaxed: set by whoever is the shard, or had its driver before.
+        self.refuses.load(Relaxed)
+    }
+
+    /// A movable task of the shard's arena is about to complete. The caller has a reference to it.
+    pub(crate) fn movable_completed(&self) {
+        // Relaxed: counts; they publish nothing.
+        if ptr::eq(context::remote(), self) {
+            self.movable.add(1u64.wrapping_neg());
+        } else {
+            self.completed_elsewhere.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Lists a new movable task that is on the heap; false if the shard is closing.
     pub(crate) fn list(&self, task: RawTask) -> bool {
         let mut owned = self.owned.lock().expect("no code that can panic runs under this lock");
-        if owned.closed {
+        // Relaxed: under the lock.
+        if self.refuses.load(Relaxed) {
             return false;
         }
         push_front(&mut owned.first, task);
@@ -190,14 +215,18 @@ impl Remote {
         found
     }
 
-    fn listed(&self) -> usize {
-        self.owned.lock().expect("no code that can panic runs under this lock").len
+    /// Movable tasks that have not completed; a moment's impression.
+    fn movable_alive(&self) -> usize {
+        let listed = self.owned.lock().expect("no code that can panic runs under this lock").len;
+        // Acquire: keeps the order, in which nothing has completed before it is there.
+        let elsewhere = self.completed_elsewhere.load(Acquire);
+        listed + (self.movable.get() as usize).saturating_sub(elsewhere)
     }
 
-    /// Refuses movable tasks from now on, and gives those listed.
+    /// Refuses movable tasks from now on, and gives those listed, each with a reference. By whoever is the shard.
     pub(crate) fn close_list(&self) -> Vec<RawTask> {
-        let mut owned = self.owned.lock().expect("no code that can panic runs under this lock");
-        owned.closed = true;
+        let owned = self.owned.lock().expect("no code that can panic runs under this lock");
+        self.refuses.store(true, Relaxed);
         let mut all = Vec::new();
         let mut at = owned.first;
         while let Some(task) = NonNull::new(at.cast_mut()) {
@@ -258,7 +287,6 @@ pub struct Mesh {
     finished: AtomicBool,
     /// Which shards have nothing to do, and how many search.
     pub(crate) idle: Idle,
-    watching: CachePadded<AtomicBool>,
     /// Movable tasks that aliens spawned, ever.
     alien_spawns: AtomicUsize,
     /// How to get a caretaker; see `on_lend`.
@@ -302,7 +330,12 @@ impl Mesh {
                 sent: AtomicUsize::new(0),
                 closed: AtomicBool::new(false),
                 ring: CachePadded(Ring::new()),
-                owned: CachePadded(Mutex::new(Owned { first: ptr::null(), len: 0, closed: false })),
+                movable: Counter::default(),
+                completed_elsewhere: CachePadded(AtomicUsize::new(0)),
+                owned: CachePadded(Mutex::new(Owned { first: ptr::null(), len: 0 })),
+                refuses: AtomicBool::new(false),
+                watching: CachePadded(AtomicBool::new(false)),
+                first_in_reach: first_in_reach(&config.sites, id, config.steal),
                 lane: Lane::new(config.timer_resolution_us, now_ns),
                 lend: Lend::new(),
                 registry: OnceLock::new(),
@@ -314,7 +347,6 @@ impl Mesh {
                 overflow: CachePadded(SegQueue::new()),
                 finished: AtomicBool::new(false),
                 idle: Idle::new(shards),
-                watching: CachePadded(AtomicBool::new(false)),
                 alien_spawns: AtomicUsize::new(0),
                 clock_holds: AtomicUsize::new(0),
                 call_caretaker: OnceLock::new(),
@@ -368,7 +400,7 @@ impl Mesh {
 
     /// Tasks that have not completed, pinned as of each shard's last turn and movable as listed.
     pub fn alive_tasks(&self) -> usize {
-        self.remotes.iter().map(|remote| remote.load() + remote.listed()).sum()
+        self.remotes.iter().map(|remote| remote.load() + remote.movable_alive()).sum()
     }
 
     /// Movable tasks in the queue that all shards share.
@@ -428,6 +460,14 @@ impl Mesh {
         unsafe { Arc::decrement_strong_count(mesh) };
     }
 
+    /// A movable task was put into a shard's ring, by its thread: as [`notify`](Self::notify), without the fence that makes it
+    /// certain; see [`idle`].
+    pub(crate) fn notify_of_ring(&self, near: &Remote) {
+        if let Some(id) = self.idle.claim_near(near.victims.iter().copied()) {
+            self.remote(id).wake();
+        }
+    }
+
     /// Something movable was published: wakes one idle shard that may take it, unless one is searching.
     pub(crate) fn notify(&self, near: Option<&Remote>) {
         let claimed = match near {
@@ -439,21 +479,26 @@ impl Mesh {
         }
     }
 
-    /// Whether an idle shard looks at the others every now and then.
-    pub(crate) fn is_watched(&self) -> bool {
-        self.watching.load(Relaxed)
+    fn watching(&self, among: &Remote) -> &AtomicBool {
+        &self.remote(among.first_in_reach).watching
+    }
+
+    /// Whether an idle shard looks every now and then at all that reach each other with that one.
+    pub(crate) fn is_watched(&self, remote: &Remote) -> bool {
+        self.watching(remote).load(Relaxed)
     }
 
     /// A shard is about to sleep: true if it is the one that looks at the others every [`WATCH`], which there is while any of
-    /// them runs.
-    pub(crate) fn start_watching(&self) -> bool {
+    /// those it reaches runs.
+    pub(crate) fn start_watching(&self, remote: &Remote) -> bool {
+        let watching = self.watching(remote);
         // SeqCst: of the last two shards to announce sleep, one sees both asleep.
-        let one_runs = self.remotes.iter().any(|remote| !remote.sleeper.word.is_asleep());
-        one_runs && !self.watching.load(Relaxed) && !self.watching.swap(true, SeqCst)
+        let one_runs = remote.victims.iter().any(|id| !self.remote(*id).sleeper.word.is_asleep());
+        one_runs && !watching.load(Relaxed) && !watching.swap(true, SeqCst)
     }
 
-    pub(crate) fn stop_watching(&self) {
-        self.watching.store(false, SeqCst);
+    pub(crate) fn stop_watching(&self, remote: &Remote) {
+        self.watching(remote).store(false, SeqCst);
     }
 
     /// Puts a movable task where every shard finds it. The caller keeps the mesh alive.
@@ -473,7 +518,7 @@ impl Mesh {
         fence(SeqCst);
         while let Some(task) = self.overflow.pop() {
             let _ = task.header().state().abort();
-            harness::run_movable(task, None);
+            harness::run_movable(task);
         }
     }
 
@@ -483,21 +528,29 @@ impl Mesh {
     }
 }
 
+/// The least reach within which two shards take tasks from each other.
+fn distance(a: Site, b: Site) -> Reach {
+    if (a.llc, a.node) == (b.llc, b.node) {
+        Reach::Llc
+    } else if a.node == b.node {
+        Reach::Numa
+    } else {
+        Reach::All
+    }
+}
+
 fn near_to_far(sites: &[Site], me: usize, reach: Reach) -> Vec<ShardId> {
-    let distance = |other: usize| {
-        let (a, b) = (sites[me], sites[other]);
-        if (a.llc, a.node) == (b.llc, b.node) {
-            Reach::Llc
-        } else if a.node == b.node {
-            Reach::Numa
-        } else {
-            Reach::All
-        }
-    };
     let n = sites.len();
+    let distance = |other: &usize| distance(sites[me], sites[*other]);
     // Starting after oneself, so that not all shards fall upon the same victim.
     let mut others: Vec<usize> =
-        (1..n).map(|step| (me + step) % n).filter(|o| distance(*o) <= reach).collect();
-    others.sort_by_key(|other| distance(*other));
+        (1..n).map(|step| (me + step) % n).filter(|other| distance(other) <= reach).collect();
+    others.sort_by_key(distance);
     others.into_iter().map(|other| ShardId(other as u32)).collect()
+}
+
+/// Stands for all shards that reach each other with this one.
+fn first_in_reach(sites: &[Site], me: u32, reach: Reach) -> ShardId {
+    let first = sites.iter().position(|site| distance(sites[me as usize], *site) <= reach);
+    ShardId(first.map_or(me, |first| first as u32))
 }

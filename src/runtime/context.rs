@@ -14,6 +14,7 @@ use std::io;
 use std::marker::PhantomData;
 use std::ptr;
 use std::sync::Arc;
+use std::thread::{self, ThreadId};
 
 use corelane_shards::mesh::Mesh;
 use corelane_shards::shard;
@@ -57,6 +58,26 @@ pub(crate) fn with<R>(f: impl FnOnce(Option<&Inner>) -> R) -> R {
     // SAFETY: whoever set the pointer keeps the runtime alive until it is set back, and `f` can't set it back beyond this
     // point: guards are dropped in order or not at all.
     f(unsafe { runtime.as_ref() })
+}
+
+/// This thread's id. `thread::current` counts references, which were two of `block_on`'s four locked instructions.
+#[inline]
+pub(crate) fn thread_id() -> ThreadId {
+    thread_local!(static ID: Cell<Option<ThreadId>> = const { Cell::new(None) });
+    ID.with(|id| match id.get() {
+        Some(id) => id,
+        None => {
+            let now = thread::current().id();
+            id.set(Some(now));
+            now
+        }
+    })
+}
+
+/// The address of the runtime this thread is in, or null.
+#[inline(always)]
+pub(crate) fn address() -> *const () {
+    CONTEXT.with(|context| context.runtime.get()).cast()
 }
 
 /// Runs `f` with the runtime this thread is in.

@@ -170,12 +170,6 @@ where
     }
 }
 
-/// Whether the shard is one of this runtime's, which calls nothing around its tasks.
-#[inline(always)]
-pub(crate) fn has_none(inner: &Inner, local: &Local) -> bool {
-    inner.around.is_none() && Arc::ptr_eq(&inner.mesh, local.mesh())
-}
-
 /// Spawns onto the shard that this thread is inside.
 pub(crate) fn spawn_local<F>(
     inner: Option<&Inner>,
@@ -189,8 +183,15 @@ where
 {
     // The thread may have entered another runtime than that of its shard.
     let own = |inner: &&Inner| Arc::ptr_eq(&inner.mesh, local.mesh());
-    match inner.filter(own).and_then(|inner| inner.around.as_ref()) {
-        None => shard::spawn_local(local, future),
+    let inner = inner.filter(own);
+    match inner.and_then(|inner| inner.around.as_ref()) {
+        None => {
+            if let Some(inner) = inner {
+                // The runtime outlives its shards, so the address stays its own.
+                local.trust(std::ptr::from_ref(inner).cast());
+            }
+            shard::spawn_local(local, future)
+        }
         Some(around) => {
             let id = task::next_id();
             let future: Pin<Box<dyn Future<Output = F::Output>>> = Box::pin(future);

@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::panic::Location;
-use std::thread;
 
 use corelane_shards::shard;
 use corelane_shards::task::{Id, JoinHandle};
@@ -60,15 +59,16 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    // The usual case: on a shard, in no set, with nothing to call around tasks.
-    let is_plain = |local: &shard::Local| {
-        !local_set::is_inside()
-            && context::with(|inner| inner.is_some_and(|inner| hooks::has_none(inner, local)))
+    // The usual case: on a shard, in no set, and in a runtime of which the shard knows that there is nothing to call around tasks.
+    let future = if local_set::is_inside() {
+        future
+    } else {
+        match shard::spawn_local_if_trusted(context::address(), future) {
+            Ok(handle) => return handle,
+            Err(future) => future,
+        }
     };
-    match shard::spawn_local_if(future, is_plain) {
-        Ok(handle) => handle,
-        Err(future) => spawn_local_elsewhere(future, Location::caller()),
-    }
+    spawn_local_elsewhere(future, Location::caller())
 }
 
 #[inline(never)]
@@ -81,17 +81,19 @@ where
     if let Some(guest) = local_set::current() {
         return guest.spawn(future);
     }
-    if shard::current(|local| local.is_some_and(|local| local.mesh().config().local_tasks)) {
-        return shard::current(|local| {
-            hooks::spawn_local_here(local.expect("looked a line before"), future, at)
-        });
-    }
+    let future = match shard::current(|local| match local.filter(|local| local.mesh().config().local_tasks) {
+        Some(local) => Ok(hooks::spawn_local_here(local, future, at)),
+        None => Err(future),
+    }) {
+        Ok(handle) => return handle,
+        Err(future) => future,
+    };
     // Outside of `block_on`, in a context that was entered.
     let spawned = context::with(|inner| {
         let inner = inner.ok_or(error::NO_LOCAL)?;
         match inner.local_thread {
             None => Err(error::NO_LOCAL),
-            Some(thread) if thread != thread::current().id() => Err(error::OTHER_THREAD),
+            Some(thread) if thread != context::thread_id() => Err(error::OTHER_THREAD),
             Some(_) => match inner.seat.as_ref().and_then(|seat| seat.sit_down()) {
                 Some(mut sitting) => Ok(sitting.occupied().spawn_local(inner, future, at)),
                 None => Err(error::NO_LOCAL),

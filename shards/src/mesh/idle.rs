@@ -4,9 +4,9 @@
 //!
 //! That a task can be stolen and that somebody is woken for it are two decisions. A push into a ring or the overflow
 //! wakes one idle shard unless one is searching already; a push into a next slot wakes nobody, since the pusher
-//! takes it at once. In case it does not, one idle shard, the *watcher*, sleeps only a millisecond at a time while others run
-//! and looks at their next slots and late lanes; if there is no watcher, a push into a next slot makes one. A searcher that finds work and was the last searcher wakes the next, so load spreads in a chain
-//! and not in a storm. A shard does not begin to search while half of them do: a throttle, not a bound.
+//! takes it at once. In case it does not, one idle shard, the *watcher*, sleeps only a millisecond at a time while others that it
+//! reaches run and looks at their rings, next slots and late lanes; if there is no watcher, a push into a next slot makes one. A
+//! searcher that finds work and was the last searcher wakes the next, so load spreads in a chain and not in a storm. A shard does not begin to search while half of them do: a throttle, not a bound.
 //!
 //! ```text
 //!  pusher                               shard that goes idle
@@ -18,6 +18,10 @@
 //! By the fences either N3 sees the bit or I3 sees the task. The bit is cleared by exactly one thread: a waker, who then
 //! counts the shard as searching and wakes it through its sleep word, or the shard itself when it finds work or mail. A shard
 //! about to sleep that finds its bit cleared does not sleep.
+//!
+//! A shard that pushes into its own ring leaves N2 out, which was a tenth of a spawn. Then a shard that goes idle in the very moment
+//! of the push may miss it, and be missed. The pusher takes the task itself unless it is held up; and since the pusher runs, the
+//! other one becomes the watcher or there is one, and finds the task a millisecond later.
 
 #[cfg(all(test, loom))]
 mod loom_tests;
@@ -51,9 +55,14 @@ impl Idle {
 
     /// N2 to N4, after publishing: one of the candidates that is idle, unless somebody searches already. The caller wakes it; it
     /// counts as searching.
-    pub fn claim_for_work(&self, mut candidates: impl Iterator<Item = ShardId>) -> Option<ShardId> {
+    pub fn claim_for_work(&self, candidates: impl Iterator<Item = ShardId>) -> Option<ShardId> {
         // N2: pairs with I2.
         fence(SeqCst);
+        self.claim_near(candidates)
+    }
+
+    /// N3 and N4, for a push that a watcher finds if nobody else does.
+    pub fn claim_near(&self, mut candidates: impl Iterator<Item = ShardId>) -> Option<ShardId> {
         if self.searching.load(Relaxed) > 0 || self.bits.iter().all(|word| word.load(Relaxed) == 0) {
             return None;
         }

@@ -42,6 +42,12 @@ impl RunQueue {
         }
     }
 
+    /// As `push_back`, for what the world can't have woken.
+    #[inline(always)]
+    pub fn push_new(&mut self, task: RawTask) {
+        self.by_tasks.push_back(task);
+    }
+
     #[inline(always)]
     pub fn pop_front(&mut self) -> Option<RawTask> {
         if self.by_world.is_empty() {
@@ -78,6 +84,8 @@ impl RunQueue {
 struct Ring {
     /// A power of two of them. Those from `head` to `tail` are written.
     places: Box<[MaybeUninit<RawTask>]>,
+    /// One less than their number.
+    mask: usize,
     /// Both count up and wrap; a place is an index modulo the size.
     head: usize,
     tail: usize,
@@ -89,12 +97,16 @@ const KEPT: usize = 64 * 1024;
 
 impl Ring {
     fn new() -> Self {
-        Self { places: Box::new_uninit_slice(START), head: 0, tail: 0 }
+        Self::of(START)
+    }
+
+    fn of(places: usize) -> Self {
+        Self { places: Box::new_uninit_slice(places), mask: places - 1, head: 0, tail: 0 }
     }
 
     #[inline(always)]
     fn push_back(&mut self, task: RawTask) {
-        if self.len() == self.places.len() {
+        if self.len() > self.mask {
             self.resize(self.places.len() * 2);
         }
         self.place(self.tail).write(task);
@@ -103,9 +115,8 @@ impl Ring {
 
     #[inline(always)]
     fn place(&mut self, index: usize) -> &mut MaybeUninit<RawTask> {
-        let mask = self.places.len() - 1;
         // SAFETY: the length is a power of two, so what its mask leaves is below it.
-        unsafe { self.places.get_unchecked_mut(index & mask) }
+        unsafe { self.places.get_unchecked_mut(index & self.mask) }
     }
 
     #[inline(always)]
@@ -135,7 +146,7 @@ impl Ring {
 
     #[cold]
     fn resize(&mut self, places: usize) {
-        let mut other = Self { places: Box::new_uninit_slice(places), head: 0, tail: 0 };
+        let mut other = Self::of(places);
         while let Some(task) = self.pop_front() {
             other.push_back(task);
         }
@@ -145,7 +156,7 @@ impl Ring {
     /// Gives memory back that only a burst needed, once it is over.
     #[inline]
     fn rest(&mut self) {
-        if self.places.len() > KEPT && self.len() < START {
+        if self.mask >= KEPT && self.len() < START {
             self.resize(START);
         }
     }

@@ -18,16 +18,16 @@ use crate::mesh::Remote;
 use crate::task::{RawTask, harness};
 use crate::timer::NEVER;
 
-use super::Driver;
+use super::lend::Loan;
 use super::rest::Rest;
-use super::shutdown::cancel_listed;
+use super::shutdown::{cancel, gather};
 
 /// Takes care of a shard until its owner is back, or another caretaker was faster. To be called on the thread that
 /// [`Mesh::on_lend`](crate::mesh::Mesh::on_lend) asks for. `is_ending` says whether the runtime ends.
 pub fn take_care(remote: &Remote, is_ending: impl Fn() -> bool) {
-    if let Some(driver) = remote.lend.answer() {
+    if let Some(loan) = remote.lend.answer() {
         let _caring = context::enter_care(remote);
-        let mut care = Care { remote, driver: Some(driver), rest: Rest::default(), ending: false, taken: 0 };
+        let mut care = Care { remote, loan: Some(loan), rest: Rest::default(), ending: false, taken: 0 };
         while care.turn(&is_ending) {}
     }
 }
@@ -35,7 +35,7 @@ pub fn take_care(remote: &Remote, is_ending: impl Fn() -> bool) {
 struct Care<'a> {
     remote: &'a Remote,
     /// Put down while a task runs.
-    driver: Option<Box<dyn Driver>>,
+    loan: Option<Loan>,
     rest: Rest,
     ending: bool,
     /// How many movable tasks were asked for.
@@ -48,7 +48,9 @@ impl Care<'_> {
         let remote = self.remote;
         if !self.ending && is_ending() {
             self.ending = true;
-            if !self.aside(|| cancel_listed(remote)) {
+            let Some(loan) = &self.loan else { return false };
+            let tasks = loan.with_local(gather);
+            if !self.aside(|| cancel(tasks)) {
                 return false;
             }
         }
@@ -62,7 +64,7 @@ impl Care<'_> {
                 if ending {
                     let _ = task.header().state().abort();
                 }
-                harness::run_movable(task, None);
+                harness::run_movable(task);
             });
             if !mine {
                 return false;
@@ -71,8 +73,8 @@ impl Care<'_> {
         if remote.lend.is_wanted() {
             return false;
         }
-        match &mut self.driver {
-            Some(driver) if polls == POLLS_PER_CLOCK => {
+        match &mut self.loan {
+            Some(Loan { driver, .. }) if polls == POLLS_PER_CLOCK => {
                 driver.wait(Some(Duration::ZERO));
             }
             _ => self.park(is_ending),
@@ -87,15 +89,15 @@ impl Care<'_> {
     fn aside(&mut self, foreign: impl FnOnce()) -> bool {
         self.put_down();
         foreign();
-        self.driver = self.remote.lend.take();
-        self.driver.is_some()
+        self.loan = self.remote.lend.take();
+        self.loan.is_some()
     }
 
     fn put_down(&mut self) {
         self.rest.found(self.remote);
         self.rest.woke(self.remote);
-        if let Some(driver) = self.driver.take() {
-            self.remote.lend.put(driver);
+        if let Some(loan) = self.loan.take() {
+            self.remote.lend.put(loan);
         }
     }
 
@@ -123,10 +125,10 @@ impl Care<'_> {
                 self.0.get_up(self.1);
             }
         }
-        let Self { remote, driver, rest, ending, .. } = self;
+        let Self { remote, loan, rest, ending, .. } = self;
         let look_again = || remote.lend.is_wanted() || (!*ending && is_ending());
         let _down = Down(rest, remote);
-        if let (Some(deadline_ns), Some(driver)) = (rest.lie_down(remote, look_again), driver) {
+        if let (Some(deadline_ns), Some(Loan { driver, .. })) = (rest.lie_down(remote, look_again), loan) {
             rest.sleep(remote, deadline_ns, |timeout| driver.wait(timeout));
         }
     }

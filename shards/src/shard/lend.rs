@@ -47,12 +47,38 @@
 //! not by way of the overflow, but sockets of the blocked shard would still need this, and each part of the mesh that counts
 //! shards would have to know guests.
 
+#![expect(unsafe_code, reason = "lends the owner half to another thread")]
+
 #[cfg(all(test, loom))]
 mod loom_tests;
 
 use crate::loom::atomic::AtomicBool;
 use crate::loom::atomic::Ordering::{Relaxed, SeqCst};
 use crate::loom::{Condvar, Mutex, MutexGuard};
+
+use super::{Driver, Local};
+
+/// What is lent.
+pub(crate) struct Loan {
+    pub driver: Box<dyn Driver>,
+    local: *const Local,
+}
+
+// SAFETY: who has it has the owner half to himself, as `Lend` gives it to one at a time; and he touches movable tasks alone.
+unsafe impl Send for Loan {}
+
+impl Loan {
+    /// By the owner, who leaves the shard.
+    pub fn new(driver: Box<dyn Driver>, local: &Local) -> Self {
+        Self { driver, local }
+    }
+
+    /// Runs `f` with the owner half, inside of which nobody is. `f` reaches only what may move.
+    pub fn with_local<R>(&self, f: impl FnOnce(&Local) -> R) -> R {
+        // SAFETY: the owner waits for the loan before it goes on.
+        f(unsafe { &*self.local })
+    }
+}
 
 /// See the module's head.
 #[derive(Debug)]

@@ -23,6 +23,9 @@ use crate::timer::Stamps;
 use super::Driver;
 use super::rest::Rest;
 
+/// No surrounding's address.
+pub(super) const NOBODY: *const () = ptr::without_provenance(usize::MAX);
+
 /// See the module's head.
 pub struct Local {
     /// Nothing while it waits, and while the shard is [lent](mod@super::lend).
@@ -42,6 +45,8 @@ pub struct Local {
     /// Below this many live tasks a spawn stays here without a look at the other shards. Zero at the start of a turn.
     pub(super) stay_below: Cell<usize>,
     stamps: Stamps,
+    /// See `trust`.
+    pub(super) trusted: Cell<*const ()>,
 }
 
 impl Local {
@@ -60,6 +65,20 @@ impl Local {
             rest: Rest::default(),
             stay_below: Cell::new(0),
             stamps: Stamps::new(),
+            trusted: Cell::new(NOBODY),
+        }
+    }
+
+    /// Lets [`spawn_local_if_trusted`](super::spawn_local_if_trusted) spawn here from now on where the embedder names the same
+    /// surrounding, an address of its own: what it would have to look at before each spawn it has looked at once.
+    ///
+    /// # Panics
+    ///
+    /// Without [`Config::local_tasks`](crate::config::Config::local_tasks): the shard may change threads.
+    pub fn trust(&self, surrounding: *const ()) {
+        super::spawn::assert_stays(&self.mesh);
+        if !self.closing.get() {
+            self.trusted.set(surrounding);
         }
     }
 
@@ -160,10 +179,32 @@ impl Local {
         self.heap.set(first);
     }
 
+    /// The movable tasks of the arena that have not completed, each with a reference for the caller. By the shard's thread, or
+    /// by who has its driver: then nobody is inside.
+    pub(super) fn movable_tasks(&self) -> Vec<RawTask> {
+        let mut all = Vec::new();
+        self.arena(|arena| {
+            arena.for_each(|slot| {
+                let task = RawTask(slot.cast());
+                if task.header().is_movable() && task.header().state().make_ref_unless_complete() {
+                    all.push(task);
+                }
+            });
+        });
+        all
+    }
+
     /// All pinned tasks that are still referenced, completed or not.
     pub(crate) fn pinned_tasks(&self) -> Vec<RawTask> {
-        let mut all = Vec::with_capacity(self.arena(|arena| arena.live()));
-        self.arena(|arena| arena.for_each(|slot| all.push(RawTask(slot.cast()))));
+        let mut all = Vec::new();
+        self.arena(|arena| {
+            arena.for_each(|slot| {
+                let task = RawTask(slot.cast());
+                if !task.header().is_movable() {
+                    all.push(task);
+                }
+            });
+        });
         let mut at = self.heap.get();
         while let Some(task) = NonNull::new(at.cast_mut()) {
             all.push(RawTask(task));
@@ -185,20 +226,27 @@ impl Local {
     }
 }
 
+#[inline(always)]
 pub(super) fn schedule_in_ring(local: &Local, task: RawTask) {
     if let Err(task) = local.remote().ring.push(task.0) {
-        // The older half of the ring goes to the overflow, and the new one after it, so that the order is kept and
-        // the next pushes find room.
-        let ring = &local.remote().ring;
-        for _ in 0..ring.len() / 2 {
-            match ring.pop() {
-                Some(oldest) => local.mesh().overflow.push(RawTask(oldest)),
-                None => break,
-            }
+        spill(local, task);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn spill(local: &Local, task: NonNull<Header>) {
+    // The older half of the ring goes to the overflow, and the new one after it, so that the order is kept and the next pushes
+    // find room.
+    let ring = &local.remote().ring;
+    for _ in 0..ring.len() / 2 {
+        match ring.pop() {
+            Some(oldest) => local.mesh().overflow.push(RawTask(oldest)),
+            None => break,
         }
-        if let Err(task) = ring.push(task) {
-            local.mesh().overflow.push(RawTask(task));
-        }
+    }
+    if let Err(task) = ring.push(task) {
+        local.mesh().overflow.push(RawTask(task));
     }
 }
 

@@ -558,3 +558,117 @@ fn loom_mesh_push_against_sleep() {
         end(&mesh, here);
     });
 }
+
+/// The last reference to a movable task in an arena is dropped elsewhere while its home closes: its memory and the mesh go once.
+/// Fails if L2 or H3 (see `homing`) does not look at what was there, and if H2 is left out.
+#[test]
+fn loom_mesh_memory_against_home_close() {
+    bounded(3, || {
+        let (mesh, seen) = (mesh(1, Reach::All), Seen::new());
+        let mut here = Driven::new(&mesh, 0);
+        let handle = here.shard.enter(|_| spawn(&mesh, Task { seen: seen.clone(), waits: 1 }));
+        let _ = here.shard.turn();
+        let waker = seen.take_waker();
+        drop(handle);
+        let other = thread::spawn(move || drop(waker));
+        drop(here);
+        other.join().unwrap();
+        mesh.finish();
+        seen.check();
+        assert_eq!(StdArc::strong_count(&mesh), 1, "a task is left behind");
+        assert_eq!(arena::mapped(), 0, "a chunk is left behind");
+    });
+}
+
+/// As above for a task that has completed. Fails if `make_ref_unless_complete` makes one always.
+#[test]
+fn loom_mesh_output_against_home_close() {
+    bounded(3, || {
+        let (mesh, seen) = (mesh(1, Reach::All), Seen::new());
+        let mut here = Driven::new(&mesh, 0);
+        let handle = here.shard.enter(|_| spawn(&mesh, Task { seen: seen.clone(), waits: 0 }));
+        let _ = here.shard.turn();
+        let other = thread::spawn(move || drop(handle));
+        drop(here);
+        other.join().unwrap();
+        mesh.finish();
+        seen.check();
+        assert_eq!(StdArc::strong_count(&mesh), 1, "a task is left behind");
+        assert_eq!(arena::mapped(), 0, "a chunk is left behind");
+    });
+}
+
+/// A movable task is stolen and run while its home closes, and its handle is answered at the end. Fails if shutdown takes no
+/// reference to what it found in the arena.
+#[test]
+fn loom_mesh_run_against_home_close() {
+    bounded(2, || {
+        let (mesh, seen) = (mesh(2, Reach::All), Seen::new());
+        let here = Driven::new(&mesh, 0);
+        let handle = here.shard.enter(|_| spawn(&mesh, Task { seen: seen.clone(), waits: 0 }));
+        let other = thread::spawn({
+            let mesh = mesh.clone();
+            move || {
+                let mut there = Driven::new(&mesh, 1);
+                let _ = there.shard.turn();
+                drop(there);
+            }
+        });
+        drop(here);
+        other.join().unwrap();
+        mesh.finish();
+        assert!(join(handle).is_none(), "left behind");
+        seen.check();
+        assert_eq!(StdArc::strong_count(&mesh), 1, "a task is left behind");
+        assert_eq!(arena::mapped(), 0, "a chunk is left behind");
+    });
+}
+
+/// A task whose memory is mailed home is freed by the home's next drain, and the home goes on. Fails if the drain takes it for a
+/// pinned one.
+#[test]
+fn loom_mesh_memory_comes_home() {
+    bounded(2, || {
+        let (mesh, seen) = (mesh(1, Reach::All), Seen::new());
+        let mut here = Driven::new(&mesh, 0);
+        let handle = here.shard.enter(|_| spawn(&mesh, Task { seen: seen.clone(), waits: 0 }));
+        let other = thread::spawn(move || join(handle));
+        here.work();
+        answered(other.join().unwrap());
+        here.work();
+        let live = here.shard.enter(|local| local.arena(|arena| arena.live()));
+        assert_eq!(live, 0, "the memory did not come home");
+        seen.check();
+        end(&mesh, here);
+    });
+}
+
+/// A movable task waits for another one, which a second shard steals and completes. Fails if the one that waits does not look once
+/// more after it has announced its waker.
+#[test]
+fn loom_mesh_task_joins_task() {
+    bounded(2, || {
+        let (mesh, seen) = (mesh(2, Reach::All), Seen::new());
+        let mut here = Driven::new(&mesh, 0);
+        let joiner = here.shard.enter(|_| {
+            let handle = spawn(&mesh, Task { seen: seen.clone(), waits: 0 });
+            spawn(&mesh, async move { assert!(handle.await.is_ok()) })
+        });
+        let other = thread::spawn({
+            let mesh = mesh.clone();
+            move || {
+                let mut there = Driven::new(&mesh, 1);
+                while there.shard.turn() == Turn::Again {}
+                drop(there);
+            }
+        });
+        while here.shard.turn() == Turn::Again {}
+        other.join().unwrap();
+        while here.shard.turn() == Turn::Again {}
+        assert!(joiner.is_finished(), "waits for ever");
+        drop(joiner);
+        seen.check();
+        end(&mesh, here);
+        assert_eq!(arena::mapped(), 0, "a chunk is left behind");
+    });
+}

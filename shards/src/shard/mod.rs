@@ -30,6 +30,6 @@ pub use guest::Guest;
 pub use local::{Local, current, home};
 pub use schedule::{cared_for, lend};
 pub use spawn::{
-    spawn, spawn_as, spawn_at, spawn_at_as, spawn_local, spawn_local_as, spawn_local_if, spawn_to,
+    spawn, spawn_as, spawn_at, spawn_at_as, spawn_local, spawn_local_as, spawn_local_if_trusted, spawn_to,
 };
 pub use turn::{Driver, Shard, Turn};

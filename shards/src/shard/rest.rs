@@ -42,7 +42,7 @@ impl Rest {
         let (mesh, counters) = (remote.mesh(), remote.counters());
         let now_ns = mesh.clock().now_ns();
         let until_deadline = Duration::from_nanos(deadline_ns.saturating_sub(now_ns));
-        let watches = mesh.steals() && mesh.start_watching();
+        let watches = mesh.steals() && mesh.start_watching(remote);
         let cut_short = watches && until_deadline > WATCH;
         let timeout = match deadline_ns {
             _ if cut_short => Some(WATCH),
@@ -58,7 +58,7 @@ impl Rest {
             self.resume(remote);
         }
         if watches {
-            mesh.stop_watching();
+            mesh.stop_watching(remote);
         }
         self.watched.set(true);
         if !cut_short || events > 0 {

@@ -12,6 +12,7 @@ use crate::task::raw;
 use crate::task::waker::on_owner;
 
 use super::Local;
+use super::lend::Loan;
 use super::local::schedule_in_ring;
 
 /// Why a movable task is queued.
@@ -144,30 +145,39 @@ pub(crate) fn mail_new(task: RawTask) {
 
 /// Whether this thread is inside a shard of the task's mesh, which is then there for as long as the thread stays.
 pub(crate) fn inside_mesh_of(task: RawTask) -> bool {
-    let mesh = task.shard().mesh();
-    super::current(|local| local.is_some_and(|local| std::ptr::eq(&**local.mesh(), mesh)))
+    super::current(|local| local.is_some_and(|local| is_of_mesh(task, local)))
 }
 
 /// Queues a movable task, with the reference that the entry holds from now on. The caller keeps the mesh alive: it has a
 /// reference besides, or is inside.
+#[inline]
 pub(crate) fn submit(task: RawTask, why: Why) {
-    let mesh = task.shard().mesh();
     // SAFETY: null or the owner half of the shard this thread is inside.
-    let inside = unsafe { context::local().as_ref() };
-    match inside {
-        Some(local) if std::ptr::eq(&**local.mesh(), mesh) && !local.closing.get() => {
-            let queued = match why {
-                Why::Woken if mesh.config().next_slot => local.remote().ring.set_next(task.0).map(RawTask),
-                _ => Some(task),
-            };
-            if let Some(task) = queued {
-                schedule_in_ring(local, task);
-                mesh.notify(Some(local.remote()));
-            } else if !mesh.is_watched() {
-                mesh.notify(Some(local.remote()));
-            }
-        }
-        _ => mesh.share(task, None),
+    match unsafe { context::local().as_ref() } {
+        Some(local) if is_of_mesh(task, local) && !local.closing.get() => submit_here(local, task, why),
+        _ => task.shard().mesh().share(task, None),
+    }
+}
+
+/// Whether the shard is of the task's mesh.
+#[inline(always)]
+fn is_of_mesh(task: RawTask, local: &Local) -> bool {
+    std::ptr::eq(task.shard(), local.remote_ptr()) || std::ptr::eq(task.shard().mesh(), &**local.mesh())
+}
+
+/// As `submit`, on a thread that is inside `local`, a shard of the task's mesh that is not closing.
+#[inline]
+pub(crate) fn submit_here(local: &Local, task: RawTask, why: Why) {
+    let (mesh, remote) = (local.mesh(), local.remote());
+    let queued = match why {
+        Why::Woken if mesh.config().next_slot => remote.ring.set_next(task.0).map(RawTask),
+        _ => Some(task),
+    };
+    if let Some(task) = queued {
+        schedule_in_ring(local, task);
+        mesh.notify_of_ring(remote);
+    } else if !mesh.is_watched(remote) {
+        mesh.notify_of_ring(remote);
     }
 }
 
@@ -182,8 +192,8 @@ pub fn lend<R>(f: impl FnOnce() -> R) -> R {
     impl Drop for Lent<'_> {
         fn drop(&mut self) {
             let remote = self.local.remote();
-            let driver = remote.lend.take_back(|| remote.wake());
-            self.local.driver.set(Some(driver));
+            let loan = remote.lend.take_back(|| remote.wake());
+            self.local.driver.set(Some(loan.driver));
             drop(self.outside.take());
         }
     }
@@ -207,7 +217,7 @@ pub fn lend<R>(f: impl FnOnce() -> R) -> R {
     let driver = if local.closing.get() { None } else { local.driver.take() };
     let Some(driver) = driver else { return f() };
     let _lent = Lent { local, outside: Some(context::leave()) };
-    if remote.lend.offer(driver) {
+    if remote.lend.offer(Loan::new(driver, local)) {
         mesh.call_caretaker(remote);
     }
     f()

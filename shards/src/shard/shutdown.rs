@@ -1,7 +1,7 @@
 //! How a shard ends, and why no task is left behind.
 //!
 //! 1. `closing`: from now on a spawn here gives a cancelled handle.
-//! 2. Movable tasks that this shard lists are cancelled; new ones are refused by the list. A movable task that is queued
+//! 2. Movable tasks that this shard has spawned or lists are cancelled; new ones are refused. A movable task that is queued
 //!    is marked, and whoever takes it out of its queue cancels it: this shard for its own ring, and
 //!    [`Mesh::finish`](crate::mesh::Mesh::finish), once all shards have closed, for the overflow.
 //! 3. Pinned tasks are cancelled, their futures dropped here, inside the shard. A drop may wake, abort or send; so this
@@ -11,10 +11,10 @@
 //! 5. The lane is closed: whoever sleeps on it elsewhere is woken and finds an error.
 //! 6. What is still referenced from elsewhere is orphaned: see [`crate::task`].
 
-use crate::mesh::Remote;
 use crate::task::{RawTask, harness, raw};
 
-use super::Shard;
+use super::local::NOBODY;
+use super::{Local, Shard};
 
 impl Drop for Shard {
     /// Closes the shard: cancels its tasks and refuses new ones.
@@ -23,6 +23,7 @@ impl Drop for Shard {
         let local = &*self.local;
         let remote = local.remote();
         local.closing.set(true);
+        local.trusted.set(NOBODY);
         remote.close();
         local.rest.woke(remote);
         local.rest.pause(remote, local.mesh().clock().now_ns());
@@ -30,10 +31,10 @@ impl Drop for Shard {
         if local.rest.searching.take() && local.mesh().idle.stop_searching() {
             local.mesh().notify(None);
         }
-        cancel_listed(remote);
+        cancel(gather(local));
         while let Some(task) = remote.ring.take_next().or_else(|| remote.ring.pop()) {
             let _ = RawTask(task).header().state().abort();
-            harness::run_movable(RawTask(task), None);
+            harness::run_movable(RawTask(task));
         }
         loop {
             remote.mailbox.drain(|task| harness::drain(RawTask(task), local));
@@ -55,6 +56,9 @@ impl Drop for Shard {
         }
         remote.mailbox.close(|task| {
             let task = RawTask(task);
+            if task.header().is_movable() {
+                return harness::drain(task, local);
+            }
             local.list_heap_task_once(task);
             if task.header().words.owner_start_cancel() {
                 harness::cancel_pinned(task, local);
@@ -74,9 +78,16 @@ impl Drop for Shard {
     }
 }
 
-/// Refuses movable tasks from now on, and cancels those that the shard lists.
-pub(super) fn cancel_listed(remote: &Remote) {
-    for task in remote.close_list() {
+/// Refuses movable tasks from now on, and gives those of the shard that have not completed. By who is the shard.
+pub(super) fn gather(local: &Local) -> Vec<RawTask> {
+    let mut all = local.remote().close_list();
+    all.append(&mut local.movable_tasks());
+    all
+}
+
+/// Cancels what was gathered, unless somebody has it in a queue or runs it: then it is marked.
+pub(super) fn cancel(tasks: Vec<RawTask>) {
+    for task in tasks {
         if task.header().state().start_shutdown() {
             harness::cancel_movable(task);
         }

@@ -5,6 +5,7 @@
 use std::future::Future;
 
 use crate::config::Place;
+use crate::context;
 use crate::mesh::{Mesh, Remote};
 use crate::task::{self, Id, JoinHandle};
 
@@ -39,25 +40,26 @@ where
     spawn_here(local, id, future)
 }
 
-/// Spawns onto the shard this thread is inside, if its tasks need not be `Send` and `may` agrees; else gives the future back.
+/// Spawns onto the shard this thread is inside, if [`Local::trust`] was last called there with that surrounding; else gives the future
+/// back.
 #[inline(always)]
-pub fn spawn_local_if<F>(future: F, may: impl FnOnce(&Local) -> bool) -> Result<JoinHandle<F::Output>, F>
+pub fn spawn_local_if_trusted<F>(surrounding: *const (), future: F) -> Result<JoinHandle<F::Output>, F>
 where
     F: Future + 'static,
     F::Output: 'static,
 {
-    current(|local| match local {
-        Some(local) if local.mesh().config().local_tasks && may(local) => {
-            Ok(spawn_here(local, task::next_id(), future))
-        }
+    // Not by `current`: its closure would have the future copied.
+    // SAFETY: while the thread is inside a shard its owner half is there.
+    match unsafe { context::local().as_ref() } {
+        Some(local) if local.trusted.get() == surrounding => Ok(spawn_open(local, task::next_id(), future)),
         _ => Err(future),
-    })
+    }
 }
 
 /// Refuses tasks that are not `Send` where the shard may change threads. Who moves a shard relies on it.
 #[inline(always)]
 #[track_caller]
-fn assert_stays(mesh: &Mesh) {
+pub(super) fn assert_stays(mesh: &Mesh) {
     assert!(mesh.config().local_tasks, "this shard may change threads, so its tasks have to be `Send`");
 }
 
@@ -67,9 +69,15 @@ fn spawn_here<F: Future>(local: &Local, id: Id, future: F) -> JoinHandle<F::Outp
     if local.closing.get() {
         return task::cancelled(id, future);
     }
+    spawn_open(local, id, future)
+}
+
+/// As `spawn_here` while the shard is not closing.
+#[inline(always)]
+fn spawn_open<F: Future>(local: &Local, id: Id, future: F) -> JoinHandle<F::Output> {
     let (task, handle) = task::pinned_here(local, id, future);
     local.spawned();
-    local.push(task);
+    local.run_queue(|run| run.push_new(task));
     handle
 }
 
@@ -162,11 +170,25 @@ where
     F: Future + Send,
     F::Output: Send,
 {
+    if let (Some(local), true) = (local, task::fits_arena::<F>()) {
+        if local.closing.get() || local.remote().refuses_movable() {
+            return task::cancelled(id, future);
+        }
+        let (task, handle) = task::movable_here(local, id, future);
+        local.remote().movable.add(1);
+        if std::ptr::eq(context::local(), local) {
+            schedule::submit_here(local, task, Why::Spawned);
+        } else {
+            // Inside a guest.
+            schedule::submit(task, Why::Spawned);
+        }
+        return handle;
+    }
     let lister = match local {
         Some(local) => local.remote(),
         None => mesh.next_lister(),
     };
-    let (task, handle) = task::movable(lister, id, future);
+    let (task, handle) = task::movable_on_heap(lister, id, future);
     if lister.list(task) {
         schedule::submit(task, Why::Spawned);
     } else {

@@ -214,13 +214,16 @@ impl Shard {
                 break true;
             }
             if polls >= look_at_clock {
-                look_at_clock = polls + POLLS_PER_CLOCK;
                 let now_ns = self.local.mesh().clock().now_ns();
                 self.local.stamps().settle(now_ns);
                 // The first polls of a turn are not measured, so that a short turn reads no clock.
-                if now_ns - *started_ns.get_or_insert(now_ns) >= self.quantum_ns {
+                let ran_ns = now_ns - *started_ns.get_or_insert(now_ns);
+                if ran_ns >= self.quantum_ns {
                     break true;
                 }
+                // After many polls in little time the same number again takes as little.
+                let quick = ran_ns > 0 && ran_ns < self.quantum_ns / 8;
+                look_at_clock = polls + if quick { 4 * POLLS_PER_CLOCK } else { POLLS_PER_CLOCK };
             }
         };
         if polls > 0 {
@@ -251,17 +254,17 @@ impl Shard {
             let pinned = self.local.run_queue(|run| run.pop_front());
             if let Some(task) = pinned {
                 harness::run_pinned(task, &self.local);
-                context::leave_task();
                 ran += 1;
             }
             if let Some(task) = self.next_movable() {
                 self.local.rest.found(self.local.remote());
-                harness::run_movable(task, Some(&self.local));
+                harness::run_movable_here(task, &self.local);
                 ran += 1;
             } else if pinned.is_none() {
                 break;
             }
         }
+        context::leave_task();
         ran
     }
 

@@ -38,7 +38,8 @@ impl<F: Future> Cell<F> {
 
     pub const PINNED_ARENA: Vtable = Self::vtable(Kind::Pinned, Home::Arena);
     pub const PINNED_HEAP: Vtable = Self::vtable(Kind::Pinned, Home::Heap);
-    pub const MOVABLE: Vtable = Self::vtable(Kind::Movable, Home::Heap);
+    pub const MOVABLE_ARENA: Vtable = Self::vtable(Kind::Movable, Home::Arena);
+    pub const MOVABLE_HEAP: Vtable = Self::vtable(Kind::Movable, Home::Heap);
     pub const BLOCKING: Vtable = Self::vtable(Kind::Blocking, Home::Heap);
 
     const fn vtable(kind: Kind, home: Home) -> Vtable {

@@ -108,6 +108,10 @@ fn wake(waker: Option<std::task::Waker>) {
 /// What was in the mail of a task that was just taken out of its owner's mailbox.
 pub(crate) fn drain(task: RawTask, local: &Local) {
     let header = task.header();
+    if header.is_movable() {
+        // SAFETY: nobody knows it any more, see `homing`; it is of the arena of this shard.
+        return unsafe { raw::free_here(task) };
+    }
     local.list_heap_task_once(task);
     let mut mail = header.words.owner_drain();
     if mail.enqueue {
@@ -131,40 +135,71 @@ pub(crate) fn drain(task: RawTask, local: &Local) {
     }
 }
 
-/// Runs a movable or blocking task with the reference of the queue entry it was just taken out of. `local` is the
-/// shard this thread is inside, if any.
-pub(crate) fn run_movable(task: RawTask, local: Option<&Local>) {
-    let state = task.header().state();
-    if state.start() == Run::Cancel {
+/// Runs a movable task with the reference of the queue entry it was just taken out of, on a thread that is inside a shard. As with
+/// `run_pinned`, the thread's context names the task afterwards too.
+#[inline(always)]
+pub(crate) fn run_movable_here(task: RawTask, local: &Local) {
+    let header = task.header();
+    if header.state().start() == Run::Cancel {
         return cancel_movable(task);
     }
-    let vtable = task.header().vtable;
-    let polled = {
-        let _named = (vtable.kind == Kind::Movable).then(|| Named::new(task));
-        let id = (vtable.kind == Kind::Blocking).then(|| NamedId::new(task));
-        let waker = waker::borrowed(task, &waker::MOVABLE);
-        // SAFETY: RUNNING gives the right to the future.
-        let polled = unsafe { (vtable.poll)(task.0, &mut Context::from_waker(&waker)) };
-        drop(id);
-        polled
-    };
-    match polled {
-        Polled::Pending => match state.idle() {
-            movable::Idle::Wait => {}
-            movable::Idle::Requeue => match local {
-                Some(local) => local.push_yielded(task),
-                None => schedule::submit(task, schedule::Why::Yielded),
-            },
-            movable::Idle::Cancel => cancel_movable(task),
-            // SAFETY: the state said so.
-            movable::Idle::Free => unsafe { raw::free(task, None) },
-        },
+    context::enter_task(header.id.get());
+    match poll_movable(task) {
+        Polled::Pending => idle_movable(task, |task| local.push_yielded(task)),
         Polled::Ready => complete_movable(task, false),
         Polled::Failed => complete_movable(task, true),
     }
 }
 
-/// As `Named` for a blocking task, which has no budget.
+/// As `run_movable_here` on any thread, whose context names what it did before afterwards.
+pub(crate) fn run_movable(task: RawTask) {
+    if task.header().state().start() == Run::Cancel {
+        return cancel_movable(task);
+    }
+    let polled = {
+        let _named = Named::new(task);
+        poll_movable(task)
+    };
+    match polled {
+        Polled::Pending => idle_movable(task, |task| schedule::submit(task, schedule::Why::Yielded)),
+        Polled::Ready => complete_movable(task, false),
+        Polled::Failed => complete_movable(task, true),
+    }
+}
+
+/// Runs a blocking task, which has no budget, and is done after one poll.
+pub(crate) fn run_blocking(task: RawTask) {
+    if task.header().state().start() == Run::Cancel {
+        return cancel_movable(task);
+    }
+    let polled = {
+        let _named = NamedId::new(task);
+        poll_movable(task)
+    };
+    complete_movable(task, polled == Polled::Failed);
+}
+
+/// Polls a task in state RUNNING.
+#[inline(always)]
+fn poll_movable(task: RawTask) -> Polled {
+    let waker = waker::borrowed(task, &waker::MOVABLE);
+    // SAFETY: RUNNING gives the right to the future.
+    unsafe { (task.header().vtable.poll)(task.0, &mut Context::from_waker(&waker)) }
+}
+
+/// After a poll that returned `Pending`.
+#[inline(always)]
+fn idle_movable(task: RawTask, requeue: impl FnOnce(RawTask)) {
+    match task.header().state().idle() {
+        movable::Idle::Wait => {}
+        movable::Idle::Requeue => requeue(task),
+        movable::Idle::Cancel => cancel_movable(task),
+        // SAFETY: the state said so.
+        movable::Idle::Free => unsafe { raw::free_movable(task) },
+    }
+}
+
+/// As `Named` for what has no budget.
 struct NamedId(Option<std::num::NonZeroU64>);
 
 impl NamedId {
@@ -192,19 +227,28 @@ pub(crate) fn cancel_movable(task: RawTask) {
 
 fn complete_movable(task: RawTask, failed: bool) {
     let header = task.header();
+    let in_arena = header.shard.is_in_arena();
+    if in_arena {
+        task.shard().movable_completed();
+        // The run's reference and the task's own.
+        if !failed && header.state().complete_for_handle(2) {
+            return;
+        }
+    }
     let todo = header.state().complete(failed);
     if todo.wake {
-        wake(header.join_local.swap_local(None));
+        header.join_local.wake_alone();
     }
     if todo.drop_output {
         let _named = NamedId::new(task);
         // SAFETY: JOIN was clear, so the output is the completer's.
         unsafe { (header.vtable.drop_output)(task.0, failed) };
     }
-    // The run's reference, and the task's own if a list held it.
-    let refs = 1 + u32::from(header.vtable.kind == Kind::Movable && task.shard().unlist(task));
+    // The run's reference, and the task's own unless a list refused it.
+    let own = in_arena || (header.vtable.kind == Kind::Movable && task.shard().unlist(task));
+    let refs = 1 + u32::from(own);
     if header.state().unref(refs) == Dropped::Free {
         // SAFETY: the state said so.
-        unsafe { raw::free(task, None) };
+        unsafe { raw::free_movable(task) };
     }
 }

@@ -39,7 +39,7 @@ pub(crate) struct Shard(*const Remote);
 
 /// The task is not pinned.
 const MOVES: usize = 1;
-/// The task is pinned and its memory is not the arena's.
+/// The task's memory is not an arena's.
 const ON_HEAP: usize = 2;
 
 const _: () = assert!(align_of::<Remote>() > MOVES | ON_HEAP);
@@ -56,9 +56,15 @@ impl Shard {
         Self(owner.map_addr(|addr| addr | ON_HEAP))
     }
 
-    /// Of a movable task: the shard in whose list it is. Null for blocking tasks.
-    pub fn of_movable(lister: *const Remote) -> Self {
-        Self(lister.map_addr(|addr| addr | MOVES))
+    /// Of a movable task in an arena: the shard whose arena it is.
+    #[inline(always)]
+    pub fn of_movable_in_arena(home: *const Remote) -> Self {
+        Self(home.map_addr(|addr| addr | MOVES))
+    }
+
+    /// Of a movable task on the heap: the shard in whose list it is. Null for blocking tasks.
+    pub fn of_movable_on_heap(lister: *const Remote) -> Self {
+        Self(lister.map_addr(|addr| addr | MOVES | ON_HEAP))
     }
 
     /// Valid for as long as the task is: an orphan keeps its mesh alive.
@@ -76,6 +82,17 @@ impl Shard {
     #[inline(always)]
     pub fn owns(self, remote: *const Remote) -> bool {
         self.0.addr() & !ON_HEAP == remote.addr()
+    }
+
+    #[inline(always)]
+    pub fn is_in_arena(self) -> bool {
+        self.0.addr() & ON_HEAP == 0
+    }
+
+    /// Whether the task, of either kind, is in the arena of that shard.
+    #[inline(always)]
+    pub fn is_arena_of(self, remote: *const Remote) -> bool {
+        self.0.addr() & !MOVES == remote.addr()
     }
 
     /// Whether the task is pinned to that shard and in its arena.

@@ -16,7 +16,7 @@ use crate::shard::schedule;
 
 use super::header::Header;
 use super::movable::Unjoin;
-use super::pinned::Dropped;
+use super::pinned::{Dropped, Look};
 use super::raw::{self, RawTask};
 use super::{AbortHandle, Id, JoinError, cell, waker};
 
@@ -85,15 +85,21 @@ impl<T> JoinHandle<T> {
 }
 
 /// Registers the waker; true if the output is there and the budget lets it be taken.
+#[inline(never)]
 fn poll_complete(task: RawTask, cx: &mut Context<'_>) -> bool {
     let header = task.header();
-    // The usual case: a task of this very shard waits for the first time for another one, and both stay here.
-    if header.shard.owns(context::remote())
-        && !header.words.is_complete()
+    // The usual case: a movable task waits for the first time for another one.
+    if header.is_movable()
+        && !header.state().is_complete()
         && context::budget().has_remaining()
-        && header.join_local.set_first(cx.waker())
+        && !header.state().has_join_waker()
+        && header.join_local.set_first_movable(cx.waker())
     {
-        header.words.owner_set_join_waker();
+        if header.state().set_join_waker() {
+            header.join_local.discard();
+            // Nobody else takes from the budget between the look and this.
+            return coop::take_unit();
+        }
         return false;
     }
     poll_complete_slow(task, cx)
@@ -176,7 +182,7 @@ fn let_go(task: RawTask) {
     if header.is_movable() {
         if header.state().is_handle_alone() || header.state().taken() == Dropped::Free {
             // SAFETY: the state said so.
-            unsafe { raw::free(task, None) };
+            unsafe { raw::free_movable(task) };
         }
         return;
     }
@@ -202,11 +208,24 @@ impl<T> Future for JoinHandle<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(task) = self.task else { panic!("JoinHandle polled after completion") };
         let header = task.header();
-        // The usual case: a small task of this very shard, of which nothing is left but its output.
-        if header.shard.owns_in_arena(context::remote())
-            && header.words.owner_is_handle_alone()
-            && coop::take_unit()
-        {
+        let here = context::remote();
+        // The usual cases: a small task of this very shard, which another one waits for for the first time, or of which nothing is
+        // left but its output.
+        let is_alone = if header.shard.owns_in_arena(here) {
+            match header.words.owner_look() {
+                Look::Alone => true,
+                Look::Running
+                    if context::budget().has_remaining() && header.join_local.set_first(cx.waker()) =>
+                {
+                    header.words.owner_set_join_waker();
+                    return Poll::Pending;
+                }
+                Look::Running | Look::Complete => false,
+            }
+        } else {
+            header.shard.is_arena_of(here) && header.state().is_handle_alone_with_output()
+        };
+        if is_alone && coop::take_unit() {
             self.task = None;
             // SAFETY: the output belongs to this handle, is no failure, and is a `T`; an arena's tasks are aligned to words,
             // so it lies right behind the header.

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize as Count, Ordering::Relaxed as Counted};
 use std::task::{Wake as StdWake, Waker};
 
 use super::movable::{self, State, Unjoin};
-use super::pinned::{Dropped, Idle, Orphan, Run, Unmail, Words};
+use super::pinned::{Dropped, Idle, Look, Orphan, Run, Unmail, Words};
 use super::slot::JoinSlot;
 use crate::loom::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use crate::loom::atomic::{AtomicBool, AtomicPtr, AtomicUsize};
@@ -296,7 +296,7 @@ impl World {
     /// `JoinHandle::poll` on the owner of a task in its arena: true if the output was taken and the handle has let go.
     fn owner_join(&self) -> bool {
         self.touch();
-        if self.words().owner_is_handle_alone() {
+        if self.words().owner_look() == Look::Alone {
             self.task.memory.use_output();
             self.task.memory.free();
             return true;

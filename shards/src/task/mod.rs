@@ -14,8 +14,8 @@
 //! | future | owner only | whoever moved the state to RUNNING |
 //! | output | written by the owner before COMPLETE, then the JoinHandle's | written by the poller before COMPLETE, then the JoinHandle's |
 //! | `owner` word | stored by the owner, read by all | the state word, read-modify-write by all |
-//! | `remote` word | read-modify-write by all | unused |
-//! | `link` | whoever set MAILED, then the mailbox | whoever holds the queue entry |
+//! | `remote` word | read-modify-write by all | what becomes of the memory, see [`homing`](mod@homing) |
+//! | `link` | whoever set MAILED, then the mailbox | whoever gave up the last reference, then the mailbox |
 //! | `join_local` | owner only | the JoinHandle's until it sets JOIN_WAKER, then the completer's |
 //! | `join_remote` | swapped by all | unused |
 //!
@@ -32,6 +32,7 @@ mod cell;
 mod error;
 pub(crate) mod harness;
 pub(crate) mod header;
+pub(crate) mod homing;
 mod id;
 mod join;
 pub(crate) mod movable;
@@ -54,4 +55,6 @@ pub use error::JoinError;
 pub use id::{Id, next_id};
 pub use join::JoinHandle;
 pub use raw::{BlockingTask, blocking};
-pub(crate) use raw::{RawTask, cancelled, movable, pinned_here, pinned_there, refuse};
+pub(crate) use raw::{
+    RawTask, cancelled, fits_arena, movable_here, movable_on_heap, pinned_here, pinned_there, refuse,
+};

@@ -19,7 +19,7 @@
 //! JOIN_WAKER back, which fails if the task has completed. (Tokio's tasks do the same.)
 //!
 //! A handle whose reference is the only one left, and who sees COMPLETE, is alone with the task: nobody can make another
-//! reference. It takes the output and frees the task without a step on the word.
+//! reference (a shard that finds the task in its arena makes one only before COMPLETE). It takes the output and frees the task without a step on the word.
 
 #![expect(unsafe_code, reason = "views a word of the shared header as a state")]
 
@@ -184,6 +184,18 @@ impl State {
         Completed { wake: before & JOIN_WAKER != 0, drop_output: before & JOIN == 0 }
     }
 
+    /// Publishes the output and gives `n` references up, if nobody waits for it yet and it is the JoinHandle's; else does
+    /// nothing.
+    pub fn complete_for_handle(&self, n: u32) -> bool {
+        self.update(|word| {
+            if word & (JOIN | JOIN_WAKER) != JOIN {
+                return (None, false);
+            }
+            // The handle's reference remains.
+            (Some((word & !(RUNNING | QUEUED | ABORT) | COMPLETE) - n * REF), true)
+        })
+    }
+
     /// Asks for cancellation.
     pub fn abort(&self) -> Wake {
         self.update(|word| {
@@ -216,6 +228,16 @@ impl State {
             // The count would overflow into a use after free, so the process must not go on.
             std::process::abort();
         }
+    }
+
+    /// Makes a reference for somebody who found the task in its arena and has none. False if it has completed: then the last
+    /// reference may be gone.
+    pub fn make_ref_unless_complete(&self) -> bool {
+        self.update(|word| match word & COMPLETE {
+            // The task's own reference is there.
+            0 => (Some(word + REF), true),
+            _ => (None, false),
+        })
     }
 
     /// Gives `n` references up.
@@ -270,6 +292,12 @@ impl State {
     pub fn is_handle_alone(&self) -> bool {
         // Acquire: as in `unref`; whoever gave the other references up is done with the task.
         self.0.load(Acquire) & !(JOIN_WAKER | FAILED) == (REF | COMPLETE | JOIN)
+    }
+
+    /// As [`is_handle_alone`](Self::is_handle_alone), with an output that is no failure.
+    pub fn is_handle_alone_with_output(&self) -> bool {
+        // Acquire: as above.
+        self.0.load(Acquire) & !JOIN_WAKER == (REF | COMPLETE | JOIN)
     }
 
     /// The JoinHandle took the output, and goes away.

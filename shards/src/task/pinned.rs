@@ -41,6 +41,7 @@
 use crate::loom::atomic::AtomicU32;
 use crate::loom::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
+use super::homing::Fate;
 use super::movable::State;
 
 /// In the run queue, or to be put there when the running poll ends.
@@ -128,6 +129,18 @@ pub(crate) enum Idle {
     Cancel,
 }
 
+/// What a JoinHandle finds.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// The task completed well, and the handle's reference is the only one anywhere: it may take the output and free the task,
+    /// without a step on the words.
+    Alone,
+    /// The task has not completed.
+    Running,
+    Complete,
+}
+
 /// What completing has to do.
 #[must_use]
 #[derive(Debug)]
@@ -185,6 +198,11 @@ impl Words {
     /// For movable tasks, whose whole state is the first word.
     pub fn as_state(&self) -> &State {
         State::from_word(&self.owner)
+    }
+
+    /// The second word of a movable task.
+    pub fn fate(&self) -> &Fate {
+        Fate::from_word(&self.remote)
     }
 
     /// The words of a movable task.
@@ -345,12 +363,18 @@ impl Words {
         Some(word & JOIN_WAKER != 0)
     }
 
-    /// Whether the task completed well, the JoinHandle has not taken the output and its reference is the only one anywhere:
-    /// it may take the output and free the task, without a step on the words.
+    /// What a JoinHandle finds that has not taken the output.
     #[inline(always)]
-    pub fn owner_is_handle_alone(&self) -> bool {
+    pub fn owner_look(&self) -> Look {
+        let word = self.load();
         // Acquire: as in `owner_zero`.
-        self.load() == (REF | COMPLETE | JOIN) && self.remote.load(Acquire) == 0
+        if word == (REF | COMPLETE | JOIN) && self.remote.load(Acquire) == 0 {
+            Look::Alone
+        } else if word & COMPLETE == 0 {
+            Look::Running
+        } else {
+            Look::Complete
+        }
     }
 
     /// Asks for cancellation; true if the task has to go into the run queue.

@@ -18,7 +18,7 @@ use super::header::{Header, Home, Links, Shard, Vtable, heap_layout, heap_offset
 use super::movable::State;
 use super::pinned::{Orphan, Unmail, Words};
 use super::slot::JoinSlot;
-use super::{Id, JoinHandle, arena, harness, waker};
+use super::{Id, JoinHandle, arena, harness, homing, waker};
 
 /// A pointer to a task, with whatever reference the holder's role gives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,15 +111,39 @@ pub(crate) unsafe fn pinned_there<F: Future>(
     (task, unsafe { JoinHandle::new(task) })
 }
 
-/// A movable task, listed by `remote`. The caller lists it and puts it into a queue.
-pub(crate) fn movable<F>(remote: &Remote, id: Id, future: F) -> (RawTask, JoinHandle<F::Output>)
+/// Whether a task with such a future may be in an arena.
+pub(crate) const fn fits_arena<F: Future>() -> bool {
+    Cell::<F>::FITS_ARENA
+}
+
+/// A movable task in the arena of the shard this thread is inside or at home in. The caller puts it into a queue.
+#[inline(always)]
+pub(crate) fn movable_here<F>(local: &Local, id: Id, future: F) -> (RawTask, JoinHandle<F::Output>)
+where
+    F: Future + Send,
+    F::Output: Send,
+{
+    debug_assert!(fits_arena::<F>());
+    let cell = local.arena(|arena| arena.alloc(Cell::<F>::SIZE)).cast::<Cell<F>>();
+    let shard = Shard::of_movable_in_arena(local.remote_ptr());
+    let header = header(&Cell::<F>::MOVABLE_ARENA, shard, Words::with_state(State::new()), id);
+    // SAFETY: the slot is large enough and aligned.
+    unsafe { cell.write(Cell::new(header, future)) };
+    let task = RawTask(cell.cast());
+    // SAFETY: the new state counts the handle.
+    (task, unsafe { JoinHandle::new(task) })
+}
+
+/// A movable task on the heap, listed by `remote`. The caller lists it and puts it into a queue.
+pub(crate) fn movable_on_heap<F>(remote: &Remote, id: Id, future: F) -> (RawTask, JoinHandle<F::Output>)
 where
     F: Future + Send,
     F::Output: Send,
 {
     remote.mesh().retain();
     let words = Words::with_state(State::new());
-    let task = on_heap(header(&Cell::<F>::MOVABLE, Shard::of_movable(remote), words, id), future);
+    let task =
+        on_heap(header(&Cell::<F>::MOVABLE_HEAP, Shard::of_movable_on_heap(remote), words, id), future);
     // SAFETY: the new state counts the handle.
     (task, unsafe { JoinHandle::new(task) })
 }
@@ -135,7 +159,7 @@ unsafe impl Send for BlockingTask {}
 impl BlockingTask {
     /// Runs the closure on this thread, unless it was aborted. A panic becomes the handle's error.
     pub fn run(self) {
-        harness::run_movable(self.into_raw(), None);
+        harness::run_blocking(self.into_raw());
     }
 
     /// Drops the closure; the handle reports a cancellation.
@@ -151,7 +175,7 @@ impl BlockingTask {
 impl Drop for BlockingTask {
     fn drop(&mut self) {
         let _ = self.0.header().state().abort();
-        harness::run_movable(self.0, None);
+        harness::run_blocking(self.0);
     }
 }
 
@@ -175,7 +199,8 @@ where
     R: Send + 'static,
 {
     let words = Words::with_state(State::new_unowned());
-    let header = header(&Cell::<Closure<F>>::BLOCKING, Shard::of_movable(ptr::null()), words, Id::next());
+    let header =
+        header(&Cell::<Closure<F>>::BLOCKING, Shard::of_movable_on_heap(ptr::null()), words, Id::next());
     let task = on_heap(header, Closure(Some(f)));
     // SAFETY: the new state counts the handle.
     (BlockingTask(task), unsafe { JoinHandle::new(task) })
@@ -184,9 +209,10 @@ where
 /// The handle of a task that was cancelled before it was spawned, for a runtime that is shutting down.
 pub(crate) fn cancelled<F: Future>(id: Id, future: F) -> JoinHandle<F::Output> {
     let words = Words::with_state(State::new_unowned());
-    let task = on_heap(header(&Cell::<F>::BLOCKING, Shard::of_movable(ptr::null()), words, id), future);
+    let task =
+        on_heap(header(&Cell::<F>::BLOCKING, Shard::of_movable_on_heap(ptr::null()), words, id), future);
     let _ = task.header().state().abort();
-    harness::run_movable(task, None);
+    harness::run_blocking(task);
     // SAFETY: the new state counts the handle.
     unsafe { JoinHandle::new(task) }
 }
@@ -195,7 +221,7 @@ pub(crate) fn cancelled<F: Future>(id: Id, future: F) -> JoinHandle<F::Output> {
 pub(crate) fn refuse(task: RawTask) {
     let _ = task.header().state().abort();
     // Consumes the queue entry's reference.
-    harness::run_movable(task, None);
+    harness::run_movable(task);
     unref_listed(task);
 }
 
@@ -229,8 +255,11 @@ pub(crate) fn unref_listed(task: RawTask) {
     unsafe { waker::unref(task) };
 }
 
-/// Hands a completed pinned task of a closing shard to the other threads.
+/// Hands a task of a closing shard to the other threads; a pinned one has completed.
 pub(crate) fn orphan(task: RawTask, mesh: &Mesh) {
+    if task.header().is_movable() {
+        return homing::orphan(task, mesh);
+    }
     mesh.retain();
     let header = task.header();
     loop {
@@ -263,6 +292,21 @@ pub(crate) unsafe fn free(task: RawTask, local: Option<&Local>) {
     }
 }
 
+/// Frees a movable or blocking task.
+///
+/// # Safety
+/// The last reference is gone, and it was the caller's.
+#[inline]
+pub(crate) unsafe fn free_movable(task: RawTask) {
+    if task.header().shard.is_in_arena() {
+        // SAFETY: by contract.
+        unsafe { homing::free(task) };
+    } else {
+        // SAFETY: by contract.
+        unsafe { free_slow(task, None) };
+    }
+}
+
 /// Frees a task of the arena of the shard that this thread is inside, whose future and output are gone.
 ///
 /// # Safety
@@ -270,7 +314,7 @@ pub(crate) unsafe fn free(task: RawTask, local: Option<&Local>) {
 #[inline]
 pub(crate) unsafe fn free_here(task: RawTask) {
     let header = task.header();
-    debug_assert!(header.shard.owns_in_arena(context::remote()));
+    debug_assert!(header.shard.is_arena_of(context::remote()));
     // Nothing else in the header has something to drop.
     if !(header.join_local.is_empty() && header.join_remote.is_empty()) {
         header.join_local.discard();

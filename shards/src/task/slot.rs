@@ -109,6 +109,19 @@ impl JoinSlot {
         wake_other(word);
     }
 
+    /// As `wake_local`, where the usual joiner is a movable task.
+    #[inline(always)]
+    pub fn wake_alone(&self) {
+        // Relaxed: one thread.
+        let word = self.0.load(Relaxed);
+        self.0.store(0, Relaxed);
+        if word & TAG == TAG_MOVABLE {
+            // SAFETY: the data pointer of a waker that `pack` forgot, with the waker's reference.
+            return unsafe { waker::wake_movable(std::ptr::with_exposed_provenance(word & !TAG)) };
+        }
+        wake_other(word);
+    }
+
     /// The JoinHandle goes away: takes out what it may have left.
     #[inline]
     pub fn clear(&self) {
@@ -128,6 +141,18 @@ impl JoinSlot {
         }
         let Some(data) = waker::referenced_here(waker) else { return false };
         self.0.store(data.expose_provenance() | TAG_PINNED, Relaxed);
+        true
+    }
+
+    /// As `set_first` for the waker of a movable task.
+    #[inline(always)]
+    pub fn set_first_movable(&self, waker: &Waker) -> bool {
+        // Relaxed: one thread.
+        if self.0.load(Relaxed) != 0 {
+            return false;
+        }
+        let Some(data) = waker::referenced_movable(waker) else { return false };
+        self.0.store(data.expose_provenance() | TAG_MOVABLE, Relaxed);
         true
     }
 

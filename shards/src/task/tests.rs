@@ -511,7 +511,7 @@ fn a_movable_task_queued_after_the_end_is_cancelled() {
     let mesh = Mesh::new(config, Clock::new());
     let shard = Shard::new(mesh.clone(), ShardId(0), Box::new(NoEvents));
     // What `spawn` does on another thread, held up between its two steps.
-    let (task, handle) = super::movable(&mesh.remotes()[0], super::next_id(), async {});
+    let (task, handle) = super::movable_on_heap(&mesh.remotes()[0], super::next_id(), async {});
     assert!(mesh.remotes()[0].list(task));
     drop(shard);
     mesh.finish();

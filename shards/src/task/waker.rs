@@ -20,7 +20,7 @@ use super::raw::{self, RawTask};
 pub(crate) static PINNED: RawWakerVTable =
     RawWakerVTable::new(pinned_clone, pinned_wake, pinned_wake_by_ref, pinned_drop);
 pub(crate) static MOVABLE: RawWakerVTable =
-    RawWakerVTable::new(movable_clone, movable_wake, movable_wake_by_ref, movable_drop);
+    RawWakerVTable::new(movable_clone, wake_movable, movable_wake_by_ref, movable_drop);
 
 /// A waker that borrows the caller's reference.
 #[inline(always)]
@@ -50,6 +50,15 @@ pub(crate) fn referenced_here(waker: &Waker) -> Option<*const ()> {
     let task = task(waker.data());
     on_owner(task).then(|| {
         task.header().words.owner_ref();
+        waker.data()
+    })
+}
+
+/// If this is a waker of a movable task: makes a reference, and gives the waker's data.
+#[inline(always)]
+pub(crate) fn referenced_movable(waker: &Waker) -> Option<*const ()> {
+    std::ptr::eq(waker.vtable(), &MOVABLE).then(|| {
+        task(waker.data()).header().state().make_ref();
         waker.data()
     })
 }
@@ -148,7 +157,11 @@ unsafe fn movable_clone(data: *const ()) -> RawWaker {
     RawWaker::new(data, &MOVABLE)
 }
 
-unsafe fn movable_wake(data: *const ()) {
+/// Wakes a movable task.
+///
+/// # Safety
+/// `data` is a movable task's address, with a reference that this consumes.
+pub(crate) unsafe fn wake_movable(data: *const ()) {
     let task = task(data);
     if !schedule::inside_mesh_of(task) {
         // As soon as the task is queued it may run, complete and take the mesh with it, so the reference is kept meanwhile.
@@ -161,7 +174,7 @@ unsafe fn movable_wake(data: *const ()) {
         Wake::Nothing => {}
         Wake::Submit => schedule::submit(task, schedule::Why::Woken),
         // SAFETY: the state said so.
-        Wake::Free => unsafe { raw::free(task, None) },
+        Wake::Free => unsafe { raw::free_movable(task) },
     }
 }
 
@@ -184,7 +197,7 @@ unsafe fn movable_drop(data: *const ()) {
 pub(crate) unsafe fn unref_movable(task: RawTask) {
     if task.header().state().unref(1) == Dropped::Free {
         // SAFETY: the state said so.
-        unsafe { raw::free(task, None) };
+        unsafe { raw::free_movable(task) };
     }
 }
 

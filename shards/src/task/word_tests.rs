@@ -2,7 +2,7 @@
 //! from seeds, on one thread; the order of memory is the loom models' business.
 
 use super::movable::{self, State, Unjoin, Wake};
-use super::pinned::{Dropped, Idle, Orphan, Run, Unmail, Words};
+use super::pinned::{Dropped, Idle, Look, Orphan, Run, Unmail, Words};
 use crate::util::Rng;
 
 const SEEDS: u64 = if cfg!(miri) { 50 } else { 20_000 };
@@ -194,7 +194,7 @@ impl Pinned {
 
     /// The handle is polled, here or elsewhere.
     fn join(&mut self, here: bool) {
-        if here && !self.closed && self.words.owner_is_handle_alone() {
+        if here && !self.closed && self.words.owner_look() == Look::Alone {
             self.shortcuts[2] += 1;
             assert!(self.complete && !self.failed && self.refs == 1 && self.mail.is_none());
             (self.refs, self.handle) = (0, false);
