@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::panic::Location;
 use std::sync::{Arc, Condvar, Mutex, Weak};
-use std::thread::{self, ThreadId};
+use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use corelane_shards::loom::atomic::{AtomicBool, Ordering};
@@ -106,7 +106,7 @@ impl Inner {
             let stays = parts.seat.is_some() && parts.mesh.config().local_tasks;
             Inner {
                 this: this.clone(),
-                local_thread: stays.then(|| thread::current().id()),
+                local_thread: stays.then(context::thread_id),
                 id: Id::next(),
                 mesh: parts.mesh,
                 flavor: parts.flavor,

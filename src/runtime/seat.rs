@@ -25,10 +25,12 @@ use std::collections::VecDeque;
 use std::ptr;
 use std::sync::{Arc, PoisonError};
 use std::task::Wake;
-use std::thread::{self, ThreadId};
+use std::thread::ThreadId;
 
 use corelane_shards::loom::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use corelane_shards::loom::{Condvar, Mutex};
+
+use super::context;
 
 /// See the module's head. `Send` and `Sync` whatever `T` is, since an atomic pointer is: the constructors see to that.
 pub(crate) struct Seat<T> {
@@ -43,7 +45,7 @@ impl<T> Seat<T> {
     /// A seat for something that stays on this thread. Others find it taken; if the seat is dropped by one, what is there
     /// is leaked.
     pub fn of_this_thread() -> Self {
-        Self::new(Some(thread::current().id()))
+        Self::new(Some(context::thread_id()))
     }
 
     /// A seat that any thread may take.
@@ -65,13 +67,13 @@ impl<T> Seat<T> {
 
     /// Puts something there, once.
     pub fn fill(&self, value: T) {
-        assert!(self.home.is_none_or(|home| home == thread::current().id()), "filled at home");
+        assert!(self.home.is_none_or(|home| home == context::thread_id()), "filled at home");
         drop(Sitting { seat: self, occupied: Some(Box::new(value)) });
     }
 
     /// Takes what is there, if nobody has it.
     pub fn sit_down(&self) -> Option<Sitting<'_, T>> {
-        if self.home.is_some_and(|home| home != thread::current().id()) {
+        if self.home.is_some_and(|home| home != context::thread_id()) {
             return None;
         }
         // AcqRel: Q2. It also acquires what the one before did with the value.
