@@ -25,8 +25,9 @@
 //! ```
 
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::mem::ManuallyDrop;
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use crate::sync::kind::OneShard;
@@ -81,6 +82,10 @@ impl<T> Sender<T> {
     /// Dropped before it is ready, the value was not sent; it is dropped with the future.
     #[inline]
     pub async fn send(&self, value: T) -> Result<(), SendError<T>> {
+        let value = match self.tx.send_now(value) {
+            Ok(()) => return Ok(()),
+            Err(value) => value,
+        };
         match Acquire::send(self.tx.chan(), value).await {
             Ok(()) => Ok(()),
             Err(value) => Err(SendError(value.expect("a value that was not sent comes back"))),
@@ -207,6 +212,27 @@ impl<T> fmt::Debug for Permit<'_, T> {
     }
 }
 
+/// Waits for the next value. Made by [`Receiver::recv`].
+///
+/// A type of its own, not an async function: its poll goes into the caller's, which is a quarter of a receive.
+#[must_use = "a future does nothing unless it is awaited or polled"]
+pub struct Recv<'a, T>(&'a mut Receiver<T>);
+
+impl<T> Future for Recv<'_, T> {
+    type Output = Option<T>;
+
+    #[inline(always)]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        self.0.rx.poll_recv(cx)
+    }
+}
+
+impl<T> fmt::Debug for Recv<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recv").finish_non_exhaustive()
+    }
+}
+
 impl<T> Receiver<T> {
     /// The next value, waiting for one while nothing is queued. `None` when nothing will come.
     ///
@@ -214,8 +240,8 @@ impl<T> Receiver<T> {
     ///
     /// Dropped before it is ready, no value was taken.
     #[inline]
-    pub async fn recv(&mut self) -> Option<T> {
-        poll_fn(|cx| self.rx.poll_recv(cx)).await
+    pub fn recv(&mut self) -> Recv<'_, T> {
+        Recv(self)
     }
 
     /// Waits for values and appends up to `limit` to the vector. How many; 0 when nothing will come, or if `limit` is 0.

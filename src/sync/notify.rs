@@ -33,6 +33,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use corelane_shards::loom::atomic::{AtomicUsize, Ordering};
+use corelane_shards::task;
 use pin_project_lite::pin_project;
 
 use super::domain::{Domain, OneShard, Threads, Word};
@@ -94,7 +95,7 @@ impl<D: Domain> Core<D> {
             }
         }
         if let Some(waker) = self.notify_queued(order) {
-            waker.wake();
+            task::wake(waker);
         }
     }
 

@@ -58,3 +58,4 @@ pub use raw::{BlockingTask, blocking};
 pub(crate) use raw::{
     RawTask, cancelled, fits_arena, movable_here, movable_on_heap, pinned_here, pinned_there, refuse,
 };
+pub use waker::{clone_waker, wake};

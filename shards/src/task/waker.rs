@@ -54,6 +54,30 @@ pub(crate) fn referenced_here(waker: &Waker) -> Option<*const ()> {
     })
 }
 
+/// As `Waker::wake`, in a few instructions if it is that of a pinned task of the shard that this thread is inside.
+#[inline]
+pub fn wake(waker: Waker) {
+    // SAFETY: null or the owner half of the shard that this thread is inside.
+    match unsafe { context::local().as_ref() } {
+        Some(local) if std::ptr::eq(waker.vtable(), &PINNED) => {
+            let data = ManuallyDrop::new(waker).data();
+            // SAFETY: the waker's data and reference.
+            unsafe { wake_here(data, local) };
+        }
+        _ => waker.wake(),
+    }
+}
+
+/// As `Waker::clone`, in a few instructions for such a waker.
+#[inline]
+pub fn clone_waker(waker: &Waker) -> Waker {
+    match referenced_here(waker) {
+        // SAFETY: the data and the vtable of a waker, with the reference that was made.
+        Some(data) => unsafe { Waker::new(data, &PINNED) },
+        None => waker.clone(),
+    }
+}
+
 /// If this is a waker of a movable task: makes a reference, and gives the waker's data.
 #[inline(always)]
 pub(crate) fn referenced_movable(waker: &Waker) -> Option<*const ()> {

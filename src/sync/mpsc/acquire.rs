@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use corelane_shards::coop;
+use corelane_shards::{coop, task};
 use pin_project_lite::pin_project;
 
 use super::chan::{Chan, Closing, NoPlace};
@@ -112,7 +112,7 @@ impl<T, K: Kind> Future for Acquire<'_, T, K> {
             Ok(receiver) => {
                 *this.done = true;
                 if let Some(receiver) = receiver {
-                    receiver.wake();
+                    task::wake(receiver);
                 }
                 Poll::Ready(Ok(()))
             }

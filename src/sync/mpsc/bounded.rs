@@ -77,6 +77,10 @@ impl<T> Sender<T> {
     /// Where the value must survive, [`reserve`](Self::reserve) first.
     #[inline]
     pub async fn send(&self, value: T) -> Result<(), SendError<T>> {
+        let value = match self.tx.send_now(value) {
+            Ok(()) => return Ok(()),
+            Err(value) => value,
+        };
         match Acquire::send(self.tx.chan(), value).await {
             Ok(()) => Ok(()),
             Err(value) => Err(SendError(value.expect("a value that was not sent comes back"))),

@@ -31,8 +31,8 @@
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::task::{Context, Poll, Waker, ready};
 
-use corelane_shards::coop;
 use corelane_shards::util::wake_list::{WAKE_LIST_LEN, WakeList};
+use corelane_shards::{coop, task};
 
 use super::values::Values;
 use crate::sync::kind::{self, Kind};
@@ -156,7 +156,7 @@ impl<T, K: Kind> Chan<T, K> {
     fn try_take(&self, count: usize, value: &mut Option<T>) -> Result<(), NoPlace> {
         let receiver = self.places.with(|inside| Self::take_places(inside, count, value))?;
         if let Some(receiver) = receiver {
-            receiver.wake();
+            task::wake(receiver);
         }
         Ok(())
     }
@@ -211,7 +211,7 @@ impl<T, K: Kind> Chan<T, K> {
             });
             wakers.wake_all();
             if let Some(receiver) = receiver {
-                receiver.wake();
+                task::wake(receiver);
             }
             if count == 0 {
                 return;
@@ -229,7 +229,7 @@ impl<T, K: Kind> Chan<T, K> {
             Self::fill(state, &mut value)
         });
         if let Some(receiver) = receiver {
-            receiver.wake();
+            task::wake(receiver);
         }
         if value.is_some() {
             self.give_back(1);
@@ -296,6 +296,15 @@ impl<T, K: Kind> Tx<T, K> {
         }
     }
 
+    /// What most calls of `send` find: there is a place, and some budget. Else the value comes back.
+    #[inline]
+    pub fn send_now(&self, value: T) -> Result<(), T> {
+        let Some(proceed) = coop::try_proceed() else { return Err(value) };
+        self.try_send(value).map_err(|(_, value)| value)?;
+        proceed.made_progress();
+        Ok(())
+    }
+
     pub fn try_reserve(&self, count: usize) -> Result<(), NoPlace> {
         if count > self.chan.limit {
             return Err(NoPlace::Full);
@@ -347,7 +356,7 @@ impl<T, K: Kind> Drop for Tx<T, K> {
             if state.senders == 0 { state.receiver.take() } else { None }
         });
         if let Some(receiver) = receiver {
-            receiver.wake();
+            task::wake(receiver);
         }
     }
 }
@@ -415,13 +424,37 @@ enum Found<T> {
 
 impl<T, K: Kind> Rx<T, K> {
     /// The next value; `None` at the end of the stream.
-    #[inline]
+    #[inline(always)]
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        // The usual case of those that need not wait: there is a value, and nobody waits for its place.
+        if !self.waits {
+            if let Some(proceed) = coop::try_proceed() {
+                let chan = &*self.chan;
+                let taken = chan.places.with(|inside| {
+                    if inside.waiters.front().is_some() {
+                        return None;
+                    }
+                    let value = inside.state.values.pop()?;
+                    inside.state.free += 1;
+                    Some((value, inside.state.values.is_empty()))
+                });
+                if let Some((value, emptied)) = taken {
+                    self.waits = emptied;
+                    proceed.made_progress();
+                    return Poll::Ready(Some(value));
+                }
+            }
+        }
+        self.poll_recv_slow(cx)
+    }
+
+    #[inline(never)]
+    fn poll_recv_slow(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         let proceed = ready!(coop::poll_proceed(cx));
         let chan = &*self.chan;
         let mut waker = None;
         if self.waits {
-            waker = Some(cx.waker().clone());
+            waker = Some(task::clone_waker(cx.waker()));
         }
         loop {
             let found = chan.places.with(|inside| {
@@ -436,7 +469,7 @@ impl<T, K: Kind> Rx<T, K> {
                     self.waits = emptied;
                     proceed.made_progress();
                     if let Some(sender) = sender {
-                        sender.wake();
+                        task::wake(sender);
                     }
                     return Poll::Ready(Some(value));
                 }
@@ -520,7 +553,7 @@ impl<T, K: Kind> Rx<T, K> {
             None => Err(NoValue::Empty),
         })?;
         if let Some(sender) = sender {
-            sender.wake();
+            task::wake(sender);
         }
         Ok(value)
     }

@@ -25,8 +25,8 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker, ready};
 
-use corelane_shards::coop;
 use corelane_shards::loom::cell::UnsafeCell;
+use corelane_shards::{coop, task};
 
 use crate::sync::kind::{Flags, Kind, LOCKED, Threads};
 
@@ -173,7 +173,7 @@ impl<T, K: Kind> Tx<T, K> {
             }
             Left::First { unwanted, receiver, sender } => {
                 if let Some(receiver) = receiver {
-                    receiver.wake();
+                    task::wake(receiver);
                 }
                 drop(sender);
                 unwanted
@@ -240,7 +240,7 @@ impl<T, K: Kind> Rx<T, K> {
             cells.sender.take()
         });
         if let Some(sender) = sender {
-            sender.wake();
+            task::wake(sender);
         }
     }
 
@@ -313,7 +313,7 @@ impl<T, K: Kind> Rx<T, K> {
             None => unsafe { free(here) },
             Some((sender, receiver)) => {
                 if let Some(sender) = sender {
-                    sender.wake();
+                    task::wake(sender);
                 }
                 drop(receiver);
             }

@@ -23,8 +23,8 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::pin;
 use std::task::{Poll, ready};
 
-use corelane_shards::coop;
 use corelane_shards::loom::atomic::Ordering;
+use corelane_shards::{coop, task};
 
 use crate::sync::kind::{Kind, Value, Word};
 use crate::sync::wait_list::{Queued, Status, WaitQueue, Waiter};
@@ -65,7 +65,7 @@ impl<K: Kind> Waiting<K> {
             (first, more)
         });
         if let Some(first) = first {
-            first.wake();
+            task::wake(first);
         }
         if more {
             self.0.wake_all(|()| ());
