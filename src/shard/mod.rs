@@ -96,7 +96,7 @@ pub fn count() -> usize {
 ///
 /// Outside of a runtime.
 #[track_caller]
-pub fn ids() -> impl ExactSizeIterator<Item = ShardId> {
+pub fn ids() -> impl ExactSizeIterator<Item = ShardId> + Clone {
     ids_of(&mesh())
 }
 
@@ -190,7 +190,7 @@ fn mesh() -> Arc<Mesh> {
     }
 }
 
-fn ids_of(mesh: &Mesh) -> impl ExactSizeIterator<Item = ShardId> + use<> {
+fn ids_of(mesh: &Mesh) -> impl ExactSizeIterator<Item = ShardId> + Clone + use<> {
     // A range of `u32` has no exact size, though that of a mesh fits everywhere.
     (0..mesh.remotes().len()).map(|index| ShardId(index as u32))
 }
