@@ -78,8 +78,24 @@ impl Server {
 
     /// What ctrl-c does.
     pub fn interrupt(&self) {
-        let kill = format!("kill -INT {}", self.child.id());
+        self.signal("INT");
+    }
+
+    /// Sends a signal, named as for kill(1).
+    pub fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+
+    /// Stops it in its tracks, until `resume`.
+    pub fn suspend(&self) {
+        self.signal("STOP");
+        let stat = format!("/proc/{}/stat", self.child.id());
+        eventually("it stops", || fs::read_to_string(&stat).unwrap().contains(") T "));
+    }
+
+    pub fn resume(&self) {
+        self.signal("CONT");
     }
 
     /// How many files it has open.

@@ -1,0 +1,81 @@
+//! How the server of the example `graceful` ends.
+
+#[path = "../examples/testing/mod.rs"]
+mod testing;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use testing::{Server, exchange, finish};
+
+/// What ends a connection from the other side.
+#[track_caller]
+fn ends(mut stream: TcpStream) {
+    assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+}
+
+/// A connection that has one answer, and of whose second request the server has read the beginning: it came in the same
+/// segment.
+fn within_a_request(server: &Server) -> TcpStream {
+    let mut stream = server.connect();
+    exchange(&mut stream, b"one\ntw", b"ONE\n");
+    stream
+}
+
+#[test]
+fn open_requests_are_answered_and_idle_connections_end() {
+    let server = Server::start("graceful", &["--drain-ms", "86400000"]);
+    let mut idle = server.connect();
+    exchange(&mut idle, b"hello\n", b"HELLO\n");
+    let mut open = within_a_request(&server);
+    let gone = server.connect();
+    assert_eq!(finish(gone), b"");
+    server.interrupt();
+    assert_eq!(server.expect_out("stopping: "), "open requests have 86400000 ms");
+    ends(idle);
+    // Nobody listens any more.
+    let refused = TcpStream::connect(server.addr).unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+    exchange(&mut open, b"o\n", b"TWO\n");
+    ends(open);
+    server.wait().assert_summary("wrote down 3 requests, cut 0 connections");
+}
+
+#[test]
+fn what_is_open_at_the_deadline_is_cut_by_name() {
+    let server = Server::start("graceful", &["--drain-ms=20"]);
+    let open = within_a_request(&server);
+    let other = within_a_request(&server);
+    server.interrupt();
+    let mut cut = [server.expect_err("cut "), server.expect_err("cut ")];
+    let mut expected = [&open, &other].map(|stream| stream.local_addr().unwrap().to_string());
+    cut.sort();
+    expected.sort();
+    assert_eq!(cut, expected);
+    ends(open);
+    ends(other);
+    server.wait().assert_summary("wrote down 2 requests, cut 2 connections");
+}
+
+#[test]
+fn a_second_signal_cuts_at_once_and_sigterm_is_one() {
+    let server = Server::start("graceful", &["--drain-ms", "86400000"]);
+    let open = within_a_request(&server);
+    server.signal("TERM");
+    server.expect_out("stopping");
+    server.signal("TERM");
+    ends(open);
+    server.wait().assert_summary("wrote down 1 requests, cut 1 connections");
+}
+
+#[test]
+fn a_request_without_an_end_is_not_answered() {
+    let server = Server::start("graceful", &[]);
+    let mut long = server.connect();
+    long.write_all(&[b'x'; 4096]).unwrap();
+    ends(long);
+    let mut short = server.connect();
+    short.write_all(b"x").unwrap();
+    assert_eq!(finish(short), b"");
+    server.stop().assert_summary("wrote down 0 requests, cut 0 connections");
+}
