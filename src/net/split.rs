@@ -135,6 +135,10 @@ macro_rules! halves {
             $crate::net::split::halves!(@both $SocketAddr);
 
             #[doc = concat!("See [`", stringify!($Stream), "::readable`].")]
+            ///
+            /// # Cancel safety
+            ///
+            /// Nothing is lost when the future is dropped.
             pub async fn readable(&self) -> io::Result<()> {
                 self.as_ref().readable().await
             }
@@ -170,6 +174,10 @@ macro_rules! halves {
             $crate::net::split::halves!(@both $SocketAddr);
 
             #[doc = concat!("See [`", stringify!($Stream), "::writable`].")]
+            ///
+            /// # Cancel safety
+            ///
+            /// Nothing is lost when the future is dropped.
             pub async fn writable(&self) -> io::Result<()> {
                 self.as_ref().writable().await
             }

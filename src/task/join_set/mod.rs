@@ -238,12 +238,20 @@ impl<T: 'static> JoinSet<T> {
     }
 
     /// Aborts all tasks and waits until they have ended. Panics of theirs are not reported.
+    ///
+    /// # Cancel safety
+    ///
+    /// Once polled all tasks are aborted. Those that were not waited for stay in the set.
     pub async fn shutdown(&mut self) {
         self.abort_all();
         while self.join_next().await.is_some() {}
     }
 
     /// Waits for all tasks and gives their outputs in the order in which they completed.
+    ///
+    /// # Cancel safety
+    ///
+    /// The set is dropped with the future: tasks that run are aborted, and outputs that were gathered are lost.
     ///
     /// # Panics
     ///
