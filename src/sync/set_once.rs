@@ -9,6 +9,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::ops::ControlFlow;
+use std::panic::UnwindSafe;
 use std::pin::pin;
 use std::task::Poll;
 
@@ -43,6 +44,9 @@ pub struct SetOnce<T> {
 
 // SAFETY: shared, it gives `&T` to any thread, and takes a `T` from one to drop it in another.
 unsafe impl<T: Send + Sync> Sync for SetOnce<T> {}
+
+// A panic leaves it as it was: the value is put in whole, and no foreign code runs in between.
+impl<T: UnwindSafe> UnwindSafe for SetOnce<T> {}
 
 // SAFETY: always that field.
 unsafe impl<T> Queued for SetOnce<T> {
