@@ -39,20 +39,42 @@ fn a_full_disk_is_told_by_flush_by_sync_and_by_the_next_write() {
     });
 }
 
+/// A disk of 64 KiB, mounted while this lives.
+struct Disk(Scratch);
+
+impl Disk {
+    /// None where the system does not let this process mount one.
+    fn mount() -> Option<Self> {
+        let dir = Scratch::new();
+        // SAFETY: C strings.
+        let mounted = unsafe {
+            let (kind, options) = (c"tmpfs".as_ptr(), c"size=64k".as_ptr().cast());
+            libc::mount(c"none".as_ptr(), c_string(&dir.path("")).as_ptr(), kind, 0, options)
+        };
+        if mounted != 0 {
+            println!("skipped: cannot mount a small disk: {}", std::io::Error::last_os_error());
+            return None;
+        }
+        Some(Self(dir))
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // SAFETY: a C string.
+        unsafe { libc::umount2(c_string(&self.0.path("")).as_ptr(), libc::MNT_DETACH) };
+    }
+}
+
+fn c_string(path: &Path) -> std::ffi::CString {
+    std::ffi::CString::new(path.as_os_str().as_encoded_bytes()).unwrap()
+}
+
 #[test]
 fn a_disk_that_fills_up_holds_what_went_before() {
-    let dir = Scratch::new();
-    let path = std::ffi::CString::new(dir.path("").into_os_string().into_encoded_bytes()).unwrap();
-    // SAFETY: C strings.
-    let mounted = unsafe {
-        libc::mount(c"none".as_ptr(), path.as_ptr(), c"tmpfs".as_ptr(), 0, c"size=64k".as_ptr().cast())
-    };
-    if mounted != 0 {
-        println!("skipped: cannot mount a small disk: {}", std::io::Error::last_os_error());
-        return;
-    }
-    let told = rt().block_on(async {
-        let mut file = File::create(dir.path("log")).await.unwrap();
+    let Some(disk) = Disk::mount() else { return };
+    rt().block_on(async {
+        let mut file = File::create(disk.0.path("log")).await.unwrap();
         file.set_max_buf_size(16 * 1024);
         let mut written = 0;
         let told = loop {
@@ -63,11 +85,35 @@ fn a_disk_that_fills_up_holds_what_went_before() {
         };
         assert!(written > 64 * 1024, "the write that failed had been taken: {written}");
         assert_eq!(file.metadata().await.unwrap().len(), 64 * 1024);
-        told
+        assert_eq!(told.raw_os_error(), Some(libc::ENOSPC));
     });
-    // SAFETY: a C string.
-    unsafe { libc::umount2(path.as_ptr(), libc::MNT_DETACH) };
-    assert_eq!(told.raw_os_error(), Some(libc::ENOSPC));
+}
+
+/// The write that does not fit is taken, and whoever asks next is told, once.
+#[test]
+fn a_disk_that_is_full_is_told_by_flush_and_by_sync() {
+    let Some(disk) = Disk::mount() else { return };
+    rt().block_on(async {
+        std::fs::write(disk.0.path("most"), [0; 60 * 1024]).unwrap();
+        let mut file = File::create(disk.0.path("log")).await.unwrap();
+        for ask in 0..3 {
+            file.write_all(&[7; 16 * 1024]).await.unwrap();
+            let told = match ask {
+                0 => file.flush().await,
+                1 => file.sync_all().await,
+                _ => file.sync_data().await,
+            };
+            assert_eq!(told.unwrap_err().raw_os_error(), Some(libc::ENOSPC), "{ask}");
+            file.flush().await.unwrap();
+        }
+        // Room again: what is written now arrives.
+        std::fs::remove_file(disk.0.path("most")).unwrap();
+        file.set_len(0).await.unwrap();
+        file.rewind().await.unwrap();
+        file.write_all(b"fits").await.unwrap();
+        file.sync_all().await.unwrap();
+        assert_eq!(std::fs::read(disk.0.path("log")).unwrap(), b"fits");
+    });
 }
 
 #[test]

@@ -172,6 +172,78 @@ fn kill_waits_and_may_come_late() {
     });
 }
 
+/// What this process has open of its own: other tests come and go meanwhile, so this runs in a process by itself.
+#[test]
+fn a_thousand_children_in_a_row_leave_no_descriptor_and_no_zombie() {
+    const ALONE: &str = "CORELANE_TEST_ALONE";
+    if std::env::var_os(ALONE).is_none() {
+        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+        command.args(["a_thousand_children_in_a_row", "--nocapture"]).env(ALONE, "yes");
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        return;
+    }
+    let descriptors = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    rt().block_on(async {
+        let once = async |n: usize| match n % 4 {
+            0 => assert!(Command::new("true").status().await.unwrap().success()),
+            1 => assert_eq!(sh("echo x").output().await.unwrap().stdout, b"x\n"),
+            2 => {
+                let mut child = waiting().spawn().unwrap();
+                child.kill().await.unwrap();
+            }
+            _ => {
+                let mut child = waiting().spawn().unwrap();
+                drop(child.stdin.take());
+                assert!(child.wait_with_output().await.unwrap().status.success());
+            }
+        };
+        for n in 0..4 {
+            once(n).await;
+        }
+        let before = descriptors();
+        for n in 0..1_000 {
+            once(n).await;
+        }
+        assert_eq!(descriptors(), before);
+        // SAFETY: no pointer but to a number that it may write.
+        let dead = unsafe { libc::waitpid(-1, &mut 0, libc::WNOHANG) };
+        assert_eq!(dead, -1, "no child is left, not even a dead one");
+    });
+}
+
+/// A shutdown waits for none of them and loses none of them.
+#[test]
+fn a_runtime_is_shut_down_while_tasks_wait_for_children() {
+    for flavor in FLAVORS {
+        let rt = flavor().worker_threads(2).enable_all().build().unwrap();
+        let (tell, told) = std::sync::mpsc::channel();
+        for n in 0..6 {
+            let tell = tell.clone();
+            rt.spawn(async move {
+                let mut child = waiting().kill_on_drop(true).spawn().unwrap();
+                tell.send(child.id().unwrap()).unwrap();
+                let _stdin = child.stdin.take();
+                if n % 2 == 0 {
+                    child.wait().await.map(drop)
+                } else {
+                    child.wait_with_output().await.map(drop)
+                }
+            });
+        }
+        let pids: Vec<_> = rt.block_on(async {
+            let mut pids = Vec::new();
+            while pids.len() < 6 {
+                pids.extend(told.try_iter());
+                corelane::task::yield_now().await;
+            }
+            pids
+        });
+        drop(rt);
+        pids.into_iter().for_each(until_reaped);
+    }
+}
+
 #[test]
 fn a_dropped_child_runs_on_and_is_reaped() {
     rt().block_on(async {
