@@ -111,10 +111,13 @@ async fn serve(words: Words, request: Request) {
         Request::Count { text, answer } => {
             let mut new = 0;
             for word in text.split_whitespace() {
-                // Borrowed for a moment each time and never over an await: meanwhile the other tasks count theirs.
-                new += usize::from(
-                    *words.borrow_mut().entry(word.into()).and_modify(|n| *n += 1).or_insert(1) == 1,
-                );
+                {
+                    // Given back before the await. Held over it, the other tasks' borrows would panic.
+                    let mut words = words.borrow_mut();
+                    let times = words.entry(word.into()).or_default();
+                    *times += 1;
+                    new += usize::from(*times == 1);
+                }
                 yield_now().await;
             }
             let _ = answer.send(new);
