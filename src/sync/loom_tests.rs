@@ -10,7 +10,7 @@ use corelane_shards::loom::atomic::{AtomicUsize, Ordering};
 use corelane_shards::loom::cell::UnsafeCell;
 use corelane_shards::loom::{Condvar, Mutex as StdMutex, thread};
 
-use super::{Notify, OnceCell, Semaphore, SetOnce};
+use super::{Barrier, Notify, OnceCell, RwLock, Semaphore, SetOnce};
 
 /// Three preemptions are enough for every mutation named below, and keep each model to seconds.
 fn model(f: impl Fn() + Send + Sync + 'static) {
@@ -76,6 +76,11 @@ impl Room {
             // SAFETY: that is what the models check.
             unsafe { *n += 1 };
         });
+    }
+
+    fn look(&self) -> usize {
+        // SAFETY: that is what the models check.
+        self.0.with(|n| unsafe { *n })
     }
 }
 
@@ -290,5 +295,52 @@ fn loom_set_once_set_against_set() {
         let here = cell.set(2).is_ok();
         assert!(here != other.join().unwrap());
         assert_eq!(*cell.get().unwrap() == 2, here);
+    });
+}
+
+/// Two rounds by two tasks: neither is let out of a round before both are in, and each round has one leader. Fails when the last
+/// to arrive does not set the count back.
+#[test]
+fn loom_barrier_round_against_round() {
+    model(|| {
+        let shared = Arc::new((Barrier::new(2), AtomicUsize::new(0)));
+        let rounds = |shared: &(Barrier, AtomicUsize)| {
+            let mut leads = 0;
+            for round in 1..=2 {
+                // Relaxed: the barrier is what orders it.
+                shared.1.fetch_add(1, Ordering::Relaxed);
+                leads += usize::from(block_on(shared.0.wait()).is_leader());
+                assert!(shared.1.load(Ordering::Relaxed) >= 2 * round);
+            }
+            leads
+        };
+        let other = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || rounds(&shared))
+        };
+        let leads = rounds(&shared);
+        assert_eq!(leads + other.join().unwrap(), 2);
+    });
+}
+
+/// A writer against a reader who comes twice: it is alone, and what it wrote is seen. Fails when a reader takes no permit.
+#[test]
+fn loom_rwlock_writer_against_reader() {
+    model(|| {
+        let shared = Arc::new((RwLock::new(()), Room(UnsafeCell::new(0))));
+        let other = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let guard = block_on(shared.0.write());
+                shared.1.visit();
+                drop(guard);
+            })
+        };
+        for _ in 0..2 {
+            let guard = block_on(shared.0.read());
+            shared.1.look();
+            drop(guard);
+        }
+        other.join().unwrap();
     });
 }
