@@ -1,19 +1,19 @@
-//! Threads that clone, wake, abort, join and drop at random, against a shard that another thread drives.
+//! Threads that clone, wake, abort, join and drop at random, against shards that other threads drive.
 //!
 //! The threads share through the house lock and atomics, not the standard mutex: ThreadSanitizer, which the test also runs
 //! under, sees only what is compiled with it.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::{Arc, Barrier};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread, ThreadId};
 use std::time::Duration;
 
 use super::{AbortHandle, JoinHandle};
-use crate::config::Config;
+use crate::config::{Config, Reach};
 use crate::mesh::{Mesh, ShardId};
 use crate::park::Unpark;
 use crate::shard::{self, Driver, Shard, Turn};
@@ -60,8 +60,14 @@ struct Waits(Arc<Bell>);
 
 impl Driver for Waits {
     fn wait(&mut self, timeout: Option<Duration>) -> usize {
-        if timeout != Some(Duration::ZERO) {
-            self.0.wait();
+        match timeout {
+            None => self.0.wait(),
+            // That of a shard that watches the others. Too early is as good.
+            Some(timeout) => {
+                if !self.0.rung.swap(false, Acquire) {
+                    thread::park_timeout(timeout);
+                }
+            }
         }
         0
     }
@@ -79,12 +85,12 @@ struct Counts {
     outputs_gone: AtomicUsize,
 }
 
-/// Lives in a future; must go on the owner's thread.
-struct InFuture(Arc<Counts>, ThreadId);
+/// Lives in a future; must go on the owner's thread, if the task is pinned.
+struct InFuture(Arc<Counts>, Option<ThreadId>);
 
 impl Drop for InFuture {
     fn drop(&mut self) {
-        assert_eq!(thread::current().id(), self.1, "a future was dropped elsewhere");
+        assert!(self.1.is_none_or(|owner| owner == thread::current().id()), "a future was dropped elsewhere");
         self.0.futures_gone.fetch_add(1, Relaxed);
     }
 }
@@ -104,7 +110,7 @@ type Shared = Arc<Lock<Vec<JoinHandle<Output>>>>;
 fn task(
     counts: &Arc<Counts>,
     wakers: &Wakers,
-    owner: ThreadId,
+    owner: Option<ThreadId>,
     polls: u32,
 ) -> impl Future<Output = Output> + use<> {
     counts.futures.fetch_add(1, Relaxed);
@@ -126,7 +132,7 @@ fn task(
 struct Meddler {
     rng: Rng,
     mesh: Arc<Mesh>,
-    owner: ThreadId,
+    owner: Option<ThreadId>,
     counts: Arc<Counts>,
     wakers: Wakers,
     handles: Vec<JoinHandle<Output>>,
@@ -212,52 +218,71 @@ impl Meddler {
     }
 }
 
-#[test]
-fn threads_meddle_with_a_shard() {
-    let counts = Arc::<Counts>::default();
-    let wakers: Wakers = Arc::new(Lock::new(Vec::new()));
-    let shared: Shared = Arc::new(Lock::new(Vec::new()));
-    let stop = Arc::new(AtomicBool::new(false));
-    let mesh = Mesh::new(Config::new(1), Clock::new());
-    let (started, owner) = std::sync::mpsc::channel();
-    let driver = {
-        let (mesh, stop) = (mesh.clone(), stop.clone());
-        let (counts, wakers, shared) = (counts.clone(), wakers.clone(), shared.clone());
-        thread::spawn(move || {
-            let mut shard = Shard::new(mesh, ShardId(0), Box::new(Waits(Bell::new())));
-            let owner = thread::current().id();
-            started.send(owner).unwrap();
-            let mut rng = Rng::new(99);
-            while !stop.load(SeqCst) {
-                // Some from here, in the arena, whose handles go elsewhere; some wakes and drops here, of what was made anywhere.
-                shard.enter(|local| {
-                    if shared.with(|shared| shared.len()) < 64 {
-                        let polls = rng.below(3);
-                        let handle = shard::spawn_local(local, task(&counts, &wakers, owner, polls));
-                        shared.with(|shared| shared.push(handle));
-                    }
-                    drop(if rng.below(4) == 0 { shared.with(Vec::pop) } else { None });
-                    let waker = wakers.with(Vec::pop);
-                    match rng.below(3) {
-                        0 => drop(waker),
-                        1 => waker.into_iter().for_each(Waker::wake),
-                        _ => wakers.with(|wakers| wakers.extend(waker)),
-                    }
-                });
-                if shard.turn() == Turn::Idle {
-                    shard.park(|| stop.load(SeqCst));
-                }
+/// What a shard's thread does meanwhile: spawns into its arena what others join, wakes and drops what was made anywhere. Gives what
+/// is left in the arena before it closes.
+fn drive(
+    mesh: &Arc<Mesh>,
+    id: ShardId,
+    (counts, wakers, shared): (&Arc<Counts>, &Wakers, &Shared),
+    (ready, stop): (&Barrier, &AtomicBool),
+) -> usize {
+    let owner = (!mesh.steals()).then(|| thread::current().id());
+    let mut shard = Shard::new(mesh.clone(), id, Box::new(Waits(Bell::new())));
+    ready.wait();
+    let mut rng = Rng::new(99 + u64::from(id.0));
+    while !stop.load(SeqCst) {
+        shard.enter(|local| {
+            if shared.with(|shared| shared.len()) < 64 {
+                let future = task(counts, wakers, owner, rng.below(3));
+                let handle = if mesh.steals() {
+                    shard::spawn(mesh, future)
+                } else {
+                    shard::spawn_local(local, future)
+                };
+                shared.with(|shared| shared.push(handle));
             }
-            // What is left are tasks that nobody can wake, and mail.
-            drop(wakers.with(std::mem::take));
-            drop(shared.with(std::mem::take));
-            while shard.turn() == Turn::Again {}
-            let left = shard.enter(|local| local.pinned_tasks());
-            assert_eq!(left.len(), shard.local().live(), "the memory of all others came back");
-            drop(shard);
+            drop(if rng.below(4) == 0 { shared.with(Vec::pop) } else { None });
+            let waker = wakers.with(Vec::pop);
+            match rng.below(3) {
+                0 => drop(waker),
+                1 => waker.into_iter().for_each(Waker::wake),
+                _ => wakers.with(|wakers| wakers.extend(waker)),
+            }
+        });
+        if shard.turn() == Turn::Idle {
+            shard.park(|| stop.load(SeqCst));
+        }
+    }
+    // What is left are tasks that nobody can wake, and mail.
+    drop(wakers.with(std::mem::take));
+    drop(shared.with(std::mem::take));
+    while shard.turn() == Turn::Again {}
+    if mesh.steals() {
+        return 0;
+    }
+    shard.enter(|local| local.pinned_tasks()).len() - shard.local().live()
+}
+
+/// Shards, and threads that meddle.
+fn meddle(shards: usize, steal: Reach) {
+    let mut config = Config::new(shards);
+    config.steal = steal;
+    // Pinned tasks that are `Send` all the same.
+    config.local_tasks = steal == Reach::Off;
+    let mesh = Mesh::new(config, Clock::new());
+    let (counts, wakers, shared) =
+        (Arc::<Counts>::default(), Wakers::new(Lock::new(Vec::new())), Shared::new(Lock::new(Vec::new())));
+    let stop = Arc::new(AtomicBool::new(false));
+    let ready = Arc::new(Barrier::new(shards + 1));
+    let drivers: Vec<_> = (0..shards as u32)
+        .map(|id| {
+            let (mesh, counts, wakers) = (mesh.clone(), counts.clone(), wakers.clone());
+            let (shared, ready, stop) = (shared.clone(), ready.clone(), stop.clone());
+            thread::spawn(move || drive(&mesh, ShardId(id), (&counts, &wakers, &shared), (&ready, &stop)))
         })
-    };
-    let owner = owner.recv().unwrap();
+        .collect();
+    ready.wait();
+    let owner = (steal == Reach::Off).then(|| drivers[0].thread().id());
     let meddlers: Vec<_> = (0..MEDDLERS)
         .map(|seed| {
             let (mesh, shared) = (mesh.clone(), shared.clone());
@@ -286,11 +311,28 @@ fn threads_meddle_with_a_shard() {
         meddler.join().unwrap();
     }
     stop.store(true, SeqCst);
-    mesh.remotes()[0].wake();
-    driver.join().unwrap();
+    mesh.remotes().iter().for_each(|remote| remote.wake());
+    for driver in drivers {
+        assert_eq!(driver.join().unwrap(), 0, "the memory of all others came back");
+    }
+    mesh.finish();
     let count = |counter: &AtomicUsize| counter.load(Relaxed);
     assert_eq!(count(&counts.futures), count(&counts.futures_gone));
     assert_eq!(count(&counts.outputs), count(&counts.outputs_gone));
     assert!(count(&counts.outputs) > 0);
+    assert_eq!(mesh.alive_tasks(), 0);
+    // What a driver that closed first put there after the other had looked.
+    drop(wakers.with(std::mem::take));
+    drop(shared.with(std::mem::take));
     assert_eq!(Arc::strong_count(&mesh), 1, "no orphan is left");
+}
+
+#[test]
+fn a_pinned_task_survives_meddling_threads() {
+    meddle(1, Reach::Off);
+}
+
+#[test]
+fn a_movable_task_survives_meddling_threads_and_goes_home() {
+    meddle(2, Reach::All);
 }
