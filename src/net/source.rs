@@ -19,7 +19,7 @@ use corelane_shards::reactor::Registration;
 use crate::error;
 use crate::io::{Interest, ReadBuf};
 
-pub(crate) use corelane_shards::reactor::Direction;
+pub(crate) use corelane_shards::reactor::{Direction, Start};
 
 /// A non-blocking file and its registration. Fields drop in order: the file is closed last.
 pub(crate) struct Source<T> {
@@ -68,11 +68,31 @@ impl<T: AsFd> Source<T> {
         Self::new(io)
     }
 
+    /// The same for one of a pair, which has room to write.
+    #[track_caller]
+    pub(crate) fn one_of_pair(io: T) -> io::Result<Self> {
+        Self::starting(io, Interest::READABLE | Interest::WRITABLE, Start::Writable)
+    }
+
+    /// The same for a file of which something is known.
+    #[track_caller]
+    pub(crate) fn starting(io: T, interest: Interest, start: Start) -> io::Result<Self> {
+        let Self { registration, io } = Self::with_interest(io, interest)?;
+        Ok(Self { registration: registration.starting(start), io })
+    }
+
     /// For a connection that a listener took: it belongs where the listener does.
     pub(crate) fn accepted<L>(listener: &Source<L>, io: T) -> Self {
         let interest = Interest::READABLE | Interest::WRITABLE;
         let registration = Registration::new(listener.registration.mesh(), io.as_fd().as_raw_fd(), interest);
-        Self { registration, io }
+        Self { registration: registration.starting(Start::Ready), io }
+    }
+
+    /// Waits until a socket that has begun to connect has, or failed. The answer is its `SO_ERROR`.
+    pub(crate) async fn connected(&self) -> io::Result<()> {
+        // A reactor's event and not the state at this moment: the other side may be gone before it has accepted.
+        self.registration.bind_now()?;
+        self.registration.readiness(Interest::WRITABLE).await.map(drop)
     }
 
     /// Takes the file out of the reactor.

@@ -61,6 +61,15 @@ impl Interest {
         self.0 & one.0 != 0
     }
 
+    /// The set as a number below 16.
+    pub(super) const fn bits(self) -> u8 {
+        self.0
+    }
+
+    pub(super) const fn from_bits(bits: u8) -> Self {
+        Self(bits)
+    }
+
     /// What the kernel is asked to watch.
     pub(super) fn to_mio(self) -> mio::Interest {
         let parts = [

@@ -26,7 +26,7 @@ mod tests;
 
 pub use interest::{Interest, Ready};
 pub use readiness::Direction;
-pub use registration::{Readiness, ReadyEvent, Registration};
+pub use registration::{Readiness, ReadyEvent, Registration, Start};
 pub use registry::Registry;
 
 use std::io;

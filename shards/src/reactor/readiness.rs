@@ -283,6 +283,18 @@ impl State {
         }
     }
 
+    /// Takes some kinds for ready although no event has said so: by anyone, before others know the state. An event that comes
+    /// meanwhile counts higher, which is as ready.
+    pub(super) fn presume(&self, kinds: Ready) {
+        let word = self.word();
+        for (kind, flag) in KINDS.into_iter().enumerate() {
+            if kinds.meets(flag) {
+                // Relaxed: shown to others with the state itself.
+                self.seen[kind].store(word.count(kind).wrapping_sub(1) & COUNT as u16, Relaxed);
+            }
+        }
+    }
+
     /// E1: writes an event down.
     ///
     /// # Safety

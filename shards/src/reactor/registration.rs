@@ -4,6 +4,20 @@
 //! the resource, to the reactor of the shard that it waits on, or the least loaded one's when the thread is outside of all. What
 //! arrives between the try and the binding is not lost: adding a resource reports what is ready already.
 //!
+//! *Before the first event.* That report comes with the reactor's next look; a state that was just bound knows nothing yet. Some
+//! of it is taken for ready until an operation finds otherwise:
+//!
+//! | resource | taken for ready |
+//! |---|---|
+//! | a connection just accepted | both directions, as in Tokio: the request is often there already |
+//! | one of a pair of sockets | writing: nothing was written yet |
+//! | any, bound by an operation that would block | the other direction, if that is writing: there nearly always is room |
+//! | any else | nothing: who waits without an operation, or has a constructor bind, is told what the reactor was told |
+//!
+//! To take for ready is to count an event, in the terms of `readiness`, so it can't hide one. And some files can't be tried first:
+//! reading a FIFO that nobody has opened for writing yet gives its end, while the kernel counts it as not ready. Such a one is
+//! bound by the first operation, which then waits.
+//!
 //! *Following its task.* Where tasks move, one that settled on another shard takes its resource along: after some waits in a
 //! row from other shards the binding is given up, and the next operation that blocks binds it where it is. The threshold
 //! doubles each time, so that a task that never settles does not drag its resource around. This needs `&mut`: nobody
@@ -42,7 +56,7 @@ pub struct Registration {
     state: AtomicPtr<State>,
     mesh: Arc<Mesh>,
     fd: RawFd,
-    interest: Interest,
+    watch: Watch,
     /// Waits in a row from other shards, and how many of them make the resource follow.
     foreign: AtomicU8,
     follow_after: u8,
@@ -50,6 +64,43 @@ pub struct Registration {
 }
 
 const _: () = assert!(size_of::<Registration>() <= 24 || cfg!(loom));
+
+/// What a resource is watched for, and below that how it starts. One byte.
+#[derive(Clone, Copy)]
+struct Watch(u8);
+
+/// What is known of a resource before it is bound: see the module's head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// Nothing.
+    Unknown = 0,
+    /// A write is not expected to block.
+    Writable = 1,
+    /// Neither a read nor a write is.
+    Ready = 2,
+    /// No operation may be tried before the reactor tells.
+    Untried = 3,
+}
+
+impl Watch {
+    fn new(interest: Interest, start: Start) -> Self {
+        Self(interest.bits() << 2 | start as u8)
+    }
+
+    fn interest(self) -> Interest {
+        Interest::from_bits(self.0 >> 2)
+    }
+
+    #[inline]
+    fn start(self) -> Start {
+        match self.0 & 3 {
+            0 => Start::Unknown,
+            1 => Start::Writable,
+            2 => Start::Ready,
+            _ => Start::Untried,
+        }
+    }
+}
 
 /// What was found ready, and when: to be cleared if it turns out to be used up.
 #[derive(Debug, Clone, Copy)]
@@ -69,11 +120,17 @@ impl Registration {
             state: AtomicPtr::new(ptr::null_mut()),
             mesh: Arc::clone(mesh),
             fd,
-            interest,
+            watch: Watch::new(interest, Start::Unknown),
             foreign: AtomicU8::new(0),
             follow_after: FOLLOW_AFTER,
             binding: Lock::new(()),
         }
+    }
+
+    /// Says what is known of a resource that is not bound yet.
+    pub fn starting(mut self, start: Start) -> Self {
+        self.watch = Watch::new(self.watch.interest(), start);
+        self
     }
 
     /// The mesh that the resource belongs to.
@@ -87,7 +144,7 @@ impl Registration {
     ///
     /// What the kernel says, for instance of a file that can't be watched; or that the runtime is gone.
     pub fn bind_now(&self) -> io::Result<()> {
-        self.bind().map(drop)
+        self.bind(None).map(drop)
     }
 
     /// Tries an operation until it does not block; if it does, has the task woken when it is worth another try. Of the tasks
@@ -212,12 +269,13 @@ impl Registration {
         loop {
             let state = match self.state() {
                 Some(state) => state,
+                None if self.is_untried() => self.bind(None)?,
                 None => {
                     if let Some(result) = attempt(&mut f) {
                         coop.made_progress();
                         return Poll::Ready(result);
                     }
-                    self.bind()?
+                    self.bind(Some(direction.interest()))?
                 }
             };
             let word = state.word();
@@ -264,7 +322,17 @@ impl Registration {
     ///
     /// `WouldBlock` if it is not.
     pub fn try_io<R>(&self, interest: Interest, f: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
-        let Some(state) = self.state() else { return f() };
+        let state = match self.state() {
+            Some(state) => state,
+            None if self.is_untried() => self.bind(None)?,
+            None => {
+                let result = f();
+                if would_block(&result) {
+                    self.bind(Some(interest))?;
+                }
+                return result;
+            }
+        };
         let Some(event) = event(state, interest, Word::NEVER)? else {
             return Err(io::ErrorKind::WouldBlock.into());
         };
@@ -288,9 +356,10 @@ impl Registration {
     ) -> io::Result<R> {
         let mut tried = Word::NEVER;
         loop {
-            let event = match self.state() {
-                Some(_) => Some(Readiness { registration: self, interest, tried, id: 0 }.await?),
-                None => None,
+            let event = if self.state().is_some() || self.is_untried() {
+                Some(Readiness { registration: self, interest, tried, id: 0 }.await?)
+            } else {
+                None
             };
             let coop = poll_fn(coop::poll_proceed).await;
             if let Some(result) = attempt(&mut f) {
@@ -302,7 +371,7 @@ impl Registration {
                     self.clear_readiness(event);
                     tried = event.word;
                 }
-                None => drop(self.bound()?),
+                None => drop(self.bind(Some(interest))?),
             }
         }
     }
@@ -323,6 +392,9 @@ impl Registration {
             self.unbind(true);
             self.foreign.store(0, Relaxed);
             self.follow_after = self.follow_after.saturating_mul(2);
+            if !self.is_untried() {
+                self.watch = Watch::new(self.watch.interest(), Start::Unknown);
+            }
         }
     }
 
@@ -341,11 +413,17 @@ impl Registration {
 
     #[inline]
     fn bound(&self) -> io::Result<&State> {
-        self.state().map_or_else(|| self.bind(), Ok)
+        self.state().map_or_else(|| self.bind(None), Ok)
     }
 
+    #[inline]
+    fn is_untried(&self) -> bool {
+        self.watch.start() == Start::Untried
+    }
+
+    /// `tried` is the interest of an operation that would have blocked.
     #[cold]
-    fn bind(&self) -> io::Result<&State> {
+    fn bind(&self, tried: Option<Interest>) -> io::Result<&State> {
         // A system call under a spinning lock: it is short, and two tasks rarely wait first for the same resource.
         self.binding.with(|()| {
             if let Some(state) = self.state() {
@@ -356,12 +434,25 @@ impl Registration {
             });
             let home = here.map_or_else(|| self.mesh.least_loaded(), |id| self.mesh.remote(id));
             let registry = home.registry().ok_or_else(|| io::Error::other("the shard has no reactor"))?;
-            let state = registry.add(home, self.fd, self.interest)?;
+            let state = registry.add(home, self.fd, self.watch.interest())?;
+            // SAFETY: states live as long as the mesh.
+            let bound = unsafe { state.as_ref() };
+            bound.presume(self.ready_at_first(tried));
             // Release: shows the state to whoever finds the pointer.
             self.state.store(state.as_ptr(), Release);
-            // SAFETY: states live as long as the mesh.
-            Ok(unsafe { state.as_ref() })
+            Ok(bound)
         })
+    }
+
+    /// See the module's head.
+    fn ready_at_first(&self, tried: Option<Interest>) -> Ready {
+        let taken = match self.watch.start() {
+            Start::Ready => Ready::READABLE | Ready::WRITABLE,
+            Start::Writable => Ready::WRITABLE,
+            Start::Unknown | Start::Untried if tried.is_some() => Ready::WRITABLE,
+            Start::Unknown | Start::Untried => Ready::EMPTY,
+        };
+        (taken & self.watch.interest().ends_with()) - tried.map_or(Ready::EMPTY, Interest::ends_with)
     }
 
     fn unbind(&mut self, moves: bool) {

@@ -1,16 +1,17 @@
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io::{self, Read, Write};
 use std::net::TcpListener;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Direction, Interest, Reactor, Registration};
+use super::{Direction, Interest, Reactor, Registration, Start};
 use crate::config::{Config, Reach};
 use crate::mesh::{Mesh, ShardId};
 use crate::park::Spin;
@@ -171,6 +172,48 @@ fn nothing_is_lost_between_the_try_and_the_binding() {
         assert!(poll.is_pending());
     });
     assert_eq!((events(&mut shard), wakes.count(), tries.get()), (1, 1, 1));
+    drop(shard);
+}
+
+#[test]
+fn what_is_taken_for_ready_before_the_first_event_depends_on_how_it_began() {
+    let mesh = mesh(1);
+    let mut shard = shard(&mesh, 0);
+    let is_ready = |socket: &Socket| {
+        [Interest::READABLE, Interest::WRITABLE]
+            .map(|interest| pin!(socket.registration.readiness(interest)).poll(&mut noop()).is_ready())
+    };
+    let table = [
+        (Start::Unknown, [false, false], [false, true]),
+        (Start::Writable, [false, true], [false, true]),
+        (Start::Ready, [true, true], [false, true]),
+    ];
+    for (start, asked, tried) in table {
+        let begin = || {
+            let (Socket { registration, stream }, peer) = pair(&mesh);
+            (Socket { registration: registration.starting(start), stream }, peer)
+        };
+        let (socket, mut peer) = begin();
+        assert_eq!(is_ready(&socket), asked, "{start:?}");
+        // Nothing is hidden: what was taken for ready and found otherwise is ready again with its event.
+        let would_block = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
+        let _ = socket.registration.try_io(Interest::READABLE, would_block);
+        let _ = socket.registration.try_io(Interest::WRITABLE, would_block);
+        assert_eq!(is_ready(&socket), [false, false], "{start:?}");
+        peer.write_all(b"x").unwrap();
+        assert_eq!(events(&mut shard), 1);
+        assert_eq!(is_ready(&socket), [true, true], "{start:?}");
+
+        let (socket, _peer) = begin();
+        assert!(socket.poll_read(&mut noop(), &mut [0; 8]).is_pending());
+        assert_eq!(is_ready(&socket), tried, "{start:?}, after a read that would block");
+    }
+    let (Socket { registration, stream }, _peer) = pair(&mesh);
+    let untried = Socket { registration: registration.starting(Start::Untried), stream };
+    let mut never = || -> io::Result<()> { panic!("tried") };
+    assert!(untried.registration.poll_io(&mut noop(), Direction::Read, &mut never).is_pending());
+    assert!(untried.registration.try_io(Interest::READABLE, &mut never).is_err());
+    assert!(pin!(untried.registration.async_io(Interest::READABLE, never)).poll(&mut noop()).is_pending());
     drop(shard);
 }
 
@@ -523,6 +566,7 @@ fn after_the_reactor_nothing_waits() {
     let (wakes, waker) = counting();
     let mut cx = Context::from_waker(&waker);
     let mut buf = [0; 8];
+    socket.registration.bind_now().unwrap();
     shard.enter(|_| assert!(socket.poll_read(&mut cx, &mut buf).is_pending()));
     let mut future = Box::pin(socket.registration.readiness(Interest::WRITABLE));
     assert!(future.as_mut().poll(&mut cx).is_pending());

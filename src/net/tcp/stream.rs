@@ -63,7 +63,7 @@ impl TcpStream {
     /// For a socket that has begun to connect: waits until it has, or failed.
     pub(super) async fn connecting(stream: net::TcpStream) -> io::Result<TcpStream> {
         let stream = Self { io: Source::new(stream)? };
-        stream.io.registration.readiness(Interest::WRITABLE).await?;
+        stream.io.connected().await?;
         match stream.take_error()? {
             None => Ok(stream),
             Some(error) => Err(error),

@@ -51,7 +51,9 @@ impl UnixDatagram {
     #[track_caller]
     pub fn pair() -> io::Result<(UnixDatagram, UnixDatagram)> {
         let (a, b) = net::UnixDatagram::pair()?;
-        Ok((Self::new(a)?, Self::new(b)?))
+        a.set_nonblocking(true)?;
+        b.set_nonblocking(true)?;
+        Ok((Self { io: Source::one_of_pair(a)? }, Self { io: Source::one_of_pair(b)? }))
     }
 
     #[track_caller]

@@ -13,7 +13,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use crate::io::{AsyncWrite, Interest};
-use crate::net::source::{Source, fd_traits, ready_methods, stream_traits, try_methods};
+use crate::net::source::{Source, Start, fd_traits, ready_methods, stream_traits, try_methods};
 
 /// Makes a pipe without a name.
 ///
@@ -25,7 +25,9 @@ pub fn pipe() -> io::Result<(Sender, Receiver)> {
     let (sender, receiver) = mio::unix::pipe::new()?;
     Ok((
         Sender { io: Source::with_interest(OwnedFd::from(sender).into(), Interest::WRITABLE)? },
-        Receiver { io: Source::with_interest(OwnedFd::from(receiver).into(), Interest::READABLE)? },
+        Receiver {
+            io: Source::starting(OwnedFd::from(receiver).into(), Interest::READABLE, Start::Untried)?,
+        },
     ))
 }
 
@@ -69,7 +71,7 @@ impl OpenOptions {
     #[track_caller]
     pub fn open_receiver<P: AsRef<Path>>(&self, path: P) -> io::Result<Receiver> {
         let file = self.open(path.as_ref(), true, self.read_write)?;
-        Ok(Receiver { io: Source::with_interest(file, Interest::READABLE)? })
+        Ok(Receiver { io: Source::starting(file, Interest::READABLE, Start::Untried)? })
     }
 
     /// Opens the sending end.
@@ -185,7 +187,8 @@ fd_traits!(Sender);
 
 /// The receiving end of a pipe.
 ///
-/// Reading gives 0 bytes, the end, once nothing is left and nobody sends.
+/// Reading gives 0 bytes, the end, once nothing is left and nobody sends any more. A FIFO file that nobody has opened for sending
+/// since is waited for.
 pub struct Receiver {
     io: Source<File>,
 }
@@ -217,7 +220,7 @@ impl Receiver {
     #[track_caller]
     pub fn from_file_unchecked(file: File) -> io::Result<Receiver> {
         set_nonblocking(file.as_fd(), true)?;
-        Ok(Self { io: Source::with_interest(file, Interest::READABLE)? })
+        Ok(Self { io: Source::starting(file, Interest::READABLE, Start::Untried)? })
     }
 
     /// As [`from_file`](Self::from_file).

@@ -74,12 +74,10 @@ impl UnixSocket {
     }
 
     pub(super) async fn connect_std(self, addr: &net::SocketAddr) -> io::Result<UnixStream> {
-        let begun = match self.inner.connect(&raw_addr(addr)?) {
-            Ok(()) => false,
-            Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => true,
-            Err(error) => return Err(error),
-        };
-        UnixStream::connecting(OwnedFd::from(self.inner).into(), begun).await
+        match self.inner.connect(&raw_addr(addr)?) {
+            Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error),
+            _ => UnixStream::connecting(OwnedFd::from(self.inner).into()).await,
+        }
     }
 
     /// Becomes a datagram socket.

@@ -6,7 +6,6 @@ use std::os::fd::AsFd;
 use std::os::unix::net;
 use std::path::Path;
 
-use crate::io::Interest;
 use crate::net::source::{Source, fd_traits, ready_methods, stream_traits, try_methods};
 
 use super::{
@@ -42,11 +41,9 @@ impl UnixStream {
     }
 
     /// For a socket that has begun to connect: waits until it has, or failed.
-    pub(super) async fn connecting(stream: net::UnixStream, begun: bool) -> io::Result<UnixStream> {
+    pub(super) async fn connecting(stream: net::UnixStream) -> io::Result<UnixStream> {
         let stream = Self { io: Source::new(stream)? };
-        if begun {
-            stream.io.registration.readiness(Interest::WRITABLE).await?;
-        }
+        stream.io.connected().await?;
         match stream.take_error()? {
             None => Ok(stream),
             Some(error) => Err(error),
@@ -61,7 +58,7 @@ impl UnixStream {
     #[track_caller]
     pub fn pair() -> io::Result<(UnixStream, UnixStream)> {
         let (a, b) = mio::net::UnixStream::pair()?;
-        Ok((Self { io: Source::new(a.into())? }, Self { io: Source::new(b.into())? }))
+        Ok((Self { io: Source::one_of_pair(a.into())? }, Self { io: Source::one_of_pair(b.into())? }))
     }
 
     /// Goes on with a stream of the standard library, which must not block.
