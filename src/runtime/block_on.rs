@@ -95,8 +95,10 @@ impl Driven {
 
     fn turn_until<F: Future>(&mut self, inner: &Inner, mut future: Pin<&mut F>) -> Option<F::Output> {
         while !inner.has_panicked() {
-            let turn = self.shard.turn();
             let root = &*self.root;
+            // Relaxed: a hint. Woken during its own poll: it gave way, and goes on after every task had a turn and the reactor too.
+            let gave_way = root.woken.load(Ordering::Relaxed);
+            let turn = if gave_way { self.shard.round() } else { self.shard.turn() };
             // Relaxed first: a turn without a wake of the root costs no read-modify-write.
             let woken = root.woken.load(Ordering::Relaxed) && root.woken.swap(false, Ordering::Acquire);
             if woken {

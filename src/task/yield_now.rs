@@ -3,12 +3,13 @@
 use std::future::poll_fn;
 use std::task::Poll;
 
-/// Lets other tasks run: the task goes to the end of its queue.
+/// Lets other tasks run: the task goes behind all that are queued.
 ///
 /// # On shards
 ///
-/// A shard on which nothing else is queued does not look at its reactor for each yield; I/O and timers are served within the
-/// quantum (100 µs unless configured).
+/// A shard on which nothing else is queued does not look at its reactor for each yield of a task; I/O and timers are served
+/// within the quantum (100 µs unless configured). The future of a `block_on` that drives its shard itself goes on after each queued task has
+/// run once and the reactor was looked at.
 ///
 /// # Cancel safety
 ///

@@ -48,6 +48,16 @@ impl RunQueue {
         self.by_tasks.push_back(task);
     }
 
+    /// For a task that gave way: behind all that are queued, so at the end of the longer ring.
+    #[inline(always)]
+    pub fn push_last(&mut self, task: RawTask) {
+        if self.by_world.is_empty() || self.by_world.len() <= self.by_tasks.len() {
+            self.by_tasks.push_back(task);
+        } else {
+            self.by_world.push_back(task);
+        }
+    }
+
     #[inline(always)]
     pub fn pop_front(&mut self) -> Option<RawTask> {
         if self.by_world.is_empty() {
@@ -185,6 +195,21 @@ mod tests {
         let order: Vec<_> = std::iter::from_fn(|| queue.pop_front()).collect();
         assert_eq!(order, [10, 0, 11, 1, 2, 3, 4, 5].map(task));
         assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn who_gives_way_comes_after_all_that_are_queued() {
+        for (by_tasks, by_world) in [(0, 0), (0, 9), (9, 0), (3, 9), (9, 3), (4, 4)] {
+            let mut queue = RunQueue::new();
+            (0..by_tasks).for_each(|n| queue.push_back(task(n)));
+            queue.set_world_wakes(true);
+            (10..10 + by_world).for_each(|n| queue.push_back(task(n)));
+            queue.set_world_wakes(false);
+            queue.push_last(task(99));
+            let order: Vec<_> = std::iter::from_fn(|| queue.pop_front()).collect();
+            assert_eq!(order.len(), by_tasks + by_world + 1);
+            assert_eq!(order.last(), Some(&task(99)), "{by_tasks} and {by_world} were queued");
+        }
     }
 
     #[test]

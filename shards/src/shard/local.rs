@@ -125,6 +125,12 @@ impl Local {
         self.run_queue(|run| run.push_back(task));
     }
 
+    /// Puts a pinned task that gave way behind all that are queued.
+    #[inline(always)]
+    pub(crate) fn push_last(&self, task: RawTask) {
+        self.run_queue(|run| run.push_last(task));
+    }
+
     /// Puts a movable task that goes on after a yield at the end of the ring.
     pub(crate) fn push_yielded(&self, task: RawTask) {
         schedule_in_ring(self, task);

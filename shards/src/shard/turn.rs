@@ -160,6 +160,21 @@ impl Shard {
         }
     }
 
+    /// One turn for a root future that gave way: each task that is queued now runs once, and the reactor is looked at.
+    pub fn round(&mut self) -> Turn {
+        {
+            let _inside = self.inside();
+            self.drain();
+        }
+        let movable = self.local.remote().ring.len() + self.local.mesh().overflow_len();
+        let queued = self.local.run_queue(|run| run.len()) + movable;
+        // One at least: what waits in the next slot is not counted.
+        let polls = u32::try_from(queued.max(1)).unwrap_or(u32::MAX);
+        // The look at the reactor that is due after so many polls ends the turn.
+        self.polls_unserved = self.polls_unserved.max(self.polls_per_event.saturating_sub(polls));
+        self.turn()
+    }
+
     fn has_movable(&self) -> bool {
         rest::has_movable(self.local.remote())
     }

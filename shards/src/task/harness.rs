@@ -48,7 +48,7 @@ pub(crate) fn run_pinned(task: RawTask, local: &Local) {
     match polled {
         Polled::Pending => match words.owner_idle() {
             pinned::Idle::Wait => {}
-            pinned::Idle::Requeue => local.push(task),
+            pinned::Idle::Requeue => local.push_last(task),
             pinned::Idle::Cancel => cancel_pinned(task, local),
         },
         Polled::Ready => match words.owner_complete_and_unref() {
