@@ -135,6 +135,10 @@ impl World {
         })
     }
 
+    fn pop_handle(&self) -> Option<JoinHandle<()>> {
+        self.threads.lock().unwrap().handles.pop()
+    }
+
     fn wait_for(&self, jobs: u32) {
         let mut log = self.log.lock().unwrap();
         while log.run.iter().sum::<u32>() < jobs {
@@ -145,8 +149,10 @@ impl World {
     /// Closes, waits for the threads, and checks that each of the jobs met exactly one end.
     fn finish(this: &Arc<Self>, jobs: usize) -> Log {
         this.queue.close().into_iter().for_each(Job::cancel);
-        let handles = std::mem::take(&mut this.threads.lock().unwrap().handles);
-        handles.into_iter().for_each(|handle| handle.join().unwrap());
+        // Threads may start while others end.
+        while let Some(handle) = this.pop_handle() {
+            handle.join().unwrap();
+        }
         let log = std::mem::take(&mut *this.log.lock().unwrap());
         for job in 0..jobs {
             assert_eq!(log.run[job] + log.cancelled[job] + log.back[job], 1, "job {job}");
@@ -250,11 +256,24 @@ fn loom_submit_meets_close() {
             let accepted = other.join().unwrap().is_ok();
             let log = World::finish(&world, 2);
             assert_eq!(log.back, [0, u32::from(!accepted), 0]);
+            assert_eq!(log.run[0], 1, "a thread was started for it");
             if mandatory {
                 assert_eq!(log.run, [1, u32::from(accepted), 0]);
             }
         });
     }
+}
+
+/// Jobs that wait for each other and met a free thread each: they run together although the pool closed before the second
+/// thread came.
+#[test]
+fn loom_jobs_that_met_free_threads_run_after_close() {
+    model(1, || {
+        let world = World::new(2, FOR_EVER, 2);
+        World::submit(&world, 0, false, 2).unwrap();
+        World::submit(&world, 1, false, 2).unwrap();
+        assert_eq!(World::finish(&world, 2).run, [1, 1, 0]);
+    });
 }
 
 /// Closing while a thread's keep-alive runs out.

@@ -28,7 +28,7 @@ pub(crate) trait Job: Send + 'static {
     /// Does the work, on a pool thread. It should not unwind; if it does, the thread drops the panic and goes on.
     fn run(self);
 
-    /// Called in place of `run` for a job that was still queued at shutdown, on the thread that shuts down.
+    /// Called in place of `run` for a job that still waited for a thread at shutdown, on the thread that shuts down.
     fn cancel(self);
 
     /// Whether shutdown runs the job even though it has not started, where others are cancelled.

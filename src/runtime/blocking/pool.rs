@@ -83,7 +83,7 @@ impl<J: Job> Pool<J> {
         self.shared.queue.depth()
     }
 
-    /// Accepts nothing more, cancels what is queued and not mandatory, and waits for the rest and for the threads to
+    /// Accepts nothing more, cancels what no thread was free for and is not mandatory, and waits for the rest and for the threads to
     /// end: for `timeout`, or for ever. Returns whether they all ended.
     ///
     /// A pool thread may call it; it waits for the others, not for itself and not for those that wait here too.

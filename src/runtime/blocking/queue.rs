@@ -44,8 +44,14 @@
 //!    searcher, however its wait ended. While the lock is held to start a thread nobody can fall asleep, so if the
 //!    start fails the bit can be cleared: whoever serves is running and comes back.
 //! 5. *Closing* sets the bit, takes all pending jobs and calls all sleepers under the lock. Threads end under the lock
-//!    as well, so the mandatory jobs it puts back are counted while the threads that will run them are. A submit that
+//!    as well, so the jobs it puts back are counted while the threads that will run them are. A submit that
 //!    counted before has its job swept; one that comes after sees the bit in its step and still holds its job.
+//!
+//! # Which jobs closing cancels
+//!
+//! Those that no thread was free for. A job that meets an idle thread, or the right to start one, counts as started from the moment
+//! that it was submitted: that threads come one after the other (3) must not decide whether it runs. These jobs and the mandatory ones are put
+//! back in their order, and threads are summoned for them as before: they may wait for each other.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -95,7 +101,12 @@ impl Word {
 
     /// Whether a pending job needs somebody to be woken or started, and there is somebody.
     fn wants_searcher(self, max_threads: u64) -> bool {
-        !self.closed() && !self.searching() && (self.idle() > 0 || self.threads() < max_threads)
+        !self.searching() && (self.idle() > 0 || self.threads() < max_threads)
+    }
+
+    /// How many pending jobs would run by now if threads did not come one after the other.
+    fn reach(self, max_threads: u64) -> u64 {
+        u64::from(self.searching()) + self.idle() + max_threads.saturating_sub(self.threads())
     }
 }
 
@@ -173,17 +184,22 @@ impl<J: Job> Queue<J> {
         Ok(())
     }
 
-    /// Stops accepting, calls every sleeper, and returns the jobs to cancel. Mandatory ones stay for the threads.
+    /// Stops accepting, calls every sleeper, and returns the jobs to cancel. Mandatory ones stay for the threads, and so do those
+    /// that there was a thread for.
     pub(super) fn close(&self) -> Vec<J> {
         let mut sleepers = self.lock();
         let called = std::mem::take(&mut *sleepers);
         let last = self
             .update(|word| Some((word.0 % PENDING - word.idle() * IDLE) | CLOSED))
             .expect("unconditional");
-        let (mandatory, cancelled): (Vec<J>, Vec<J>) =
-            (0..last.pending()).map(|_| self.pop()).partition(Job::mandatory);
-        self.word.fetch_add(mandatory.len() as u64 * PENDING, Relaxed);
-        mandatory.into_iter().for_each(|job| self.jobs.push(job));
+        let reach = if last.threads() == 0 { 0 } else { last.reach(self.limits.max_threads as u64) };
+        let (mut kept, mut cancelled) = (Vec::new(), Vec::new());
+        for place in 0..last.pending() {
+            let job = self.pop();
+            if place < reach || job.mandatory() { kept.push(job) } else { cancelled.push(job) }
+        }
+        self.word.fetch_add(kept.len() as u64 * PENDING, Relaxed);
+        kept.into_iter().for_each(|job| self.jobs.push(job));
         drop(sleepers);
         called.iter().for_each(|bell| bell.notify_one());
         cancelled
@@ -251,7 +267,8 @@ impl<J: Job> Queue<J> {
         let max_threads = self.limits.max_threads as u64;
         let wanted = self.update(|word| {
             let wake = if word.idle() > 0 { jobs.wrapping_sub(IDLE) } else { 0 };
-            word.wants_searcher(max_threads).then_some((word.0 | SEARCHING).wrapping_add(wake))
+            let wanted = word.wants_searcher(max_threads) && !(word.closed() && jobs > 0);
+            wanted.then_some((word.0 | SEARCHING).wrapping_add(wake))
         });
         match wanted {
             None => Ok(false),
