@@ -214,6 +214,68 @@ fn wakes_from_other_threads_end_a_sleep() {
 }
 
 #[test]
+fn closures_that_met_a_free_thread_run_although_the_runtime_ends() {
+    each(|rt| {
+        let handle = rt.handle().clone();
+        // Together: each in a thread of its own.
+        let together = Arc::new(std::sync::Barrier::new(3));
+        let closures = [0, 1, 2].map(|n| {
+            let together = together.clone();
+            rt.spawn_blocking(move || {
+                together.wait();
+                n
+            })
+        });
+        rt.shutdown_timeout(Duration::from_secs(60));
+        for (n, closure) in closures.into_iter().enumerate() {
+            assert_eq!(handle.block_on(closure).unwrap(), n);
+        }
+    });
+}
+
+#[test]
+fn a_root_future_that_gives_way_takes_turns_with_the_tasks() {
+    let rt = Builder::new_current_thread().enable_all().build().unwrap();
+    rt.block_on(async {
+        let polls = Rc::new(Cell::new(0));
+        let ran = Arc::new(AtomicUsize::new(0));
+        for _ in 0..3 {
+            let ran = ran.clone();
+            corelane::spawn(async move {
+                loop {
+                    ran.fetch_add(1, Ordering::Relaxed);
+                    task::yield_now().await;
+                }
+            });
+        }
+        while polls.get() < 100 {
+            polls.set(polls.get() + 1);
+            task::yield_now().await;
+            assert_eq!(ran.load(Ordering::Relaxed), 3 * polls.get(), "each ran once");
+        }
+    });
+}
+
+#[test]
+fn tasks_that_no_worker_has_met_are_counted() {
+    let rt = Builder::new_current_thread().enable_all().build().unwrap();
+    let metrics = rt.metrics();
+    let tasks: Vec<_> = (0..5)
+        .map(|n| {
+            assert_eq!(metrics.global_queue_depth(), n);
+            rt.spawn(async {})
+        })
+        .collect();
+    rt.block_on(async {
+        for task in tasks {
+            task.await.unwrap();
+        }
+        corelane::spawn(async {}).await.unwrap();
+    });
+    assert_eq!(metrics.global_queue_depth(), 0);
+}
+
+#[test]
 fn shutdown_timeout_gives_up_on_a_stuck_closure() {
     each(|rt| {
         let (stop, stopped) = mpsc::channel::<()>();

@@ -403,6 +403,16 @@ impl Mesh {
         self.remotes.iter().map(|remote| remote.load() + remote.movable_alive()).sum()
     }
 
+    /// Pinned tasks that were sent to a shard and are still in its mail, as a moment's impression.
+    pub fn mailed_tasks(&self) -> usize {
+        let mailed = |remote: &Remote| {
+            // Received first: then the difference is never below zero, but for what the reader's processor turns around.
+            let received = remote.counters.received.get() as usize;
+            remote.sent.load(Relaxed).saturating_sub(received)
+        };
+        self.remotes.iter().map(mailed).sum()
+    }
+
     /// Movable tasks in the queue that all shards share.
     pub fn overflow_len(&self) -> usize {
         self.overflow.len()

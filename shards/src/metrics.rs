@@ -43,6 +43,8 @@ pub struct Counters {
     pub steals: Counter,
     /// Tasks spawned here.
     pub spawned: Counter,
+    /// Pinned tasks that others sent and that have come out of the mail.
+    pub received: Counter,
     /// Pinned tasks alive.
     pub live: Counter,
     /// Tasks in the shard's own run queue, as of its last turn.

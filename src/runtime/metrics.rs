@@ -23,9 +23,10 @@ impl RuntimeMetrics {
         self.0.inner().mesh.alive_tasks()
     }
 
-    /// Movable tasks that wait in the queue of all workers.
+    /// New tasks that no worker has met yet: those in the queue of all workers, and those sent to a worker of their own.
     pub fn global_queue_depth(&self) -> usize {
-        self.0.inner().mesh.overflow_len()
+        let mesh = &self.0.inner().mesh;
+        mesh.overflow_len() + mesh.mailed_tasks()
     }
 
     /// Threads of the blocking pool.

@@ -38,8 +38,6 @@ pub struct Local {
     heap: Cell<*const Header>,
     /// Pinned tasks that have not completed.
     live: Cell<usize>,
-    /// Pinned tasks that came from other threads, ever.
-    received: Cell<usize>,
     pub(super) closing: Cell<bool>,
     pub(super) rest: Rest,
     /// Below this many live tasks a spawn stays here without a look at the other shards. Zero at the start of a turn.
@@ -60,7 +58,6 @@ impl Local {
             arena: UnsafeCell::new(Arena::new()),
             heap: Cell::new(ptr::null()),
             live: Cell::new(0),
-            received: Cell::new(0),
             closing: Cell::new(false),
             rest: Rest::default(),
             stay_below: Cell::new(0),
@@ -151,7 +148,8 @@ impl Local {
     /// Shows the other shards how loaded this one is; once a turn.
     pub(super) fn publish_load(&self) {
         // Relaxed: an impression for placement.
-        self.remote().own_load.store(self.live.get().wrapping_sub(self.received.get()), Relaxed);
+        let received = self.remote().counters().received.get() as usize;
+        self.remote().own_load.store(self.live.get().wrapping_sub(received), Relaxed);
     }
 
     /// Pinned tasks that have not completed.
@@ -172,7 +170,7 @@ impl Local {
     pub(crate) fn list_heap_task_once(&self, task: RawTask) {
         // SAFETY: a heap task's links belong to the owner.
         if task.header().vtable.home == Home::Heap && !unsafe { links(task.0).as_ref() }.listed {
-            self.received.set(self.received.get() + 1);
+            self.remote().counters().received.add(1);
             self.spawned();
             self.list_heap_task(task);
         }
