@@ -1,13 +1,14 @@
 //! Runtimes of every flavor, through the public API.
 
 use std::cell::Cell;
-use std::future::{pending, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
-use std::task::Poll;
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -273,6 +274,42 @@ fn tasks_that_no_worker_has_met_are_counted() {
         corelane::spawn(async {}).await.unwrap();
     });
     assert_eq!(metrics.global_queue_depth(), 0);
+}
+
+#[test]
+fn a_paused_clock_stands_until_a_closure_s_result_was_told() {
+    /// Holds the pool's thread up where it tells.
+    struct Told {
+        root: Waker,
+        elapsed: std::sync::Mutex<mpsc::Receiver<()>>,
+        clock_stood: mpsc::Sender<bool>,
+    }
+    impl Wake for Told {
+        fn wake(self: Arc<Self>) {
+            let elapsed = self.elapsed.lock().unwrap().recv_timeout(Duration::from_millis(50));
+            self.clock_stood.send(elapsed.is_err()).unwrap();
+            self.root.wake_by_ref();
+        }
+    }
+    let rt = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    rt.block_on(async {
+        let (begin, begins) = mpsc::channel::<()>();
+        let (elapse, elapsed) = mpsc::channel();
+        let (clock_stood, stands) = mpsc::channel();
+        corelane::spawn(async move {
+            corelane::time::sleep(Duration::from_secs(3600)).await;
+            let _ = elapse.send(());
+        });
+        let mut closure = task::spawn_blocking(move || begins.recv().unwrap());
+        let root = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
+        let told = Waker::from(Arc::new(Told { root, elapsed: elapsed.into(), clock_stood }));
+        assert!(Pin::new(&mut closure).poll(&mut Context::from_waker(&told)).is_pending());
+        // The shard rests with nothing but the timer, and the closure, to wait for.
+        task::yield_now().await;
+        begin.send(()).unwrap();
+        poll_fn(|_| if closure.is_finished() { Poll::Ready(()) } else { Poll::Pending }).await;
+        assert!(stands.recv().unwrap(), "the clock was moved on before the result was told");
+    });
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use corelane_shards::loom::atomic::{AtomicBool, Ordering};
-use corelane_shards::mesh::{Mesh, ShardId};
+use corelane_shards::mesh::{ClockHold, Mesh, ShardId};
 use corelane_shards::shard;
 use corelane_shards::task::{self, BlockingTask, JoinHandle};
 
@@ -18,6 +18,7 @@ use super::block_on::Driven;
 use super::blocking::{Job, Pool, PoolConfig, SubmitError};
 use super::context::{self, Blocking};
 use super::handle::{Handle, Id, RuntimeFlavor};
+use super::histogram::Wanted;
 use super::hooks::{Around, Hooks};
 use super::seat::{Parker, Seat};
 use super::seed::{RngSeed, Row, Seeded};
@@ -57,15 +58,20 @@ pub(crate) struct Work {
     task: BlockingTask,
     /// Shutdown waits for it, though it has not started.
     mandatory: bool,
+    /// A paused clock stands while somebody works outside of the shards. Dropped last: until who waits for the task was woken, an
+    /// idle shard would find nothing to do and move the clock on.
+    _hold: Option<ClockHold>,
 }
 
 impl Job for Work {
     fn run(self) {
-        self.task.run();
+        let Self { task, _hold, .. } = self;
+        task.run();
     }
 
     fn cancel(self) {
-        self.task.cancel();
+        let Self { task, _hold, .. } = self;
+        task.cancel();
     }
 
     fn mandatory(&self) -> bool {
@@ -79,6 +85,7 @@ pub(crate) struct Parts {
     pub flavor: RuntimeFlavor,
     pub name: Option<String>,
     pub hooks: Hooks,
+    pub poll_times: Wanted,
     pub seed: Option<RngSeed>,
     pub event_limits: EventLimits,
     pub io_enabled: bool,
@@ -104,6 +111,8 @@ impl Inner {
                 ..parts.pool
             };
             let stays = parts.seat.is_some() && parts.mesh.config().local_tasks;
+            let poll_times = parts.poll_times.build(parts.mesh.remotes().len());
+            let around = Around::new(parts.hooks.task.clone(), poll_times, this.clone());
             Inner {
                 this: this.clone(),
                 local_thread: stays.then(context::thread_id),
@@ -111,7 +120,7 @@ impl Inner {
                 mesh: parts.mesh,
                 flavor: parts.flavor,
                 name: parts.name,
-                around: Around::new(parts.hooks.task.clone(), this.clone()),
+                around,
                 hooks: parts.hooks,
                 seeds: parts.seed.map(RngSeed::into_row),
                 event_limits: parts.event_limits,
@@ -197,13 +206,9 @@ impl Inner {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        // A paused clock stands while somebody works outside of the shards.
-        let hold = self.mesh.hold_clock();
-        let (task, handle) = task::blocking(move || {
-            let _hold = hold;
-            f()
-        });
-        let taken = self.pool.submit(Work { task, mandatory }).map_err(|(work, error)| {
+        let (task, handle) = task::blocking(f);
+        let work = Work { task, mandatory, _hold: Some(self.mesh.hold_clock()) };
+        let taken = self.pool.submit(work).map_err(|(work, error)| {
             work.cancel();
             error
         });
@@ -218,7 +223,8 @@ impl Inner {
             let _entered = context::enter(inner, Blocking::InPlaceOnly);
             shard::take_care(inner.mesh.remote(id), || inner.is_shutting_down());
         });
-        self.pool.submit(Work { task, mandatory: false }).map_err(|(work, _)| work.cancel()).is_ok()
+        let work = Work { task, mandatory: false, _hold: None };
+        self.pool.submit(work).map_err(|(work, _)| work.cancel()).is_ok()
     }
 
     /// Whether the runtime is ending.

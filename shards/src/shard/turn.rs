@@ -399,11 +399,14 @@ impl Shard {
         if self.serve(Some(Duration::ZERO)) > 0 {
             return;
         }
+        // Asked before the look: who holds the clock lets go of it after it has woken whom its work was for.
+        let was_held = self.local.mesh().clock_is_held();
         if let Some(deadline_ns) = self.lie_down(look_again) {
             let mesh = self.local.mesh();
+            // And after sleep was announced: who lets go from now on wakes the shard.
             if deadline_ns == NEVER || mesh.clock_is_held() {
                 self.serve(None);
-            } else {
+            } else if !was_held {
                 let clock = mesh.clock();
                 // False if the clock was resumed meanwhile; then the caller parks again.
                 let _ = clock.advance(Duration::from_nanos(deadline_ns.saturating_sub(clock.now_ns())));
