@@ -51,7 +51,17 @@ impl RunQueue {
     /// For a task that gave way: behind all that are queued, so at the end of the longer ring.
     #[inline(always)]
     pub fn push_last(&mut self, task: RawTask) {
-        if self.by_world.is_empty() || self.by_world.len() <= self.by_tasks.len() {
+        if self.by_world.is_empty() {
+            self.by_tasks.push_back(task);
+        } else {
+            self.push_behind_both(task);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn push_behind_both(&mut self, task: RawTask) {
+        if self.by_world.len() <= self.by_tasks.len() {
             self.by_tasks.push_back(task);
         } else {
             self.by_world.push_back(task);

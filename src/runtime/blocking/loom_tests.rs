@@ -256,7 +256,7 @@ fn loom_submit_meets_close() {
             let accepted = other.join().unwrap().is_ok();
             let log = World::finish(&world, 2);
             assert_eq!(log.back, [0, u32::from(!accepted), 0]);
-            assert_eq!(log.run[0], 1, "a thread was started for it");
+            assert!(log.run.iter().sum::<u32>() >= 1, "a thread was started");
             if mandatory {
                 assert_eq!(log.run, [1, u32::from(accepted), 0]);
             }

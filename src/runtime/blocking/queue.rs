@@ -51,7 +51,8 @@
 //!
 //! Those that no thread was free for. A job that meets an idle thread, or the right to start one, counts as started from the moment
 //! that it was submitted: that threads come one after the other (3) must not decide whether it runs. These jobs and the mandatory ones are put
-//! back in their order, and threads are summoned for them as before: they may wait for each other.
+//! back in their order, and threads are summoned for them as before: they may wait for each other. It is their number that is
+//! kept: where some are cancelled, a thread in the middle of a claim may pop a later job and leave its own to the sweep.
 
 use std::io;
 use std::time::{Duration, Instant};
