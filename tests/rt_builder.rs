@@ -15,7 +15,8 @@ use corelane::config::Config;
 use corelane::io::AsyncReadExt;
 use corelane::net::{TcpListener, UnixStream};
 use corelane::runtime::{
-    self, Builder, LocalOptions, LocalRuntime, RngSeed, Runtime, TaskMeta, UnhandledPanic,
+    self, Builder, HistogramConfiguration, HistogramScale, LocalOptions, LocalRuntime, RngSeed, Runtime,
+    TaskMeta, UnhandledPanic,
 };
 use corelane::task::{self, block_in_place, spawn_blocking, spawn_local, yield_now};
 
@@ -465,4 +466,68 @@ fn zero_is_refused() {
     refused("global_queue_interval must be greater than 0", |b| _ = b.global_queue_interval(0));
     refused("max_io_events_per_tick must be non-zero", |b| _ = b.max_io_events_per_tick(0));
     refused("max_io_events_per_busy_tick must be non-zero", |b| _ = b.max_io_events_per_busy_tick(0));
+}
+
+/// How many polls were counted, and those of the last bucket.
+fn polls(rt: Runtime) -> (u64, u64) {
+    let metrics = rt.metrics();
+    drop(rt);
+    let last = metrics.poll_time_histogram_num_buckets() - 1;
+    let count = |bucket| {
+        (0..metrics.num_workers()).map(|n| metrics.poll_time_histogram_bucket_count(n, bucket)).sum::<u64>()
+    };
+    ((0..=last).map(count).sum(), count(last))
+}
+
+#[test]
+fn polls_are_counted_by_how_long_they_took() {
+    for mut builder in [Builder::new_current_thread(), Builder::new_multi_thread(), Builder::new_sharded()] {
+        let wide = HistogramConfiguration::linear(Duration::from_millis(1), 3);
+        builder.worker_threads(2).enable_metrics_poll_time_histogram();
+        let rt = builder.metrics_poll_time_histogram_configuration(wide).build().unwrap();
+        assert!(rt.metrics().poll_time_histogram_enabled());
+        rt.block_on(async {
+            for _ in 0..5 {
+                corelane::spawn(corelane::task::yield_now()).await.unwrap();
+            }
+            let long = corelane::spawn(async {
+                // Not to wait: the time that it takes is what is measured.
+                std::thread::sleep(Duration::from_millis(3));
+                panic!("a poll that panics is counted too");
+            });
+            assert!(long.await.unwrap_err().is_panic());
+        });
+        let (all, long) = polls(rt);
+        assert_eq!(all, 11);
+        assert!(long >= 1, "the last bucket begins at 2 ms");
+    }
+}
+
+#[test]
+fn polls_are_not_counted_unless_asked_for() {
+    let wide = HistogramConfiguration::linear(Duration::from_millis(1), 3);
+    let mut builder = Builder::new_current_thread();
+    let rt = builder.metrics_poll_time_histogram_configuration(wide).build().unwrap();
+    rt.block_on(async { corelane::spawn(async {}).await.unwrap() });
+    let metrics = rt.metrics();
+    assert!(!metrics.poll_time_histogram_enabled());
+    assert_eq!(metrics.poll_time_histogram_num_buckets(), 0);
+    assert_eq!(metrics.poll_time_histogram_bucket_count(0, 0), 0);
+    assert!(metrics.poll_time_histogram_bucket_range(0).is_empty());
+}
+
+#[test]
+#[expect(deprecated, reason = "they are still there")]
+fn the_older_methods_for_buckets_win() {
+    let us = Duration::from_micros;
+    let mut builder = Builder::new_current_thread();
+    builder.enable_metrics_poll_time_histogram().metrics_poll_count_histogram_resolution(us(50));
+    builder.metrics_poll_count_histogram_buckets(3);
+    let metrics = builder.build().unwrap().metrics();
+    assert_eq!(metrics.poll_time_histogram_bucket_range(1), us(50)..us(100));
+    builder.metrics_poll_count_histogram_scale(HistogramScale::Log);
+    let metrics = builder.build().unwrap().metrics();
+    let ns = Duration::from_nanos;
+    assert_eq!(metrics.poll_time_histogram_bucket_range(1), ns(1 << 16)..ns(1 << 17));
+    assert_eq!(metrics.poll_time_histogram_bucket_range(2), ns(1 << 17)..ns(u64::MAX));
 }

@@ -18,6 +18,7 @@ use crate::topology::{Plan, ShardPlan, Topology, pin};
 use super::block_on::Driven;
 use super::blocking::PoolConfig;
 use super::handle::RuntimeFlavor;
+use super::histogram::{HistogramConfiguration, HistogramScale, Legacy, Wanted};
 use super::hooks::{Callback, Hooks, TaskMeta, UnhandledPanic};
 use super::inner::{Inner, Parts};
 use super::local_runtime::{LocalOptions, LocalRuntime};
@@ -51,6 +52,7 @@ pub struct Builder {
     thread_name: NameFn,
     stack_size: Option<usize>,
     hooks: Hooks,
+    poll_times: Wanted,
     enable_io: bool,
     enable_time: bool,
     start_paused: bool,
@@ -86,6 +88,7 @@ impl Builder {
             thread_name: Arc::new(move || thread_name.into()),
             stack_size: None,
             hooks: Hooks::default(),
+            poll_times: Wanted::default(),
             enable_io: false,
             enable_time: false,
             start_paused: false,
@@ -286,6 +289,63 @@ impl Builder {
     pub fn unhandled_panic(&mut self, behavior: UnhandledPanic) -> &mut Self {
         self.hooks.task.shuts_down = behavior == UnhandledPanic::ShutdownRuntime;
         self
+    }
+
+    /// Counts how long polls of tasks take, in the buckets that
+    /// [`metrics_poll_time_histogram_configuration`](Self::metrics_poll_time_histogram_configuration) says, ten of 100 µs by default. Read
+    /// them by [`RuntimeMetrics`](super::RuntimeMetrics).
+    ///
+    /// A poll then reads the clock twice, and each future that is spawned is boxed. A runtime that does not count pays nothing.
+    pub fn enable_metrics_poll_time_histogram(&mut self) -> &mut Self {
+        self.poll_times.enabled = true;
+        self
+    }
+
+    /// In which buckets polls are counted, if they are: see
+    /// [`enable_metrics_poll_time_histogram`](Self::enable_metrics_poll_time_histogram).
+    pub fn metrics_poll_time_histogram_configuration(
+        &mut self,
+        configuration: HistogramConfiguration,
+    ) -> &mut Self {
+        self.poll_times.configuration = configuration;
+        self
+    }
+
+    /// How the buckets grow.
+    #[deprecated(note = "use `metrics_poll_time_histogram_configuration`")]
+    pub fn metrics_poll_count_histogram_scale(&mut self, histogram_scale: HistogramScale) -> &mut Self {
+        self.legacy_poll_times().scale = histogram_scale;
+        self
+    }
+
+    /// How wide the first bucket is.
+    ///
+    /// # Panics
+    ///
+    /// If zero.
+    #[track_caller]
+    #[deprecated(note = "use `metrics_poll_time_histogram_configuration`")]
+    pub fn metrics_poll_count_histogram_resolution(&mut self, resolution: Duration) -> &mut Self {
+        assert!(!resolution.is_zero(), "the buckets of a histogram have a width");
+        self.legacy_poll_times().resolution = resolution;
+        self
+    }
+
+    /// How many buckets there are.
+    ///
+    /// # Panics
+    ///
+    /// If zero.
+    #[track_caller]
+    #[deprecated(note = "use `metrics_poll_time_histogram_configuration`")]
+    pub fn metrics_poll_count_histogram_buckets(&mut self, buckets: usize) -> &mut Self {
+        assert!(buckets > 0, "a histogram has buckets");
+        self.legacy_poll_times().buckets = buckets;
+        self
+    }
+
+    fn legacy_poll_times(&mut self) -> &mut Legacy {
+        self.poll_times.legacy.get_or_insert_default()
     }
 
     /// How many tasks a shard runs at most before it looks for I/O and timers. By default it does after each quantum
@@ -595,6 +655,7 @@ impl Builder {
             flavor,
             name: self.name.clone(),
             hooks: self.hooks.clone(),
+            poll_times: self.poll_times.clone(),
             seed: self.seed.clone(),
             event_limits: self.event_limits,
             io_enabled: self.enable_io,

@@ -1,6 +1,6 @@
 //! What a runtime calls around its tasks, and what it does when one panics.
 //!
-//! The engine knows nothing of it. A runtime that has something to call wraps each future that is spawned; one that has not
+//! The engine knows nothing of it. A runtime that has something to call, or counts how long polls take, wraps each future that is spawned; one that has not
 //! spawns it as it is, and pays a branch for each spawn. The wrapper boxes the future, so that it is compiled once for
 //! each type of output and not for each future.
 //!
@@ -12,12 +12,14 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use corelane_shards::mesh::Remote;
 use corelane_shards::shard::{self, Local};
 use corelane_shards::task::{self, Id, JoinHandle};
 
 use super::context;
+use super::histogram::Histogram;
 use super::inner::Inner;
 
 /// A callback of the builder's.
@@ -89,13 +91,20 @@ impl TaskMeta<'_> {
 /// The hooks of a runtime that has some.
 pub(crate) struct Around {
     hooks: TaskHooks,
+    poll_times: Option<Histogram>,
     runtime: Weak<Inner>,
 }
 
 impl Around {
-    /// `None` if there is nothing to call, and futures are spawned as they are.
-    pub fn new(hooks: TaskHooks, runtime: Weak<Inner>) -> Option<Arc<Self>> {
-        (!hooks.is_empty()).then(|| Arc::new(Self { hooks, runtime }))
+    /// `None` if there is nothing to call or count, and futures are spawned as they are.
+    pub fn new(hooks: TaskHooks, poll_times: Option<Histogram>, runtime: Weak<Inner>) -> Option<Arc<Self>> {
+        let is_needed = !hooks.is_empty() || poll_times.is_some();
+        is_needed.then(|| Arc::new(Self { hooks, poll_times, runtime }))
+    }
+
+    /// How long polls of tasks took, if that is counted.
+    pub fn poll_times(&self) -> Option<&Histogram> {
+        self.poll_times.as_ref()
     }
 
     /// A task is about to be spawned.
@@ -140,7 +149,11 @@ impl<F: Future + Unpin> Future for Hooked<F> {
         let Self { future, end } = &mut *self;
         let hooks = &end.around.hooks;
         end.call(&hooks.before_poll);
+        let timed = end.around.poll_times.as_ref().map(|times| (times, Instant::now()));
         let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(future).poll(cx)));
+        if let (Some((times, started)), Some(worker)) = (timed, super::worker_index()) {
+            times.add(worker, started.elapsed());
+        }
         end.call(&hooks.after_poll);
         match polled {
             Ok(polled) => polled,

@@ -1,8 +1,10 @@
 //! A runtime's numbers, without a cfg flag.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use super::handle::Handle;
+use super::histogram::Histogram;
 
 /// Reads a runtime's numbers. Each is a moment's impression; together they need not fit.
 #[derive(Debug, Clone)]
@@ -94,5 +96,41 @@ impl RuntimeMetrics {
     #[track_caller]
     pub fn worker_steal_count(&self, worker: usize) -> u64 {
         self.0.inner().mesh.remotes()[worker].counters().steals.get()
+    }
+
+    /// Whether polls of tasks are timed: see
+    /// [`Builder::enable_metrics_poll_time_histogram`](super::Builder::enable_metrics_poll_time_histogram).
+    pub fn poll_time_histogram_enabled(&self) -> bool {
+        self.poll_times().is_some()
+    }
+
+    /// In how many buckets polls are counted; 0 if they are not.
+    pub fn poll_time_histogram_num_buckets(&self) -> usize {
+        self.poll_times().map_or(0, Histogram::len)
+    }
+
+    /// How long the polls of a bucket took; nothing if they are not counted. The end is excluded, but for that of the last bucket,
+    /// which has all that are longer.
+    ///
+    /// # Panics
+    ///
+    /// If polls are counted and there is no such bucket.
+    #[track_caller]
+    pub fn poll_time_histogram_bucket_range(&self, bucket: usize) -> Range<Duration> {
+        self.poll_times().map_or(Duration::ZERO..Duration::ZERO, |times| times.range(bucket))
+    }
+
+    /// How many polls of a worker were in a bucket; 0 if they are not counted.
+    ///
+    /// # Panics
+    ///
+    /// If polls are counted and there is no such worker or bucket.
+    #[track_caller]
+    pub fn poll_time_histogram_bucket_count(&self, worker: usize, bucket: usize) -> u64 {
+        self.poll_times().map_or(0, |times| times.count(worker, bucket))
+    }
+
+    fn poll_times(&self) -> Option<&Histogram> {
+        self.0.inner().around.as_ref().and_then(|around| around.poll_times())
     }
 }

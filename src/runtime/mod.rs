@@ -17,6 +17,7 @@ mod blocking;
 mod builder;
 pub(crate) mod context;
 mod handle;
+mod histogram;
 pub(crate) mod hooks;
 mod inner;
 mod local_runtime;
@@ -30,6 +31,9 @@ mod worker;
 pub use builder::Builder;
 pub use context::EnterGuard;
 pub use handle::{Handle, Id, RuntimeFlavor, TryCurrentError};
+pub use histogram::{
+    HistogramConfiguration, HistogramScale, InvalidHistogramConfiguration, LogHistogram, LogHistogramBuilder,
+};
 pub use hooks::{TaskMeta, UnhandledPanic};
 pub use local_runtime::{LocalOptions, LocalRuntime};
 pub use metrics::RuntimeMetrics;
