@@ -354,3 +354,33 @@ fn exact_texts() {
     let once = SetOnce::new_with(Some(1));
     assert_eq!(format!("{once:?} {}", once.set(2).unwrap_err()), "SetOnce { value: Some(1) } SetOnceError");
 }
+
+#[test]
+fn a_cell_drops_its_value_once_and_gives_it_away_whole() {
+    let value = Arc::new("value");
+    let held = || Arc::strong_count(&value) - 1;
+    let cells = [OnceCell::new(), OnceCell::from(value.clone()), OnceCell::new_with(Some(value.clone()))];
+    cells[0].set(value.clone()).unwrap();
+    let empty = OnceCell::<Arc<&str>>::new();
+    assert_eq!(held(), 3);
+    let [mut first, second, third] = cells;
+    assert_eq!(first.take().as_deref(), Some(&"value"));
+    assert!(first.get().is_none() && first.get_mut().is_none() && first.take().is_none());
+    first.set(value.clone()).unwrap();
+    assert_eq!(second.into_inner().as_deref(), Some(&"value"));
+    assert_eq!((held(), empty.clone().into_inner()), (2, None));
+    drop((first, third, empty));
+    assert_eq!(held(), 0);
+
+    let set = SetOnce::from(value.clone());
+    let late = SetOnce::new();
+    assert!(set.set(value.clone()).is_err(), "the other is given back");
+    late.set(value.clone()).unwrap();
+    assert_eq!((held(), SetOnce::<Arc<&str>>::new().into_inner()), (2, None));
+    assert_eq!(late.into_inner().as_deref(), Some(&"value"));
+    assert_eq!(held(), 1);
+    drop(set);
+    assert_eq!(held(), 0);
+    // Nothing but the value beside what says that it is there.
+    assert_eq!(size_of::<OnceCell<usize>>(), size_of::<OnceCell<()>>() + size_of::<usize>());
+}

@@ -8,7 +8,7 @@
 #![expect(unsafe_code, reason = "reads the value that the closed semaphore stands for")]
 
 use std::fmt;
-use std::mem;
+use std::mem::{self, MaybeUninit};
 
 use corelane_shards::loom::cell::UnsafeCell;
 
@@ -36,7 +36,8 @@ use super::error::{SetError, TryAcquireError};
 /// ```
 pub struct OnceCell<T> {
     right: Batch<Threads>,
-    value: UnsafeCell<Option<T>>,
+    /// Holds a value when the semaphore is closed.
+    value: UnsafeCell<MaybeUninit<T>>,
 }
 
 // SAFETY: shared, it gives `&T` to any thread, and takes a `T` from one to drop it in another.
@@ -45,13 +46,13 @@ unsafe impl<T: Send + Sync> Sync for OnceCell<T> {}
 impl<T> OnceCell<T> {
     /// An empty cell.
     pub fn new() -> Self {
-        Self { right: Batch::<Threads>::new(1), value: UnsafeCell::new(None) }
+        Self { right: Batch::<Threads>::new(1), value: UnsafeCell::new(MaybeUninit::uninit()) }
     }
 
     corelane_shards::const_fn! {
         /// An empty cell, made at compile time.
         pub fn const_new() -> Self {
-            Self { right: Batch::<Threads>::new(1), value: UnsafeCell::new(None) }
+            Self { right: Batch::<Threads>::new(1), value: UnsafeCell::new(MaybeUninit::uninit()) }
         }
     }
 
@@ -63,7 +64,7 @@ impl<T> OnceCell<T> {
     corelane_shards::const_fn! {
         /// A cell with this value, made at compile time.
         pub fn const_new_with(value: T) -> Self {
-            Self { right: Batch::<Threads>::closed(), value: UnsafeCell::new(Some(value)) }
+            Self { right: Batch::<Threads>::closed(), value: UnsafeCell::new(MaybeUninit::new(value)) }
         }
     }
 
@@ -78,13 +79,16 @@ impl<T> OnceCell<T> {
             return None;
         }
         // SAFETY: written before the semaphore was closed, and not through a shared reference since.
-        self.value.with(|value| unsafe { &*value }.as_ref())
+        Some(self.value.with(|value| unsafe { (*value).assume_init_ref() }))
     }
 
     /// The value, if there is one, for changing it.
     pub fn get_mut(&mut self) -> Option<&mut T> {
-        // SAFETY: borrowed exclusively.
-        self.value.with_mut(|value| unsafe { &mut *value }.as_mut())
+        if !self.initialized() {
+            return None;
+        }
+        // SAFETY: borrowed exclusively, and filled before the semaphore was closed.
+        Some(self.value.with_mut(|value| unsafe { (*value).assume_init_mut() }))
     }
 
     /// Fills the cell if it is empty.
@@ -163,13 +167,27 @@ impl<T> OnceCell<T> {
     }
 
     /// The value, if there is one.
-    pub fn into_inner(self) -> Option<T> {
-        self.value.into_inner()
+    pub fn into_inner(mut self) -> Option<T> {
+        self.take()
     }
 
     /// Takes the value out and leaves an empty cell.
     pub fn take(&mut self) -> Option<T> {
-        mem::take(self).into_inner()
+        if !self.initialized() {
+            return None;
+        }
+        self.right = Batch::<Threads>::new(1);
+        // SAFETY: it was filled, and counts as empty from here on.
+        Some(self.value.with_mut(|value| unsafe { (*value).assume_init_read() }))
+    }
+}
+
+impl<T> Drop for OnceCell<T> {
+    fn drop(&mut self) {
+        if self.initialized() {
+            // SAFETY: filled, and nobody comes after this.
+            self.value.with_mut(|value| unsafe { (*value).assume_init_drop() });
+        }
     }
 }
 
@@ -178,8 +196,8 @@ struct Right<'a, T>(&'a OnceCell<T>);
 
 impl<T> Right<'_, T> {
     fn fill(self, value: T) {
-        // SAFETY: who has the permit is alone, and readers come when the semaphore is closed. What is overwritten is `None`.
-        self.0.value.with_mut(|place| unsafe { *place = Some(value) });
+        // SAFETY: who has the permit is alone, and readers come when the semaphore is closed.
+        self.0.value.with_mut(|place| unsafe { (*place).write(value) });
         self.0.right.close();
         mem::forget(self);
     }
@@ -199,7 +217,7 @@ impl<T> Default for OnceCell<T> {
 
 impl<T> From<T> for OnceCell<T> {
     fn from(value: T) -> Self {
-        Self { right: Batch::<Threads>::closed(), value: UnsafeCell::new(Some(value)) }
+        Self { right: Batch::<Threads>::closed(), value: UnsafeCell::new(MaybeUninit::new(value)) }
     }
 }
 

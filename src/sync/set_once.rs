@@ -8,6 +8,7 @@
 
 use std::fmt;
 use std::future::poll_fn;
+use std::mem::MaybeUninit;
 use std::ops::ControlFlow;
 use std::panic::UnwindSafe;
 use std::pin::pin;
@@ -39,7 +40,8 @@ use super::wait_list::{Queued, Status, WaitQueue, Waiter};
 pub struct SetOnce<T> {
     set: AtomicBool,
     queue: WaitQueue<Threads, (), ()>,
-    value: UnsafeCell<Option<T>>,
+    /// Holds a value once the flag is set.
+    value: UnsafeCell<MaybeUninit<T>>,
 }
 
 // SAFETY: shared, it gives `&T` to any thread, and takes a `T` from one to drop it in another.
@@ -71,7 +73,7 @@ impl<T> SetOnce<T> {
             Self {
                 set: AtomicBool::new(false),
                 queue: WaitQueue::<Threads, _, _>::new(()),
-                value: UnsafeCell::new(None),
+                value: UnsafeCell::new(MaybeUninit::uninit()),
             }
         }
     }
@@ -81,7 +83,7 @@ impl<T> SetOnce<T> {
         Self {
             set: AtomicBool::new(value.is_some()),
             queue: WaitQueue::<Threads, _, _>::new(()),
-            value: UnsafeCell::new(value),
+            value: UnsafeCell::new(value.map_or_else(MaybeUninit::uninit, MaybeUninit::new)),
         }
     }
 
@@ -91,7 +93,7 @@ impl<T> SetOnce<T> {
             Self {
                 set: AtomicBool::new(true),
                 queue: WaitQueue::<Threads, _, _>::new(()),
-                value: UnsafeCell::new(Some(value)),
+                value: UnsafeCell::new(MaybeUninit::new(value)),
             }
         }
     }
@@ -108,7 +110,7 @@ impl<T> SetOnce<T> {
             return None;
         }
         // SAFETY: written before the flag was set, and not since.
-        self.value.with(|value| unsafe { &*value }.as_ref())
+        Some(self.value.with(|value| unsafe { (*value).assume_init_ref() }))
     }
 
     /// Fills the cell if it is empty, and wakes all who wait for that.
@@ -123,10 +125,12 @@ impl<T> SetOnce<T> {
         let mut value = Some(value);
         self.queue.wake_all(|()| {
             // Relaxed: set under this lock.
-            if !self.set.load(Ordering::Relaxed) {
-                // SAFETY: nobody reads before the flag is set, and nobody else writes under the lock. What is
-                // overwritten is `None`.
-                self.value.with_mut(|place| unsafe { std::ptr::write(place, value.take()) });
+            if self.set.load(Ordering::Relaxed) {
+                return;
+            }
+            if let Some(value) = value.take() {
+                // SAFETY: nobody reads before the flag is set, and nobody else writes under the lock.
+                self.value.with_mut(|place| unsafe { (*place).write(value) });
                 // Release: pairs with the Acquire in `initialized`.
                 self.set.store(true, Ordering::Release);
             }
@@ -158,7 +162,22 @@ impl<T> SetOnce<T> {
 
     /// The value, if there is one.
     pub fn into_inner(self) -> Option<T> {
-        self.value.into_inner()
+        if !self.initialized() {
+            return None;
+        }
+        // Relaxed: nobody else has it. It counts as empty from here on.
+        self.set.store(false, Ordering::Relaxed);
+        // SAFETY: written before the flag was set.
+        Some(self.value.with_mut(|value| unsafe { (*value).assume_init_read() }))
+    }
+}
+
+impl<T> Drop for SetOnce<T> {
+    fn drop(&mut self) {
+        if self.initialized() {
+            // SAFETY: written before the flag was set, and nobody comes after this.
+            self.value.with_mut(|value| unsafe { (*value).assume_init_drop() });
+        }
     }
 }
 
