@@ -135,12 +135,17 @@ impl Shard {
 
     /// One turn.
     pub fn turn(&mut self) -> Turn {
+        self.turn_and(false)
+    }
+
+    #[inline(always)]
+    fn turn_and(&mut self, look: bool) -> Turn {
         let _inside = self.inside();
         self.local.stay_below.set(0);
         self.drain();
         let left = self.run();
         self.turns_unserved += 1;
-        if left || (self.turns_unserved >= TURNS_UNSERVED && self.is_reactor_due()) {
+        if left || look || (self.turns_unserved >= TURNS_UNSERVED && self.is_reactor_due()) {
             self.serve(Some(Duration::ZERO));
         }
         self.turn_lane();
@@ -170,9 +175,9 @@ impl Shard {
         let queued = self.local.run_queue(|run| run.len()) + movable;
         // One at least: what waits in the next slot is not counted.
         let polls = u32::try_from(queued.max(1)).unwrap_or(u32::MAX);
-        // The look at the reactor that is due after so many polls ends the turn.
+        // After so many polls a turn ends.
         self.polls_unserved = self.polls_unserved.max(self.polls_per_event.saturating_sub(polls));
-        self.turn()
+        self.turn_and(true)
     }
 
     fn has_movable(&self) -> bool {
