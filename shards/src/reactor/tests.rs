@@ -210,9 +210,9 @@ fn what_is_taken_for_ready_before_the_first_event_depends_on_how_it_began() {
     }
     let (Socket { registration, stream }, _peer) = pair(&mesh);
     let untried = Socket { registration: registration.starting(Start::Untried), stream };
-    let mut never = || -> io::Result<()> { panic!("tried") };
-    assert!(untried.registration.poll_io(&mut noop(), Direction::Read, &mut never).is_pending());
-    assert!(untried.registration.try_io(Interest::READABLE, &mut never).is_err());
+    let never = || -> io::Result<()> { panic!("tried") };
+    assert!(untried.registration.poll_io(&mut noop(), Direction::Read, never).is_pending());
+    assert!(untried.registration.try_io(Interest::READABLE, never).is_err());
     assert!(pin!(untried.registration.async_io(Interest::READABLE, never)).poll(&mut noop()).is_pending());
     drop(shard);
 }
