@@ -5,7 +5,8 @@ usage: tests/conformance.py [FILE ...]         names of test files, without .rs;
 
 The tests are compiled from where cargo unpacked Tokio; none is kept here. What they should do is found out by running them
 against Tokio itself, once for each version. A test passes here if it passes there, unless tests/conformance.txt
-lists it with the reason why not; a listed test that passes is an error too, so that the list stays short.
+lists it with the reason why not; a listed test that passes is an error too, so that the list stays short, unless its reason begins
+with "at times".
 
 Needs python 3.11 and what cargo needs. Everything is built in target/conformance.
 """
@@ -142,7 +143,7 @@ def main():
             print(f"fails: {test}: {found[test]}")
         elif test.split("::")[0] not in errors:
             print(f"is not there: {test}")
-    surprises = sorted(passed & exceptions.keys())
+    surprises = sorted(test for test in passed & exceptions.keys() if not exceptions[test].startswith("at times"))
     for test in surprises:
         print(f"passes, and is listed as an exception: {test}: {exceptions[test]}")
     print(f"Tokio {version}: {len(passed)} of {len(wanted)} tests pass, {len(exceptions)} are exceptions")
