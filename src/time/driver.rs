@@ -121,7 +121,11 @@ pub(super) fn reset(mut entry: Pin<&mut Entry>, deadline: Instant) -> bool {
     let home = with_home(|remote, local| {
         let deadline_ns = remote.mesh().clock().from_instant(deadline);
         let is_here = local.is_some() && entry.is_in(remote.lane());
-        (deadline_ns <= passed_ns(remote, local), is_here.then_some(deadline_ns))
+        // Armed in another runtime, it goes by that one's clock.
+        let is_ours = is_here
+            || entry.status() == Status::Idle
+            || remote.mesh().remotes().iter().any(|remote| entry.is_in(remote.lane()));
+        (is_ours && deadline_ns <= passed_ns(remote, local), is_here.then_some(deadline_ns))
     });
     match home {
         // Earliest or later, this thread drives the shard that has to know; refused, the entry is idle.
