@@ -62,3 +62,26 @@ fn constructors_panic_at_their_caller() {
         outside
     );
 }
+
+#[test]
+fn a_sleep_that_another_runtime_resets_goes_by_its_own_clock() {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+    use std::time::Duration;
+
+    let paused = || {
+        let mut builder = corelane::runtime::Builder::new_current_thread();
+        builder.enable_time().start_paused(true).build().unwrap()
+    };
+    let (own, late) = (paused(), paused());
+    late.block_on(corelane::time::advance(Duration::from_secs(60)));
+    let _entered = own.enter();
+    let mut sleep = pin!(corelane::time::sleep(Duration::from_millis(1)));
+    assert!(sleep.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    let deadline = sleep.deadline() + Duration::from_millis(1);
+    late.block_on(async { sleep.as_mut().reset(deadline) });
+    let began = corelane::time::Instant::now();
+    own.block_on(sleep);
+    assert_eq!(began.elapsed(), Duration::from_millis(2));
+}
