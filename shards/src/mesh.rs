@@ -25,7 +25,7 @@ use crate::metrics::{Counter, Counters};
 use crate::park::Sleeper;
 use crate::queue::mailbox::{Mailbox, Node};
 use crate::queue::steal::Ring;
-use crate::reactor::Registry;
+use crate::reactor::{Registry, Unbound};
 use crate::shard::lend::{Lend, Loan};
 use crate::task::header::{Header, links};
 use crate::task::{RawTask, harness};
@@ -293,6 +293,7 @@ pub struct Mesh {
     call_caretaker: OnceLock<CallCaretaker>,
     /// While positive a paused clock stands even if all is idle: somebody works outside of the shards.
     clock_holds: AtomicUsize,
+    pub(crate) unbound: Unbound,
 }
 
 /// Has a thread call [`take_care`](crate::shard::take_care) for a shard. False if there is none.
@@ -350,6 +351,7 @@ impl Mesh {
                 alien_spawns: AtomicUsize::new(0),
                 clock_holds: AtomicUsize::new(0),
                 call_caretaker: OnceLock::new(),
+                unbound: Unbound::new(),
                 config,
                 clock,
             }

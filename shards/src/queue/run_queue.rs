@@ -69,13 +69,21 @@ impl RunQueue {
     }
 
     #[inline(always)]
+    pub fn push_back_for_world(&mut self, task: RawTask) {
+        self.by_world.push_back(task);
+    }
+
+    #[inline(always)]
     pub fn pop_front(&mut self) -> Option<RawTask> {
         if self.by_world.is_empty() {
             return self.by_tasks.pop_front();
         }
+        if self.by_tasks.is_empty() {
+            self.world_was_last = true;
+            return self.by_world.pop_front();
+        }
         self.world_was_last = !self.world_was_last;
-        let from_tasks = if self.world_was_last { None } else { self.by_tasks.pop_front() };
-        from_tasks.or_else(|| self.by_world.pop_front())
+        if self.world_was_last { self.by_world.pop_front() } else { self.by_tasks.pop_front() }
     }
 
     #[inline(always)]

@@ -215,17 +215,20 @@ impl Ready {
         (self.0 as u64 >> Self::READ_CLOSED.0.trailing_zeros()) & 0b11
     }
 
-    /// What an event reports.
-    #[inline]
-    pub(super) fn of(event: &mio::event::Event) -> Self {
+    /// What most events report: that the resource is readable, writable or both, and nothing else. `None` if there is more to it.
+    #[inline(always)]
+    pub(super) fn usual(event: &mio::event::Event) -> Option<Self> {
         let bit = |is: bool, one: Self| if is { one.0 } else { 0 };
         let usual = bit(event.is_readable(), Self::READABLE) | bit(event.is_writable(), Self::WRITABLE);
-        // The writing side is closed by a hang-up, which closes reading too, or by an error.
-        if !(event.is_priority() | event.is_error() | event.is_read_closed()) {
-            return Self(usual);
-        }
+        (!(event.is_priority() | event.is_error() | event.is_read_closed())).then_some(Self(usual))
+    }
+
+    /// What an event reports.
+    pub(super) fn of(event: &mio::event::Event) -> Self {
+        let bit = |is: bool, one: Self| if is { one.0 } else { 0 };
         Self(
-            usual
+            bit(event.is_readable(), Self::READABLE)
+                | bit(event.is_writable(), Self::WRITABLE)
                 | bit(event.is_read_closed(), Self::READ_CLOSED)
                 | bit(event.is_write_closed(), Self::WRITE_CLOSED)
                 | bit(event.is_priority(), Self::PRIORITY)

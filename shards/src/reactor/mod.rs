@@ -26,29 +26,26 @@ mod tests;
 
 pub use interest::{Interest, Ready};
 pub use readiness::Direction;
+pub(crate) use registration::Unbound;
 pub use registration::{Readiness, ReadyEvent, Registration, Start};
 pub use registry::Registry;
 
 use std::io;
-use std::mem;
-use std::ptr::NonNull;
+use std::mem::{self, MaybeUninit};
+use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mio::{Events, Poll, Token};
+use mio::{Events, Poll};
 
 use crate::context;
-use crate::loom::atomic::Ordering::{Relaxed, SeqCst};
+use crate::loom::atomic::Ordering::SeqCst;
 use crate::loom::atomic::fence;
 use crate::park::Unpark;
 use crate::shard::Driver;
 
 use readiness::State;
-use registry::Chunk;
 use timerfd::TimerFd;
-
-const UNPARK: Token = Token(usize::MAX);
-const TIMER: Token = Token(usize::MAX - 1);
 
 /// Below this the kernel's timeout, which is in milliseconds and rounded up, is too coarse.
 const TIMEOUT_RESOLUTION_US: u32 = 1_000;
@@ -67,10 +64,8 @@ pub struct Reactor {
     registry: Arc<Registry>,
     unpark: Arc<Waker>,
     timer: Option<TimerFd>,
-    /// The registry's chunks of states, as far as events came for them.
-    chunks: Vec<NonNull<Chunk>>,
-    /// The batch in hand: who is to be woken for what.
-    batch: Vec<(NonNull<State>, Ready)>,
+    /// Whom the events of the batch in hand are for. As long as the longest batch; none of them is read before it was written.
+    batch: Box<[MaybeUninit<*const State>]>,
 }
 
 // SAFETY: the pointers are to states of the registry, which this holds and whose states may be reached from any thread; the
@@ -93,20 +88,20 @@ impl Reactor {
     /// When the kernel gives no more files.
     pub fn new(capacity: usize, resolution_us: u32) -> io::Result<Self> {
         let poll = Poll::new()?;
+        let registry = Arc::new(Registry::new(poll.registry().try_clone()?));
         let timer = match resolution_us {
             TIMEOUT_RESOLUTION_US.. => None,
-            _ => Some(TimerFd::new(poll.registry(), TIMER)?),
+            _ => Some(TimerFd::new(poll.registry(), registry.silent())?),
         };
         Ok(Self {
-            unpark: Arc::new(Waker(mio::Waker::new(poll.registry(), UNPARK)?)),
-            registry: Arc::new(Registry::new(poll.registry().try_clone()?)),
+            unpark: Arc::new(Waker(mio::Waker::new(poll.registry(), registry.silent())?)),
+            registry,
             events: Events::with_capacity(capacity),
             busy_events: None,
             batches: BATCHES,
             timer,
             poll,
-            chunks: Vec::new(),
-            batch: Vec::with_capacity(capacity),
+            batch: Box::new_uninit_slice(capacity),
         })
     }
 
@@ -117,6 +112,8 @@ impl Reactor {
             self.batches = 1;
         }
         self.busy_events = per_look.map(Events::with_capacity);
+        let most = self.events.capacity().max(per_look.unwrap_or(0));
+        self.batch = Box::new_uninit_slice(most);
     }
 
     /// Waits for one batch; false if the wait was cut short by a signal.
@@ -130,26 +127,34 @@ impl Reactor {
 
     /// Delivers the batch in hand; gives its size.
     fn deliver(&mut self) -> usize {
+        let Self { events, batch, registry, .. } = self;
+        // SAFETY: null, or the owner half of the shard that this thread is inside, for as long as it stays.
+        let local = unsafe { context::local().as_ref() };
+        let local = local.filter(|local| local.remote().registry().is_some_and(|r| Arc::ptr_eq(r, registry)));
         let mut len = 0;
-        for event in &self.events {
+        for event in events.iter() {
+            // SAFETY: what this polls was registered with tokens of the registry.
+            let state = unsafe { registry.find(event.token()) };
+            debug_assert!(len < batch.len());
+            // SAFETY: the batch is as long as the longest that `events` hold.
+            unsafe { batch.get_unchecked_mut(len) }.write(ptr::from_ref(state));
             len += 1;
-            if let Some(state) = find(&self.registry, &mut self.chunks, event.token()) {
-                let ready = Ready::of(event);
+            match Ready::usual(event) {
                 // SAFETY: this is the owner.
-                unsafe { state.publish(ready) };
-                self.batch.push((NonNull::from(state), ready));
+                Some(ready) => unsafe { state.event(ready, local) },
+                // SAFETY: this is the owner.
+                None => unsafe { state.last_event(Ready::of(event), local) },
             }
         }
-        if !self.batch.is_empty() {
+        if len > 0 {
             // E2, for the whole batch.
             fence(SeqCst);
-            // SAFETY: null, or the owner half of the shard that this thread is inside, for as long as it stays.
-            let local = unsafe { context::local().as_ref() };
-            let local = local
-                .filter(|local| local.remote().registry().is_some_and(|r| Arc::ptr_eq(r, &self.registry)));
-            for (state, ready) in self.batch.drain(..) {
-                // SAFETY: this is the owner; states live as long as the registry.
-                unsafe { state.as_ref().wake(ready, local) };
+            // SAFETY: written above, and states live as long as the registry.
+            let states = batch[..len].iter().map(|state| unsafe { &*state.assume_init() });
+            if states.clone().any(State::has_shared) {
+                states.zip(events.iter()).for_each(|(state, event)| {
+                    state.wake_shared(Ready::of(event));
+                });
             }
         }
         len
@@ -172,31 +177,6 @@ impl Reactor {
         }
         events
     }
-}
-
-/// The state that a token stands for, if it still does.
-#[inline(always)]
-fn find<'a>(registry: &'a Registry, chunks: &mut Vec<NonNull<Chunk>>, token: Token) -> Option<&'a State> {
-    if token >= TIMER {
-        return None;
-    }
-    let (chunk, at, generation) = registry::parse(token);
-    let chunk = match chunks.get(chunk) {
-        Some(known) => *known,
-        None => new_chunk(registry, chunks, chunk),
-    };
-    // SAFETY: states live as long as the registry.
-    let state = unsafe { &chunk.as_ref()[at] };
-    // Relaxed: the owner's own word.
-    (state.generation.load(Relaxed) == generation).then_some(state)
-}
-
-/// Looks up the chunks that were made since; gives one of them.
-#[cold]
-#[inline(never)]
-fn new_chunk(registry: &Registry, chunks: &mut Vec<NonNull<Chunk>>, at: usize) -> NonNull<Chunk> {
-    registry.chunks_from(chunks.len(), |chunk| chunks.push(NonNull::from(chunk)));
-    chunks[at]
 }
 
 impl Driver for Reactor {
@@ -234,10 +214,7 @@ impl Driver for Reactor {
 impl Drop for Reactor {
     fn drop(&mut self) {
         self.registry.close();
-        let mut all = Vec::new();
-        self.registry.chunks_from(0, |chunk| all.push(NonNull::from(chunk)));
-        // SAFETY: states live as long as the registry.
-        let states = || all.iter().flat_map(|chunk| unsafe { chunk.as_ref() });
+        let states = || self.registry.chunks().flatten();
         for state in states() {
             // SAFETY: this is the owner.
             unsafe { state.publish_shutdown() };
@@ -245,7 +222,7 @@ impl Drop for Reactor {
         fence(SeqCst);
         for state in states() {
             // SAFETY: this is the owner.
-            unsafe { state.wake(Ready::ALL, None) };
+            unsafe { state.wake_all() };
             // SAFETY: this is the owner.
             unsafe { state.forget_own() };
         }

@@ -6,18 +6,20 @@
 //! event, with a plain store. Users never write it. What they found out they put beside it, in `seen`.
 //!
 //! ```text
-//!  62        61            60           58…45    43…30       28…15    13…0
-//!  SHUTDOWN  WRITE_CLOSED  READ_CLOSED  errors   priorities  writes   reads
+//!  63    62        61            60           58…47   45…33       31…16   15…0
+//!  ENDS  SHUTDOWN  WRITE_CLOSED  READ_CLOSED  errors  priorities  writes  reads
 //! ```
-//! - The four counts say how many events of a kind there were, modulo 2^14. Above each is a bit for the carry, always zero, so
-//!   that one addition counts for all. A kind is *ready* while its count differs from
+//! - The four counts say how many events of a kind there were, and wrap. One addition counts for all: above a count is a bit for
+//!   the carry, always zero. Only the reads, which have the halfword that is compared fastest, carry into the writes, so that a socket
+//!   looks writable once in 65,536 events for nothing. A kind is *ready* while its count differs from
 //!   what `seen` holds for it. A user that tried and found nothing stores the count that it read *before* it tried: what came
 //!   meanwhile counts higher, and stays. So clearing is a plain store too, from any thread. Should two users clear at
 //!   once, the older count may win: the kind looks ready once too often, and one more try clears it. Only who is held up
-//!   between reading and storing while exactly 16,384 events pass would hide one.
+//!   between reading and storing while exactly as many events pass as a count has values, 4,096 or more, would hide one.
 //! - READ_CLOSED, WRITE_CLOSED stick: what is closed stays closed. They make a direction ready as well, except for one who
 //!   saw them, tried, and was told that it would block, as files that are no sockets may answer. It would spin.
 //! - SHUTDOWN: the reactor is gone; every wait ends.
+//! - ENDS: one of these three is set. It is the sign, so that what is usual takes one test.
 //!
 //! # Who waits
 //!
@@ -36,7 +38,7 @@
 //! ```
 //! By the fences either E3 sees U1, or U3 sees E1. E3 looks at the pointer first: what it reads as null was null before
 //! U2. Otherwise the lock decides: either E3 finds the waker, or the user had the lock later, and sees E1 by it. One fence serves a whole
-//! batch; that is why words and wakers are two passes.
+//! batch: a first pass stores the words and wakes the owner's pollers, who need no fence, a second one looks for `shared`.
 //!
 //! A waker that was woken stays in `own`, marked as not armed: the task that reads again leaves it there without cloning it. A
 //! task of this very shard, which most are, is known as such from then on, and woken where its waker stands: that runs no foreign code.
@@ -54,7 +56,7 @@ use std::ptr;
 use std::task::Waker;
 
 use crate::loom::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
-use crate::loom::atomic::{AtomicPtr, AtomicU16, AtomicU32, AtomicU64, fence};
+use crate::loom::atomic::{AtomicPtr, AtomicU16, AtomicU64, fence};
 use crate::loom::cell::UnsafeCell;
 use crate::mesh::Remote;
 use crate::shard::Local;
@@ -64,16 +66,25 @@ use crate::util::wake_list::WakeList;
 
 use super::interest::{Interest, Ready};
 
-/// From one count to the next.
-const STRIDE: u32 = 15;
-const COUNT: u64 = (1 << (STRIDE - 1)) - 1;
-const CARRIES: u64 = (COUNT + 1) * (1 | 1 << STRIDE | 1 << (2 * STRIDE) | 1 << (3 * STRIDE));
+/// Where the counts begin, and how many bits each has.
+const COUNTS: [(u32, u32); 4] = [(0, 16), (16, 16), (33, 13), (47, 12)];
+const CARRIES: u64 = 1 << 32 | 1 << 46 | 1 << 59;
 const READ_CLOSED: u64 = 1 << 60;
 const WRITE_CLOSED: u64 = 1 << 61;
 const SHUTDOWN: u64 = 1 << 62;
+const ENDS: u64 = 1 << 63;
 
 const _: () = assert!(WRITE_CLOSED == READ_CLOSED << 1);
-const _: () = assert!(4 * STRIDE == READ_CLOSED.trailing_zeros());
+const _: () = {
+    let mut above = 0;
+    let mut kind = 1;
+    while kind < 4 {
+        above |= 1 << (COUNTS[kind].0 + COUNTS[kind].1);
+        assert!(COUNTS[kind].0 >= COUNTS[kind - 1].0 + COUNTS[kind - 1].1);
+        kind += 1;
+    }
+    assert!(above == CARRIES && above < READ_CLOSED);
+};
 const _: () = assert!(size_of::<State>() <= 80 || cfg!(loom));
 
 /// The kinds of event, by their place in the word.
@@ -85,7 +96,7 @@ static NEWS: [u64; Ready::ALL.index() + 1] = {
     let mut at = 0;
     while at < 4 * news.len() {
         if (at / 4) & KINDS[at % 4].index() != 0 {
-            news[at / 4] |= 1 << (at as u32 % 4 * STRIDE);
+            news[at / 4] |= 1 << COUNTS[at % 4].0;
         }
         at += 1;
     }
@@ -112,8 +123,8 @@ impl Direction {
     }
 
     /// Its place in a set, see [`Ready::directions`].
-    #[inline]
-    fn bit(self) -> u8 {
+    #[inline(always)]
+    const fn bit(self) -> u8 {
         1 << self as u8
     }
 
@@ -142,19 +153,27 @@ impl Word {
 
     #[inline]
     fn count(self, kind: usize) -> u16 {
-        (self.0 >> (kind as u32 * STRIDE) & COUNT) as u16
+        let (at, bits) = COUNTS[kind];
+        (self.0 >> at & ((1 << bits) - 1)) as u16
     }
 
     /// With an event.
-    #[inline]
+    #[inline(always)]
     fn after(self, ready: Ready) -> Self {
-        Self((self.0 + NEWS[ready.index()]) & !CARRIES | ready.closed() << READ_CLOSED.trailing_zeros())
+        let closed = ready.closed() << READ_CLOSED.trailing_zeros();
+        Self(self.counted(ready).0 | if closed == 0 { 0 } else { closed | ENDS })
+    }
+
+    /// With an event that closes nothing.
+    #[inline(always)]
+    fn counted(self, ready: Ready) -> Self {
+        Self((self.0.wrapping_add(NEWS[ready.index()])) & !CARRIES)
     }
 
     /// Nothing is closed, and the reactor is there.
-    #[inline]
+    #[inline(always)]
     pub(super) fn is_open(self) -> bool {
-        self.0 & (READ_CLOSED | WRITE_CLOSED | SHUTDOWN) == 0
+        self.0 & ENDS == 0
     }
 
     /// The direction is at its end.
@@ -177,12 +196,12 @@ pub struct State {
     seen: [AtomicU16; 4],
     own: UnsafeCell<Own>,
     shared: AtomicPtr<Lock<Shared>>,
-    /// The shard whose reactor watches the resource.
+    /// The shard whose reactor watches the resource. Null for a state that stands for none.
     pub(super) home: *const Remote,
     /// The place in the registry.
     pub(super) index: u32,
     /// How often the place was reused.
-    pub(super) generation: AtomicU32,
+    pub(super) generation: AtomicU16,
 }
 
 // SAFETY: `own` is touched by one thread at a time, the owner, and wakers may go to any thread; `home` is only compared
@@ -192,13 +211,19 @@ unsafe impl Send for State {}
 unsafe impl Sync for State {}
 
 /// Pollers on the owner, by direction.
-#[derive(Default)]
 struct Own {
-    wakers: [Option<Waker>; 2],
+    /// That of `Waker::noop` where nobody polled: it is compared and woken like any other.
+    wakers: [Waker; 2],
     /// The directions whose poller is to be woken.
     armed: u8,
     /// The directions whose poller is a task of this shard.
     local: u8,
+}
+
+impl Default for Own {
+    fn default() -> Self {
+        Self { wakers: [const { Waker::noop() }; 2].map(Waker::clone), armed: 0, local: 0 }
+    }
 }
 
 #[derive(Default)]
@@ -225,12 +250,20 @@ impl State {
             shared: AtomicPtr::new(ptr::null_mut()),
             home,
             index,
-            generation: AtomicU32::new(0),
+            generation: AtomicU16::new(0),
         }
     }
 
+    /// A state that stands for no resource: its direction's end is all that is ever seen of it.
+    pub(super) fn none() -> Self {
+        let none = Self::new(ptr::null(), 0);
+        // Relaxed: nobody else has it yet.
+        none.word.store(SHUTDOWN | ENDS, Relaxed);
+        none
+    }
+
     /// The word now.
-    #[inline]
+    #[inline(always)]
     pub(super) fn word(&self) -> Word {
         // Acquire: pairs with the Release in `publish`.
         Word(self.word.load(Acquire))
@@ -243,7 +276,7 @@ impl State {
     }
 
     /// Whether there were events since the direction was cleared.
-    #[inline]
+    #[inline(always)]
     pub(super) fn has_news(&self, word: Word, direction: Direction) -> bool {
         // Relaxed: an older value makes the kind look ready.
         word.count(direction as usize) != self.seen[direction as usize].load(Relaxed)
@@ -268,7 +301,7 @@ impl State {
     }
 
     /// The direction was tried after the word was read, and there is nothing left.
-    #[inline]
+    #[inline(always)]
     pub(super) fn clear(&self, word: Word, direction: Direction) {
         // Relaxed: publishes nothing. A thread that misses it tries once more than it must.
         self.seen[direction as usize].store(word.count(direction as usize), Relaxed);
@@ -290,20 +323,37 @@ impl State {
         for (kind, flag) in KINDS.into_iter().enumerate() {
             if kinds.meets(flag) {
                 // Relaxed: shown to others with the state itself.
-                self.seen[kind].store(word.count(kind).wrapping_sub(1) & COUNT as u16, Relaxed);
+                self.seen[kind].store(word.count(kind).wrapping_sub(1) & ((1u32 << COUNTS[kind].1) - 1) as u16, Relaxed);
             }
         }
     }
 
-    /// E1: writes an event down.
+    /// E1, and what needs no E2: writes an event down, and wakes the owner's pollers. `local` is the shard, unless the thread has
+    /// left it.
     ///
     /// # Safety
     /// By the owner.
-    #[inline]
-    pub(super) unsafe fn publish(&self, ready: Ready) {
+    #[inline(always)]
+    pub(super) unsafe fn event(&self, ready: Ready, local: Option<&Local>) {
+        debug_assert!(ready.closed() == 0);
+        // Relaxed: the owner's own word.
+        let word = Word(self.word.load(Relaxed));
+        self.word.store(word.counted(ready).0, Release);
+        // SAFETY: by contract.
+        unsafe { self.wake_own(ready, local) };
+    }
+
+    /// `event` for what may close a direction.
+    ///
+    /// # Safety
+    /// By the owner.
+    #[cold]
+    pub(super) unsafe fn last_event(&self, ready: Ready, local: Option<&Local>) {
         // Relaxed: the owner's own word.
         let word = Word(self.word.load(Relaxed));
         self.word.store(word.after(ready).0, Release);
+        // SAFETY: by contract.
+        unsafe { self.wake_own(ready, local) };
     }
 
     /// E1 for the end of the reactor.
@@ -311,88 +361,110 @@ impl State {
     /// # Safety
     /// By the owner.
     pub(super) unsafe fn publish_shutdown(&self) {
-        self.word.store(self.word.load(Relaxed) | SHUTDOWN, Release);
+        self.word.store(self.word.load(Relaxed) | SHUTDOWN | ENDS, Release);
     }
 
-    /// E3: wakes those who wait for it. Says whether there was somebody. The caller has passed a SeqCst fence since it published.
-    /// `local` is the shard, unless the thread has left it.
+    /// Wakes the owner's pollers of the directions that an event is about. Says whether there was one.
     ///
     /// # Safety
     /// By the owner.
     #[inline(always)]
-    pub(super) unsafe fn wake(&self, ready: Ready, local: Option<&Local>) -> bool {
+    unsafe fn wake_own(&self, ready: Ready, local: Option<&Local>) -> bool {
+        const READ: u8 = Direction::Read.bit();
         // SAFETY: by contract, and this runs no foreign code.
-        let hit = unsafe {
+        let (hit, here) = unsafe {
             self.own(|own| {
                 let hit = own.armed & ready.directions();
-                own.armed -= hit;
-                hit
+                own.armed ^= hit;
+                (hit, hit & own.local)
             })
         };
-        if hit & Direction::Read.bit() != 0 {
+        if hit == 0 {
+            return false;
+        }
+        match local {
             // SAFETY: by contract.
-            unsafe { self.wake_poller(Direction::Read, local) };
-        }
-        if hit & Direction::Write.bit() != 0 {
+            Some(local) if (hit, here) == (READ, READ) => unsafe { self.wake_here(Direction::Read, local) },
             // SAFETY: by contract.
-            unsafe { self.wake_writer(local) };
+            _ => unsafe { self.wake_pollers(hit, local) },
         }
-        // Relaxed: E2 orders it after the word; Acquire would be for the lock's memory, see `shared`.
-        if self.shared.load(Relaxed).is_null() {
-            return hit != 0;
-        }
-        self.wake_shared(ready) || hit != 0
+        true
     }
 
-    /// Who writes seldom has to wait.
+    /// Who writes seldom has to wait, and pollers that are no tasks of this shard are few.
     ///
     /// # Safety
     /// By the owner.
     #[cold]
     #[inline(never)]
-    unsafe fn wake_writer(&self, local: Option<&Local>) {
-        // SAFETY: by contract.
-        unsafe { self.wake_poller(Direction::Write, local) };
-    }
-
-    /// # Safety
-    /// By the owner.
-    #[inline(always)]
-    unsafe fn wake_poller(&self, direction: Direction, local: Option<&Local>) {
-        let at = direction as usize;
-        // SAFETY: by contract, and this runs no foreign code; `wait_own` found the task to be of this shard.
-        let done = unsafe {
-            self.own(|own| match (&own.wakers[at], local) {
-                (Some(waker), Some(local)) if own.local & direction.bit() != 0 => {
-                    waker::wake_here_by_ref(waker, local);
-                    true
-                }
-                _ => false,
-            })
-        };
-        if !done {
-            // SAFETY: by contract.
-            unsafe { self.wake_foreign_poller(at) };
+    unsafe fn wake_pollers(&self, hit: u8, local: Option<&Local>) {
+        for direction in [Direction::Read, Direction::Write] {
+            if hit & direction.bit() == 0 {
+                continue;
+            }
+            // SAFETY: by contract, and this runs no foreign code. Asked here: waking the other one may have changed it.
+            let is_here = unsafe { self.own(|own| own.local & direction.bit() != 0) };
+            match local {
+                // SAFETY: by contract.
+                Some(local) if is_here => unsafe { self.wake_here(direction, local) },
+                // SAFETY: by contract.
+                _ => unsafe { self.wake_foreign_poller(direction) },
+            }
         }
     }
 
     /// # Safety
+    /// By the owner, in the shard `local`. The direction's poller is one of its tasks.
+    #[inline(always)]
+    unsafe fn wake_here(&self, direction: Direction, local: &Local) {
+        // SAFETY: by contract, and this runs no foreign code; `wait_own` found the task to be of this shard.
+        unsafe { self.own(|own| waker::wake_here_by_ref(&own.wakers[direction as usize], local)) };
+    }
+
+    /// # Safety
     /// By the owner.
-    #[cold]
-    #[inline(never)]
-    unsafe fn wake_foreign_poller(&self, at: usize) {
+    unsafe fn wake_foreign_poller(&self, direction: Direction) {
+        let (at, bit) = (direction as usize, direction.bit());
+        let nobody = Waker::noop();
         // Taken out meanwhile: waking runs foreign code, which may poll this resource.
         // SAFETY: by contract, and this runs no foreign code.
-        let Some(waker) = (unsafe { self.own(|own| own.wakers[at].take()) }) else { return };
+        let (waker, local) = unsafe {
+            self.own(|own| {
+                let local = own.local & bit;
+                own.local ^= local;
+                (mem::replace(&mut own.wakers[at], nobody.clone()), local)
+            })
+        };
         waker.wake_by_ref();
         // SAFETY: as above.
         let spare = unsafe {
-            self.own(|own| match own.wakers[at] {
-                None => own.wakers[at].replace(waker),
-                Some(_) => Some(waker),
+            self.own(|own| match own.wakers[at].will_wake(nobody) {
+                true => {
+                    own.local |= local;
+                    mem::replace(&mut own.wakers[at], waker)
+                }
+                false => waker,
             })
         };
         drop(spare);
+    }
+
+    /// E3 for all who wait, at the end of the reactor or of the registration. Says whether there was somebody. The caller has passed
+    /// a SeqCst fence since it published.
+    ///
+    /// # Safety
+    /// By the owner.
+    pub(super) unsafe fn wake_all(&self) -> bool {
+        // SAFETY: by contract.
+        let found = unsafe { self.wake_own(Ready::ALL, None) };
+        self.wake_shared(Ready::ALL) || found
+    }
+
+    /// E3, the first look.
+    #[inline(always)]
+    pub(super) fn has_shared(&self) -> bool {
+        // Relaxed: E2 orders it after the word; Acquire would be for the lock's memory, see `shared`.
+        !self.shared.load(Relaxed).is_null()
     }
 
     /// # Safety
@@ -405,8 +477,9 @@ impl State {
         })
     }
 
+    /// E3: wakes those who wait elsewhere. Says whether there was somebody.
     #[cold]
-    fn wake_shared(&self, ready: Ready) -> bool {
+    pub(super) fn wake_shared(&self, ready: Ready) -> bool {
         let Some(shared) = self.shared_if_made() else { return false };
         let mut found = false;
         loop {
@@ -445,7 +518,7 @@ impl State {
         unsafe {
             self.own(|own| {
                 own.armed |= direction.bit();
-                own.wakers[direction as usize].as_ref().is_some_and(|old| old.will_wake(waker))
+                own.wakers[direction as usize].will_wake(waker)
             })
         }
     }
@@ -464,7 +537,7 @@ impl State {
             let old = unsafe {
                 self.own(|own| {
                     own.local = own.local & !direction.bit() | local;
-                    own.wakers[direction as usize].replace(new)
+                    mem::replace(&mut own.wakers[direction as usize], new)
                 })
             };
             drop(old);
@@ -543,11 +616,11 @@ impl State {
     /// By the owner, past the batch in hand.
     pub(super) unsafe fn recycle(&self) -> bool {
         // SAFETY: by contract.
-        let found = unsafe { self.wake(Ready::ALL, None) };
+        let found = unsafe { self.wake_all() };
         // SAFETY: by contract.
         unsafe { self.forget_own() };
         // Relaxed, all: the registry's lock shows them to the next user.
-        let word = Word(self.word.load(Relaxed) & !(READ_CLOSED | WRITE_CLOSED));
+        let word = Word(self.word.load(Relaxed) & !(READ_CLOSED | WRITE_CLOSED | ENDS));
         self.word.store(word.0, Relaxed);
         self.clear_kinds(word, Ready::ALL);
         self.generation.store(self.generation.load(Relaxed).wrapping_add(1), Relaxed);

@@ -52,7 +52,7 @@ const FOLLOW_AFTER: u8 = 4;
 
 /// A resource's place in a reactor. Drop it before the file is closed.
 pub struct Registration {
-    /// Null until bound.
+    /// The mesh's [`Unbound`] until bound.
     state: AtomicPtr<State>,
     mesh: Arc<Mesh>,
     fd: RawFd,
@@ -102,6 +102,19 @@ impl Watch {
     }
 }
 
+/// What a resource has in place of a state until it is bound, so that an operation asks one question less. One a mesh.
+pub(crate) struct Unbound(State);
+
+impl Unbound {
+    pub(crate) fn new() -> Self {
+        Self(State::none())
+    }
+
+    fn place(&self) -> *mut State {
+        ptr::from_ref(&self.0).cast_mut()
+    }
+}
+
 /// What was found ready, and when: to be cleared if it turns out to be used up.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadyEvent {
@@ -117,7 +130,7 @@ impl Registration {
     /// A registration that is not bound yet.
     pub fn new(mesh: &Arc<Mesh>, fd: RawFd, interest: Interest) -> Self {
         Self {
-            state: AtomicPtr::new(ptr::null_mut()),
+            state: AtomicPtr::new(mesh.unbound.place()),
             mesh: Arc::clone(mesh),
             fd,
             watch: Watch::new(interest, Start::Unknown),
@@ -210,7 +223,8 @@ impl Registration {
         is_last: impl Fn(&R) -> bool,
     ) -> Option<Poll<io::Result<R>>> {
         let coop = coop::try_proceed()?;
-        let state = self.state()?;
+        // What is not bound has a word as well: one that is not open.
+        let state = self.place();
         let word = state.word();
         if !word.is_open() {
             return None;
@@ -405,10 +419,16 @@ impl Registration {
     }
 
     #[inline(always)]
-    fn state(&self) -> Option<&State> {
+    fn place(&self) -> &State {
         // Acquire: pairs with the Release in `bind`.
         // SAFETY: states live as long as the mesh.
-        unsafe { self.state.load(Acquire).as_ref() }
+        unsafe { &*self.state.load(Acquire) }
+    }
+
+    #[inline(always)]
+    fn state(&self) -> Option<&State> {
+        let place = self.place();
+        (!place.home.is_null()).then_some(place)
     }
 
     #[inline]
@@ -459,7 +479,7 @@ impl Registration {
         // Relaxed: exclusive.
         if let (Some(state), Some(registry)) = (self.state(), self.home().and_then(Remote::registry)) {
             registry.remove(state, self.fd, moves);
-            self.state.store(ptr::null_mut(), Relaxed);
+            self.state.store(self.mesh.unbound.place(), Relaxed);
         }
     }
 
@@ -493,7 +513,8 @@ impl Drop for Registration {
 /// Whether a read or write took so little that there can't be more. One of nothing says something else.
 #[inline(always)]
 fn is_short(n: usize, len: usize) -> bool {
-    0 < n && n < len
+    // For zero the first wraps round; both at once in one comparison.
+    n.wrapping_sub(1) < len.wrapping_sub(1)
 }
 
 /// Runs an operation; `None` if it would block.

@@ -4,16 +4,22 @@
 //! Not here: events, and making a retired state usable again; both are the [owner's](super::Reactor).
 //! Threads: any.
 //!
-//! A token is a state's index and generation. Indices are given out again only after the owner recycled them, between two
+//! A token is a state's address and generation. States are given out again only after the owner recycled them, between two
 //! batches of events, so within a batch a token means one registration. Across batches the generation tells: a resource
-//! that closed its file behind our back may go on sending events through a duplicate, and these must reach nobody.
+//! that closed its file behind our back may go on sending events through a duplicate, and these must reach nobody. It has 16
+//! bits; should it come round within the life of such a duplicate, somebody tries once in vain.
+//!
+//! ```text
+//! token   63…48       47…0
+//!         generation  address, which is that large on all systems that we know; checked when states are made
+//! ```
 
 #![expect(unsafe_code, reason = "states live as long as the registry, and are handed out by pointer")]
 
 use std::io;
 use std::mem;
 use std::os::fd::RawFd;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 
 use mio::Token;
 use mio::unix::SourceFd;
@@ -30,7 +36,7 @@ use super::readiness::State;
 /// States allocated at once: 5 KiB.
 const CHUNK_LEN: usize = 64;
 
-pub(super) type Chunk = [State; CHUNK_LEN];
+type Chunk = [State; CHUNK_LEN];
 
 /// The answer to I/O on a runtime that is gone.
 pub(super) fn shutting_down() -> io::Error {
@@ -43,6 +49,8 @@ pub struct Registry {
     slots: Lock<Slots>,
     /// Something is in `Slots::retired`.
     has_retired: AtomicBool,
+    /// What a token stands for that stands for no resource, or for one that is gone. The owner's events on it reach nobody.
+    nobody: State,
 }
 
 #[derive(Default)]
@@ -59,23 +67,47 @@ unsafe impl Send for Slots {}
 
 impl Registry {
     pub(super) fn new(epoll: mio::Registry) -> Self {
-        Self { epoll, slots: Lock::new(Slots::default()), has_retired: AtomicBool::new(false) }
+        Self {
+            epoll,
+            slots: Lock::new(Slots::default()),
+            has_retired: AtomicBool::new(false),
+            nobody: State::none(),
+        }
     }
 
     /// Watches a resource. `home` is the shard of this registry. The state lives as long as the registry.
     pub(super) fn add(&self, home: &Remote, fd: RawFd, interest: Interest) -> io::Result<NonNull<State>> {
         let state = self.slots.with(|slots| slots.take(home)).ok_or_else(shutting_down)?;
         // SAFETY: states live as long as the registry.
-        let (index, generation) = unsafe { (state.as_ref().index, state.as_ref().generation.load(Relaxed)) };
-        let added = self.epoll.register(&mut SourceFd(&fd), token(index, generation), interest.to_mio());
+        let added =
+            self.epoll.register(&mut SourceFd(&fd), token(unsafe { state.as_ref() }), interest.to_mio());
         match added {
             Ok(()) => Ok(state),
             Err(error) => {
                 // No event can have come of it.
-                self.slots.with(|slots| slots.free.push(index));
+                // SAFETY: as above.
+                self.slots.with(|slots| slots.free.push(unsafe { state.as_ref() }.index));
                 Err(error)
             }
         }
+    }
+
+    /// A token for events that only end a wait. Valid while the registry stays where it is.
+    pub(super) fn silent(&self) -> Token {
+        token(&self.nobody)
+    }
+
+    /// The state that a token stands for, if it still does.
+    ///
+    /// # Safety
+    /// The token is one that this registry registered.
+    #[inline(always)]
+    pub(super) unsafe fn find(&self, token: Token) -> &State {
+        let state = ptr::with_exposed_provenance::<State>(token.0 & ADDRESS);
+        // SAFETY: by contract it is the address of a state, and those live as long as the registry.
+        let state = unsafe { &*state };
+        // Relaxed: the owner's own word.
+        if state.generation.load(Relaxed) == (token.0 >> ADDRESS_BITS) as u16 { state } else { &self.nobody }
     }
 
     /// Stops watching a resource, whose registration does not use the state any more. If it moves, whoever is left
@@ -130,13 +162,11 @@ impl Registry {
         self.slots.with(|slots| slots.closed = true);
     }
 
-    /// The chunks of states from the given one on.
-    pub(super) fn chunks_from(&self, first: usize, mut f: impl FnMut(&Chunk)) {
-        let chunks = self.slots.with(|slots| slots.chunks[first..].to_vec());
-        for chunk in chunks {
-            // SAFETY: states live as long as the registry, at their places.
-            f(unsafe { chunk.as_ref() });
-        }
+    /// All chunks of states.
+    pub(super) fn chunks(&self) -> impl Iterator<Item = &Chunk> {
+        let chunks = self.slots.with(|slots| slots.chunks.clone());
+        // SAFETY: states live as long as the registry, at their places.
+        chunks.into_iter().map(|chunk| unsafe { chunk.as_ref() })
     }
 }
 
@@ -150,6 +180,7 @@ impl Slots {
             let indices = first..first + CHUNK_LEN as u32;
             let chunk: Box<[State]> = indices.clone().map(|index| State::new(home, index)).collect();
             let chunk: Box<Chunk> = chunk.try_into().ok().expect("a state for each index");
+            assert!(chunk.as_ptr_range().end.addr() <= ADDRESS, "addresses have {ADDRESS_BITS} bits");
             self.chunks.push(NonNull::from(Box::leak(chunk)));
             self.free.extend(indices.rev());
         }
@@ -172,15 +203,12 @@ impl Drop for Slots {
     }
 }
 
-const _: () = assert!(usize::BITS == 64, "a token holds an index and a generation");
+const _: () = assert!(usize::BITS == 64, "a token holds an address and a generation");
+const ADDRESS_BITS: u32 = 48;
+const ADDRESS: usize = (1 << ADDRESS_BITS) - 1;
 
-fn token(index: u32, generation: u32) -> Token {
-    Token((u64::from(generation) << 32 | u64::from(index)) as usize)
-}
-
-/// The chunk, the place in it, and the generation.
-#[inline]
-pub(super) fn parse(token: Token) -> (usize, usize, u32) {
-    let index = token.0 as u32 as usize;
-    (index / CHUNK_LEN, index % CHUNK_LEN, (token.0 as u64 >> 32) as u32)
+fn token(state: &State) -> Token {
+    // Relaxed: changes only while the state is nobody's.
+    let generation = usize::from(state.generation.load(Relaxed));
+    Token(generation << ADDRESS_BITS | ptr::from_ref(state).expose_provenance())
 }

@@ -128,6 +128,12 @@ impl Local {
         self.run_queue(|run| run.push_last(task));
     }
 
+    /// The same for a task that an event woke.
+    #[inline(always)]
+    pub(crate) fn push_for_world(&self, task: RawTask) {
+        self.run_queue(|run| run.push_back_for_world(task));
+    }
+
     /// Puts a movable task that goes on after a yield at the end of the ring.
     pub(crate) fn push_yielded(&self, task: RawTask) {
         schedule_in_ring(self, task);

@@ -248,6 +248,17 @@ impl Words {
         word & RUNNING == 0
     }
 
+    /// Wakes a task that is idle, the usual case; it has to go into the run queue. If false, nothing was done.
+    #[inline(always)]
+    pub fn owner_wake_idle(&self) -> bool {
+        let word = self.load();
+        let idle = word & (QUEUED | RUNNING | COMPLETE) == 0;
+        if idle {
+            self.store(word | QUEUED);
+        }
+        idle
+    }
+
     /// Wakes and gives the waker's reference up in one step, the usual case: the task is idle and that reference is not the
     /// last one counted here. If false, nothing was done.
     #[inline(always)]

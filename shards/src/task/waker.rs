@@ -125,15 +125,20 @@ pub(crate) fn is_here(waker: &Waker) -> bool {
     std::ptr::eq(waker.vtable(), &PINNED) && on_owner(task(waker.data()))
 }
 
-/// Wakes such a task of the shard `local`, which this thread is inside. Runs no foreign code.
+/// Wakes such a task of the shard `local`, which this thread is inside, because of an event. Runs no foreign code.
 ///
 /// # Safety
 /// [`is_here`] was true in that shard.
 #[inline(always)]
 pub(crate) unsafe fn wake_here_by_ref(waker: &Waker, local: &Local) {
     let task = task(waker.data());
-    if task.header().words.owner_wake() {
-        local.push(task);
+    let words = &task.header().words;
+    if words.owner_wake_idle() {
+        local.push_for_world(task);
+    } else {
+        // It is queued, complete, or sees to it when it comes back.
+        let queue = words.owner_wake();
+        debug_assert!(!queue);
     }
 }
 
