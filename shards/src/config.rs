@@ -55,7 +55,7 @@ pub struct Config {
     /// Tasks run between two looks at the reactor at most. 65,536 by default: the quantum comes first unless the clock stands
     /// still, since a poll takes 10 ns or more.
     pub polls_per_event: u32,
-    /// Tasks run between two looks at the mailbox, one relaxed load each. 8 by default.
+    /// Tasks run between two looks at the mailbox, one relaxed load each. 16 by default, as often as at the clock.
     pub polls_per_mail: u32,
     /// Movable tasks run between two looks at the overflow while the shard's own ring is not empty. 16 by default.
     pub polls_per_overflow: u32,
@@ -75,7 +75,7 @@ impl Config {
             local_tasks: true,
             timer_resolution_us: 1_000,
             polls_per_event: 1 << 16,
-            polls_per_mail: 8,
+            polls_per_mail: 16,
             polls_per_overflow: 16,
             next_slot: true,
         }

@@ -15,16 +15,15 @@ pub const INITIAL: u8 = 128;
 
 /// How much is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Budget(u8);
+pub struct Budget(u64);
 
-/// No limit.
-const UNCONSTRAINED: u8 = u8::MAX;
-const _: () = assert!(INITIAL < UNCONSTRAINED);
+/// No limit: it is counted down like any other, and lasts for centuries. So who takes a unit need not ask.
+const UNCONSTRAINED: u64 = 1 << 63;
 
 impl Budget {
     /// What a task starts a poll with.
     pub const fn initial() -> Self {
-        Self(INITIAL)
+        Self(INITIAL as u64)
     }
 
     /// No limit: outside of tasks, and where a task asked for it.
@@ -48,16 +47,23 @@ impl Proceed {
     /// The operation completed: takes one unit.
     #[inline(always)]
     pub fn made_progress(&self) {
+        // Others may have taken the last one meanwhile.
+        context::set_budget(Budget(context::budget().0.saturating_sub(1)));
+    }
+
+    /// The same for an operation that is one system call, which takes nothing itself.
+    #[inline(always)]
+    pub(crate) fn called(self) {
         let Budget(left) = context::budget();
-        // Without a branch.
-        context::set_budget(Budget(left - u8::from((1..UNCONSTRAINED).contains(&left))));
+        debug_assert!(left > 0);
+        context::set_budget(Budget(left.wrapping_sub(1)));
     }
 }
 
 /// Takes a unit back that [`made_progress`](Proceed::made_progress) took for an operation that did not complete after all.
 pub fn give_back() {
     let left = context::budget().0;
-    if left < INITIAL {
+    if left < u64::from(INITIAL) {
         context::set_budget(Budget(left + 1));
     }
 }
@@ -69,9 +75,7 @@ pub(crate) fn take_unit() -> bool {
     if left == 0 {
         return false;
     }
-    if left != UNCONSTRAINED {
-        context::set_budget(Budget(left - 1));
-    }
+    context::set_budget(Budget(left - 1));
     true
 }
 

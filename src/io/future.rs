@@ -91,7 +91,13 @@ pub(super) fn poll_write_all<T: AsyncWrite + ?Sized>(
     zero: fn() -> io::Error,
 ) -> Poll<io::Result<()>> {
     while *written < data.len() {
-        match io.as_mut().poll_write(cx, &data[*written..]) {
+        let rest = &data[*written..];
+        match io.as_mut().poll_write(cx, rest) {
+            // First, as it is the usual.
+            Poll::Ready(Ok(n)) if n == rest.len() => {
+                *written = data.len();
+                return Poll::Ready(Ok(()));
+            }
             Poll::Ready(Ok(0)) => return Poll::Ready(Err(zero())),
             Poll::Ready(Ok(n)) => *written += n,
             Poll::Ready(Err(e)) if e.kind() == ErrorKind::Interrupted => {}

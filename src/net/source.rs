@@ -7,6 +7,7 @@
 #![expect(unsafe_code, reason = "reads into memory that is not initialized")]
 
 use std::fmt;
+use std::hint;
 use std::io::{self, IoSlice, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -105,9 +106,9 @@ impl<T: AsFd> Source<T> {
     /// Reads bytes of a stream.
     #[inline(always)]
     pub(crate) fn poll_read(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let fd = self.io.as_fd();
         // SAFETY: only written to, by `read`.
         let room = unsafe { buf.unfilled_mut() };
+        let fd = self.io.as_fd();
         let poll = self.registration.poll_transfer(cx, Direction::Read, room.len(), move || read(fd, room));
         // SAFETY: so many the kernel has written.
         poll.map_ok(|n| unsafe { filled(buf, n) })
@@ -121,9 +122,9 @@ impl<T: AsFd> Source<T> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let Self { registration, io } = self;
-        let fd = io.as_fd();
         // SAFETY: only written to, by `read`.
         let room = unsafe { buf.unfilled_mut() };
+        let fd = io.as_fd();
         let poll = registration.poll_transfer_mut(cx, Direction::Read, room.len(), move || read(fd, room));
         // SAFETY: so many the kernel has written.
         poll.map_ok(|n| unsafe { filled(buf, n) })
@@ -185,7 +186,10 @@ impl<T: fmt::Debug> fmt::Debug for Source<T> {
 pub(crate) fn read(fd: BorrowedFd<'_>, room: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
     // SAFETY: the kernel writes at most `len` bytes there.
     let n = unsafe { libc::read(fd.as_raw_fd(), room.as_mut_ptr().cast(), room.len()) };
-    usize::try_from(n).map_err(|_| io::Error::last_os_error())
+    let n = usize::try_from(n).map_err(|_| io::Error::last_os_error())?;
+    // SAFETY: so the kernel says; who slices by it need not ask.
+    unsafe { hint::assert_unchecked(n <= room.len()) };
+    Ok(n)
 }
 
 /// Has the next bytes of a buffer filled by `f`, which says how many it wrote, besides anything else.
@@ -228,6 +232,8 @@ pub(crate) fn fill_read_buf<R>(
 /// So many bytes behind the data hold values.
 #[inline(always)]
 unsafe fn filled(buf: &mut ReadBuf<'_>, n: usize) {
+    // SAFETY: by contract.
+    unsafe { hint::assert_unchecked(n <= buf.remaining()) };
     // SAFETY: by contract.
     unsafe { buf.assume_init(n) };
     buf.advance(n);

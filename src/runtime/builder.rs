@@ -361,7 +361,7 @@ impl Builder {
         self
     }
 
-    /// How many tasks a shard runs before it looks at what comes from elsewhere: its mailbox (8 by default), and where tasks
+    /// How many tasks a shard runs before it looks at what comes from elsewhere: its mailbox (16 by default), and where tasks
     /// move the queue that all shards share (16 by default).
     ///
     /// # Panics

@@ -112,7 +112,7 @@ impl RunQueue {
 struct Ring {
     /// A power of two of them. Those from `head` to `tail` are written.
     places: Box<[MaybeUninit<RawTask>]>,
-    /// One less than their number.
+    /// Their number less one.
     mask: usize,
     /// Both count up and wrap; a place is an index modulo the size.
     head: usize,
@@ -125,10 +125,11 @@ const KEPT: usize = 64 * 1024;
 
 impl Ring {
     fn new() -> Self {
-        Self::of(START)
+        Self::with_places(START)
     }
 
-    fn of(places: usize) -> Self {
+    fn with_places(places: usize) -> Self {
+        assert!(places.is_power_of_two());
         Self { places: Box::new_uninit_slice(places), mask: places - 1, head: 0, tail: 0 }
     }
 
@@ -174,7 +175,7 @@ impl Ring {
 
     #[cold]
     fn resize(&mut self, places: usize) {
-        let mut other = Self::of(places);
+        let mut other = Self::with_places(places);
         while let Some(task) = self.pop_front() {
             other.push_back(task);
         }
@@ -189,8 +190,6 @@ impl Ring {
         }
     }
 }
-
-const _: () = assert!(START.is_power_of_two());
 
 #[cfg(all(test, not(loom)))]
 mod tests {

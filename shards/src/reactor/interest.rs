@@ -220,6 +220,7 @@ impl Ready {
     pub(super) fn usual(event: &mio::event::Event) -> Option<Self> {
         let bit = |is: bool, one: Self| if is { one.0 } else { 0 };
         let usual = bit(event.is_readable(), Self::READABLE) | bit(event.is_writable(), Self::WRITABLE);
+        // The writing side is closed by a hang-up, which closes reading too, or by an error.
         (!(event.is_priority() | event.is_error() | event.is_read_closed())).then_some(Self(usual))
     }
 

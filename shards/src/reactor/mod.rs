@@ -88,6 +88,7 @@ impl Reactor {
     /// When the kernel gives no more files.
     pub fn new(capacity: usize, resolution_us: u32) -> io::Result<Self> {
         let poll = Poll::new()?;
+        let events = Events::with_capacity(capacity);
         let registry = Arc::new(Registry::new(poll.registry().try_clone()?));
         let timer = match resolution_us {
             TIMEOUT_RESOLUTION_US.. => None,
@@ -96,12 +97,12 @@ impl Reactor {
         Ok(Self {
             unpark: Arc::new(Waker(mio::Waker::new(poll.registry(), registry.silent())?)),
             registry,
-            events: Events::with_capacity(capacity),
+            batch: Box::new_uninit_slice(events.capacity()),
+            events,
             busy_events: None,
             batches: BATCHES,
             timer,
             poll,
-            batch: Box::new_uninit_slice(capacity),
         })
     }
 
@@ -112,7 +113,7 @@ impl Reactor {
             self.batches = 1;
         }
         self.busy_events = per_look.map(Events::with_capacity);
-        let most = self.events.capacity().max(per_look.unwrap_or(0));
+        let most = self.busy_events.as_ref().map_or(0, Events::capacity).max(self.events.capacity());
         self.batch = Box::new_uninit_slice(most);
     }
 
@@ -131,12 +132,12 @@ impl Reactor {
         // SAFETY: null, or the owner half of the shard that this thread is inside, for as long as it stays.
         let local = unsafe { context::local().as_ref() };
         let local = local.filter(|local| local.remote().registry().is_some_and(|r| Arc::ptr_eq(r, registry)));
+        assert!(events.capacity() <= batch.len(), "a place for each event");
         let mut len = 0;
         for event in events.iter() {
             // SAFETY: what this polls was registered with tokens of the registry.
             let state = unsafe { registry.find(event.token()) };
-            debug_assert!(len < batch.len());
-            // SAFETY: the batch is as long as the longest that `events` hold.
+            // SAFETY: as just asserted.
             unsafe { batch.get_unchecked_mut(len) }.write(ptr::from_ref(state));
             len += 1;
             match Ready::usual(event) {

@@ -323,7 +323,8 @@ impl State {
         for (kind, flag) in KINDS.into_iter().enumerate() {
             if kinds.meets(flag) {
                 // Relaxed: shown to others with the state itself.
-                self.seen[kind].store(word.count(kind).wrapping_sub(1) & ((1u32 << COUNTS[kind].1) - 1) as u16, Relaxed);
+                self.seen[kind]
+                    .store(word.count(kind).wrapping_sub(1) & ((1u32 << COUNTS[kind].1) - 1) as u16, Relaxed);
             }
         }
     }
@@ -372,23 +373,21 @@ impl State {
     unsafe fn wake_own(&self, ready: Ready, local: Option<&Local>) -> bool {
         const READ: u8 = Direction::Read.bit();
         // SAFETY: by contract, and this runs no foreign code.
-        let (hit, here) = unsafe {
+        let (hit, of_task) = unsafe {
             self.own(|own| {
                 let hit = own.armed & ready.directions();
                 own.armed ^= hit;
-                (hit, hit & own.local)
+                (hit, own.local & READ != 0)
             })
         };
-        if hit == 0 {
-            return false;
-        }
         match local {
             // SAFETY: by contract.
-            Some(local) if (hit, here) == (READ, READ) => unsafe { self.wake_here(Direction::Read, local) },
+            Some(local) if hit == READ && of_task => unsafe { self.wake_here(Direction::Read, local) },
             // SAFETY: by contract.
-            _ => unsafe { self.wake_pollers(hit, local) },
+            _ if hit != 0 => unsafe { self.wake_pollers(hit, local) },
+            _ => {}
         }
-        true
+        hit != 0
     }
 
     /// Who writes seldom has to wait, and pollers that are no tasks of this shard are few.

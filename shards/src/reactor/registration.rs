@@ -36,7 +36,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use crate::context;
-use crate::coop::{self, Proceed};
+use crate::coop;
 use crate::loom::atomic::Ordering::{Acquire, Relaxed, Release};
 use crate::loom::atomic::{AtomicPtr, AtomicU8};
 use crate::mesh::{Mesh, Remote};
@@ -123,6 +123,15 @@ pub struct ReadyEvent {
     word: Word,
 }
 
+/// How an operation went that was to take the short way.
+enum Now<R> {
+    Done(R),
+    /// The task will be woken.
+    Waits,
+    /// It has to take the long way. If it was tried, with the word before and what it gave.
+    Not(Option<(Word, io::Error)>),
+}
+
 /// How an operation ended, other than by having to wait.
 type Outcome<R> = Option<io::Result<R>>;
 
@@ -171,8 +180,9 @@ impl Registration {
     ) -> Poll<io::Result<R>> {
         let is_last = |_: &R| false;
         match self.poll_now(cx, direction, &mut f, is_last) {
-            Some(poll) => poll,
-            None => self.poll_on(cx, direction, f, is_last),
+            Now::Done(done) => Poll::Ready(Ok(done)),
+            Now::Waits => Poll::Pending,
+            Now::Not(failed) => self.poll_on(cx, direction, f, is_last, failed),
         }
     }
 
@@ -188,8 +198,9 @@ impl Registration {
     ) -> Poll<io::Result<usize>> {
         let is_last = move |n: &usize| is_short(*n, len);
         match self.poll_now(cx, direction, &mut f, is_last) {
-            Some(poll) => poll,
-            None => self.poll_on(cx, direction, f, is_last),
+            Now::Done(n) => Poll::Ready(Ok(n)),
+            Now::Waits => Poll::Pending,
+            Now::Not(failed) => self.poll_on(cx, direction, f, is_last, failed),
         }
     }
 
@@ -204,16 +215,18 @@ impl Registration {
     ) -> Poll<io::Result<usize>> {
         let is_last = move |n: &usize| is_short(*n, len);
         match self.poll_now(cx, direction, &mut f, is_last) {
-            Some(poll) => poll,
-            None => {
-                self.follow();
-                self.poll_on(cx, direction, f, is_last)
+            Now::Done(n) => Poll::Ready(Ok(n)),
+            Now::Waits => Poll::Pending,
+            Now::Not(failed) => {
+                if failed.is_none() {
+                    self.follow();
+                }
+                self.poll_on(cx, direction, f, is_last, failed)
             }
         }
     }
 
-    /// The usual: the resource is bound, open, and either ready or waited for again by the same task on its shard. `None`
-    /// leaves everything else to [`poll_on`](Self::poll_on).
+    /// The usual: the resource is bound, open, and either ready or waited for again by the same task on its shard.
     #[inline(always)]
     fn poll_now<R>(
         &self,
@@ -221,54 +234,36 @@ impl Registration {
         direction: Direction,
         f: &mut impl FnMut() -> io::Result<R>,
         is_last: impl Fn(&R) -> bool,
-    ) -> Option<Poll<io::Result<R>>> {
-        let coop = coop::try_proceed()?;
+    ) -> Now<R> {
+        let Some(coop) = coop::try_proceed() else { return Now::Not(None) };
         // What is not bound has a word as well: one that is not open.
         let state = self.place();
         let word = state.word();
         if !word.is_open() {
-            return None;
+            return Now::Not(None);
         }
         if !state.has_news(word, direction) {
             // Relaxed: a hint.
             let settled = ptr::eq(state.home, context::remote()) && self.foreign.load(Relaxed) == 0;
             // SAFETY: on the owner, as just compared.
-            return (settled && unsafe { state.wait_again(direction, cx.waker()) }).then_some(Poll::Pending);
+            if settled && unsafe { state.wait_again(direction, cx.waker()) } {
+                return Now::Waits;
+            }
+            return Now::Not(None);
         }
         match f() {
             Ok(done) => {
                 if is_last(&done) {
                     state.clear(word, direction);
                 }
-                coop.made_progress();
-                Some(Poll::Ready(Ok(done)))
+                coop.called();
+                Now::Done(done)
             }
-            Err(error) => self.failed(error, &coop, state, word, direction),
+            Err(error) => Now::Not(Some((word, error))),
         }
     }
 
-    /// An operation of `poll_now` gave an error; `None` if that is no reason to end.
-    #[cold]
-    #[inline(never)]
-    fn failed<R>(
-        &self,
-        error: io::Error,
-        coop: &Proceed,
-        state: &State,
-        word: Word,
-        direction: Direction,
-    ) -> Option<Poll<io::Result<R>>> {
-        match error.kind() {
-            io::ErrorKind::WouldBlock => state.clear(word, direction),
-            io::ErrorKind::Interrupted => {}
-            _ => {
-                coop.made_progress();
-                return Some(Poll::Ready(Err(error)));
-            }
-        }
-        None
-    }
-
+    /// Everything else. `failed` is what `poll_now` got from `f`, and the word before that.
     #[cold]
     #[inline(never)]
     fn poll_on<R>(
@@ -277,9 +272,24 @@ impl Registration {
         direction: Direction,
         mut f: impl FnMut() -> io::Result<R>,
         is_last: impl Fn(&R) -> bool,
+        failed: Option<(Word, io::Error)>,
     ) -> Poll<io::Result<R>> {
-        let coop = ready!(coop::poll_proceed(cx));
         let mut tried = Word::NEVER;
+        if let Some((word, error)) = failed {
+            match (error.kind(), self.state()) {
+                (io::ErrorKind::WouldBlock, Some(state)) => {
+                    state.clear(word, direction);
+                    tried = word;
+                }
+                (io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted, _) => {}
+                _ => {
+                    // What was tried had budget, and is done.
+                    coop::try_proceed().iter().for_each(coop::Proceed::made_progress);
+                    return Poll::Ready(Err(error));
+                }
+            }
+        }
+        let coop = ready!(coop::poll_proceed(cx));
         loop {
             let state = match self.state() {
                 Some(state) => state,

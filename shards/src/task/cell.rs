@@ -6,6 +6,7 @@
 )]
 
 use std::alloc::Layout;
+use std::any::Any;
 use std::future::Future;
 use std::mem::{self, ManuallyDrop};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -81,11 +82,15 @@ unsafe fn poll<F: Future>(task: NonNull<Header>, cx: &mut Context<'_>) -> Polled
     /// Drops the future while its panic unwinds, so that what it holds sees the thread panicking.
     struct Unwinding<'a, F: Future>(&'a mut Stage<F>);
     impl<F: Future> Drop for Unwinding<'_, F> {
+        #[cold]
+        #[inline(never)]
         fn drop(&mut self) {
             // The first panic is the one to report.
             swallow(|| drop_future(self.0));
         }
     }
+    /// Where the future is large its end is left out of line: the registers that its drop needs would be saved for each poll.
+    const INLINE: usize = 256;
     let result = catch_unwind(AssertUnwindSafe(|| {
         let unwinding = Unwinding(&mut *stage);
         // SAFETY: the stage holds the future until this function or `cancel` replaces it.
@@ -95,24 +100,31 @@ unsafe fn poll<F: Future>(task: NonNull<Header>, cx: &mut Context<'_>) -> Polled
         // A panic in the future's own drop must not lead to another.
         mem::forget(unwinding);
         match polled {
-            Poll::Pending => None,
-            Poll::Ready(output) => {
-                drop_future(stage);
-                Some(output)
-            }
+            Poll::Pending => Polled::Pending,
+            Poll::Ready(output) if size_of::<F>() > INLINE => finish_out_of_line(stage, output),
+            Poll::Ready(output) => finish(stage, output),
         }
     }));
-    match result {
-        Ok(None) => Polled::Pending,
-        Ok(Some(output)) => {
-            stage.output = ManuallyDrop::new(output);
-            Polled::Ready
-        }
-        Err(panic) => {
-            stage.failure = ManuallyDrop::new(Some(panic));
-            Polled::Failed
-        }
-    }
+    result.unwrap_or_else(|panic| fail(stage, panic))
+}
+
+#[inline(always)]
+fn finish<F: Future>(stage: &mut Stage<F>, output: F::Output) -> Polled {
+    drop_future(stage);
+    stage.output = ManuallyDrop::new(output);
+    Polled::Ready
+}
+
+#[inline(never)]
+fn finish_out_of_line<F: Future>(stage: &mut Stage<F>, output: F::Output) -> Polled {
+    finish(stage, output)
+}
+
+#[cold]
+#[inline(never)]
+fn fail<F: Future>(stage: &mut Stage<F>, panic: Box<dyn Any + Send>) -> Polled {
+    stage.failure = ManuallyDrop::new(Some(panic));
+    Polled::Failed
 }
 
 unsafe fn cancel<F: Future>(task: NonNull<Header>) {
