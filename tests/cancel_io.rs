@@ -18,8 +18,9 @@ use scratch::Scratch;
 
 async fn tcp() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-    (near, listener.accept().await.unwrap().0)
+    let far = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    // Of the two the accepted one counts as readable until it is read.
+    (listener.accept().await.unwrap().0, far)
 }
 
 async fn udp() -> (UdpSocket, UdpSocket) {
