@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 #![allow(rustdoc::private_intra_doc_links, reason = "module heads are written for readers of the code too")]
 
+#[cfg(any(feature = "futures-io", feature = "hyper", feature = "tokio-io"))]
+pub mod adapt;
 pub mod config;
 mod error;
 pub mod fs;

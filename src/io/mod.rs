@@ -69,6 +69,9 @@ pub use traits::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite};
 pub use write_ext::AsyncWriteExt;
 
 pub(crate) use coop::poll_proceed;
+#[cfg(any(feature = "hyper", feature = "tokio-io"))]
+pub(crate) use read_buf::poll_read_into;
+pub(crate) use traits::delegate;
 pub(crate) use watch::Watch;
 
 /// What a buffer holds, in bytes, where nobody says otherwise.

@@ -96,7 +96,8 @@ pub trait AsyncSeek {
 /// Writes the methods of one of the traits by handing each call to another stream.
 ///
 /// `delegate!(AsyncWrite, self => PINNED, SHARED)`: `PINNED` makes the other stream's `Pin<&mut _>` out of
-/// `self`, `SHARED` its `&_`, which only `AsyncWrite` needs.
+/// `self`, `SHARED` its `&_`, which only `AsyncWrite` needs. A path behind the name, `AsyncWrite as other::AsyncWrite`, is the
+/// trait that the other stream has, where it is another crate's with the same methods.
 macro_rules! delegate {
     (AsyncRead, $this:ident => $io:expr $(, $shared:expr)?) => {
         fn poll_read(
@@ -108,26 +109,29 @@ macro_rules! delegate {
         }
     };
     (AsyncWrite, $this:ident => $io:expr, $shared:expr) => {
+        $crate::io::delegate!(AsyncWrite as $crate::io::AsyncWrite, $this => $io, $shared);
+    };
+    (AsyncWrite as $Writes:path, $this:ident => $io:expr, $shared:expr) => {
         fn poll_write(
             $this: ::std::pin::Pin<&mut Self>,
             cx: &mut ::std::task::Context<'_>,
             buf: &[u8],
         ) -> ::std::task::Poll<::std::io::Result<usize>> {
-            $crate::io::AsyncWrite::poll_write($io, cx, buf)
+            <_ as $Writes>::poll_write($io, cx, buf)
         }
 
         fn poll_flush(
             $this: ::std::pin::Pin<&mut Self>,
             cx: &mut ::std::task::Context<'_>,
         ) -> ::std::task::Poll<::std::io::Result<()>> {
-            $crate::io::AsyncWrite::poll_flush($io, cx)
+            <_ as $Writes>::poll_flush($io, cx)
         }
 
         fn poll_shutdown(
             $this: ::std::pin::Pin<&mut Self>,
             cx: &mut ::std::task::Context<'_>,
         ) -> ::std::task::Poll<::std::io::Result<()>> {
-            $crate::io::AsyncWrite::poll_shutdown($io, cx)
+            <_ as $Writes>::poll_shutdown($io, cx)
         }
 
         fn poll_write_vectored(
@@ -135,11 +139,11 @@ macro_rules! delegate {
             cx: &mut ::std::task::Context<'_>,
             bufs: &[::std::io::IoSlice<'_>],
         ) -> ::std::task::Poll<::std::io::Result<usize>> {
-            $crate::io::AsyncWrite::poll_write_vectored($io, cx, bufs)
+            <_ as $Writes>::poll_write_vectored($io, cx, bufs)
         }
 
         fn is_write_vectored(&$this) -> bool {
-            $crate::io::AsyncWrite::is_write_vectored($shared)
+            <_ as $Writes>::is_write_vectored($shared)
         }
     };
     (AsyncBufRead, $this:ident => $io:expr $(, $shared:expr)?) => {
