@@ -80,7 +80,13 @@ impl<N> Ring<N> {
 
     /// The owner puts a task into the next slot; what was there comes back.
     pub fn set_next(&self, task: NonNull<N>) -> Option<NonNull<N>> {
-        // AcqRel: Release publishes the task to a thief, Acquire takes what was there.
+        // Relaxed: only the owner fills the slot, so one that is empty stays so.
+        if self.next.load(Relaxed).is_null() {
+            // Release: publishes the task to a thief.
+            self.next.store(task.as_ptr(), Release);
+            return None;
+        }
+        // AcqRel: Release as above, Acquire takes what was there.
         NonNull::new(self.next.swap(task.as_ptr(), AcqRel))
     }
 

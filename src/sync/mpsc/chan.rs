@@ -458,11 +458,13 @@ impl<T, K: Kind> Rx<T, K> {
         }
         loop {
             let found = chan.places.with(|inside| {
-                if let Some(value) = inside.state.values.pop() {
-                    let sender = Chan::give_one(inside);
-                    return Found::Value { value, sender, emptied: inside.state.values.is_empty() };
-                }
-                wait(&mut inside.state, chan.limit, cx, &mut waker)
+                // Empty is the usual case here.
+                let values = &mut inside.state.values;
+                let Some(value) = (if values.is_empty() { None } else { values.pop() }) else {
+                    return wait(&mut inside.state, chan.limit, cx, &mut waker);
+                };
+                let sender = Chan::give_one(inside);
+                Found::Value { value, sender, emptied: inside.state.values.is_empty() }
             });
             match found {
                 Found::Value { value, sender, emptied } => {
