@@ -586,9 +586,15 @@ fn loom_mesh_output_against_home_close() {
     bounded(3, || {
         let (mesh, seen) = (mesh(1, Reach::All), Seen::new());
         let mut here = Driven::new(&mesh, 0);
-        let handle = here.shard.enter(|_| spawn(&mesh, Task { seen: seen.clone(), waits: 0 }));
+        let handle = here.shard.enter(|_| spawn(&mesh, Task { seen: seen.clone(), waits: 1 }));
         let _ = here.shard.turn();
-        let other = thread::spawn(move || drop(handle));
+        let waker = seen.take_waker();
+        waker.wake_by_ref();
+        let _ = here.shard.turn();
+        let other = thread::spawn(move || {
+            drop(handle);
+            drop(waker);
+        });
         drop(here);
         other.join().unwrap();
         mesh.finish();
