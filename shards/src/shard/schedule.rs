@@ -173,12 +173,12 @@ pub(crate) fn submit_here(local: &Local, task: RawTask, why: Why) {
         Why::Woken if mesh.config().next_slot => remote.ring.set_next(task.0).map(RawTask),
         _ => Some(task),
     };
-    if let Some(task) = queued {
-        schedule_in_ring(local, task);
-        mesh.notify_of_ring(remote);
-    } else if !mesh.is_watched(remote) {
-        mesh.notify_of_ring(remote);
+    match queued {
+        Some(task) => schedule_in_ring(local, task),
+        None if mesh.is_watched(remote) => return,
+        None => {}
     }
+    mesh.notify_of_ring(remote);
 }
 
 /// Runs `f`, which blocks, inside of a task. If the thread is inside a shard it leaves it meanwhile, and what may move goes on: see

@@ -234,16 +234,13 @@ impl Shard {
                 break true;
             }
             if polls >= look_at_clock {
+                look_at_clock = polls + POLLS_PER_CLOCK;
                 let now_ns = self.local.mesh().clock().now_ns();
                 self.local.stamps().settle(now_ns);
                 // The first polls of a turn are not measured, so that a short turn reads no clock.
-                let ran_ns = now_ns - *started_ns.get_or_insert(now_ns);
-                if ran_ns >= self.quantum_ns {
+                if now_ns - *started_ns.get_or_insert(now_ns) >= self.quantum_ns {
                     break true;
                 }
-                // After many polls in little time the same number again takes as little.
-                let quick = ran_ns > 0 && ran_ns < self.quantum_ns / 8;
-                look_at_clock = polls + if quick { 4 * POLLS_PER_CLOCK } else { POLLS_PER_CLOCK };
             }
         };
         if polls > 0 {
