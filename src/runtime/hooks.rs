@@ -167,7 +167,9 @@ impl<F: Future + Unpin> Future for Hooked<F> {
     }
 }
 
-/// Spawns onto a runtime.
+/// Spawns onto a runtime. One that a panic ended cancels at once: its shards close one after another, and the next might
+/// still run a task that comes after the panic was seen. The same holds for [`spawn_at`]; on its own shard a task comes too
+/// late only once that closes.
 pub(crate) fn spawn<F>(inner: &Inner, future: F, at: &'static Location<'static>) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
@@ -175,6 +177,7 @@ where
 {
     match &inner.around {
         None => shard::spawn(&inner.mesh, future),
+        Some(_) if inner.has_panicked() => task::cancelled(task::next_id(), future),
         Some(around) => {
             let id = task::next_id();
             let future: Pin<Box<dyn Future<Output = F::Output> + Send>> = Box::pin(future);
@@ -227,6 +230,7 @@ where
 {
     match &inner.around {
         None => shard::spawn_at(remote, make),
+        Some(_) if inner.has_panicked() => task::cancelled(task::next_id(), async move { make().await }),
         Some(around) => {
             let id = task::next_id();
             let end = around.end(id, at);

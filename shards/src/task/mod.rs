@@ -54,8 +54,6 @@ pub use abort::AbortHandle;
 pub use error::JoinError;
 pub use id::{Id, next_id};
 pub use join::JoinHandle;
-pub use raw::{BlockingTask, blocking};
-pub(crate) use raw::{
-    RawTask, cancelled, fits_arena, movable_here, movable_on_heap, pinned_here, pinned_there, refuse,
-};
+pub use raw::{BlockingTask, blocking, cancelled};
+pub(crate) use raw::{RawTask, fits_arena, movable_here, movable_on_heap, pinned_here, pinned_there, refuse};
 pub use waker::{clone_waker, wake};

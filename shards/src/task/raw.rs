@@ -206,8 +206,9 @@ where
     (BlockingTask(task), unsafe { JoinHandle::new(task) })
 }
 
-/// The handle of a task that was cancelled before it was spawned, for a runtime that is shutting down.
-pub(crate) fn cancelled<F: Future>(id: Id, future: F) -> JoinHandle<F::Output> {
+/// The handle of a task that is cancelled instead of being spawned, for a runtime that is shutting down. The future drops
+/// here.
+pub fn cancelled<F: Future>(id: Id, future: F) -> JoinHandle<F::Output> {
     let words = Words::with_state(State::new_unowned());
     let task =
         on_heap(header(&Cell::<F>::BLOCKING, Shard::of_movable_on_heap(ptr::null()), words, id), future);
