@@ -74,7 +74,12 @@ pub(super) fn with_pausable_clock<R>(f: impl FnOnce(&Clock) -> R) -> R {
 
 /// Fires what is due in this thread's lane now.
 pub(super) fn turn_lane() {
-    with_home(|remote, _| remote.lane().turn(remote.mesh().clock().now_ns()));
+    with_home(|remote, _| {
+        let now_ns = remote.mesh().clock().now_ns();
+        while remote.lane().next_deadline_ns() <= now_ns {
+            remote.lane().turn(now_ns);
+        }
+    });
 }
 
 /// A stamp for now. `None` where reading the clock is the better choice: outside of shards, and after a pause, when the time

@@ -45,6 +45,11 @@ use crate::util::wake_list::WakeList;
 /// Entries handled before the lock is given back in between: a few microseconds.
 const ENTRIES_PER_LOCK: usize = 128;
 
+/// How often a turn takes the lock at most for what is due, and then for what is not due yet: some hundred entries each, after
+/// which the shard's tasks and events are served.
+const LOCKS_DUE: usize = 16;
+const LOCKS_AHEAD: usize = 8;
+
 /// What became of a deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "on Earliest a sleeping owner has to be woken"]
@@ -99,16 +104,17 @@ impl Lane {
     /// earlier from now on sees the announcement. [`NEVER`] when no entry is armed.
     pub fn settle(&self) -> u64 {
         self.door.inside.with(|inside| {
-            if let Some(wheel) = &inside.wheel {
+            if let Some(wheel) = &mut inside.wheel {
                 inside.next_tick = wheel.next_tick();
             }
             self.door.publish(inside)
         })
     }
 
-    /// Fires everything due, waking outside the lock. Returns how many entries fired.
+    /// Fires what is due, waking outside the lock. Returns how many entries fired.
     ///
-    /// Any thread may call it, also several at once.
+    /// Where there is much to do it does a part, and [`next_deadline_ns`](Self::next_deadline_ns) has passed afterwards as
+    /// before: the caller serves others, and turns again. Any thread may call it, also several at once.
     #[inline]
     pub fn turn(&self, now_ns: u64) -> usize {
         if now_ns < self.next_deadline_ns() { 0 } else { self.fire(now_ns) }
@@ -118,20 +124,22 @@ impl Lane {
     fn fire(&self, now_ns: u64) -> usize {
         let mut wakers = WakeList::new();
         let mut fired = 0;
-        loop {
-            let done = self.door.inside.with(|inside| {
-                let done = inside.take_due(now_ns, &mut wakers);
-                if done {
-                    self.door.publish(inside);
-                }
-                done
+        let (mut due, mut ahead) = (LOCKS_DUE, LOCKS_AHEAD);
+        while due > 0 && ahead > 0 {
+            let left = self.door.inside.with(|inside| {
+                let left = inside.take_due(now_ns, &mut wakers);
+                self.door.publish(inside);
+                left
             });
             fired += wakers.len();
             wakers.wake_all();
-            if done {
-                return fired;
+            match left {
+                Left::Due => due -= 1,
+                Left::Ahead => ahead -= 1,
+                Left::Nothing => break,
             }
         }
+        fired
     }
 
     /// Closes the lane: every armed entry becomes [`Status::Closed`] and is woken, and arming is refused from
@@ -279,6 +287,14 @@ impl Door {
     }
 }
 
+/// What a turn leaves in the wheel when it gives the lock back.
+enum Left {
+    Due,
+    /// What may come down before its time.
+    Ahead,
+    Nothing,
+}
+
 /// What the lock guards.
 #[derive(Debug)]
 struct Inside {
@@ -300,14 +316,15 @@ impl Inside {
         Self { ticks, next_tick: NEVER, armed_ever: 0, fired: 0, cancelled: 0, wheel: Some(Wheel::new()) }
     }
 
-    /// Takes due entries out until there is none (then true), the list is full, or others should have the lock.
+    /// Takes due entries out, then brings others down, until there is none, the list is full, or others should have the lock.
     #[inline]
-    fn take_due(&mut self, now_ns: u64, wakers: &mut WakeList) -> bool {
-        let Some(wheel) = &mut self.wheel else { return true };
+    fn take_due(&mut self, now_ns: u64, wakers: &mut WakeList) -> Left {
+        let Some(wheel) = &mut self.wheel else { return Left::Nothing };
         let now = self.ticks.containing(now_ns);
+        let mut left = Left::Due;
         for _ in 0..ENTRIES_PER_LOCK {
             if wakers.is_full() {
-                return false;
+                break;
             }
             match wheel.step(now) {
                 Step::Due(node) => {
@@ -315,14 +332,16 @@ impl Inside {
                     // SAFETY: the wheel gave it out, and it came in with a waker.
                     wakers.push(unsafe { node.finish(Status::Fired) });
                 }
-                Step::Refiled => {}
+                Step::Begun => {}
+                Step::Ahead => left = Left::Ahead,
                 Step::Done => {
-                    self.next_tick = wheel.next_tick();
-                    return true;
+                    left = Left::Nothing;
+                    break;
                 }
             }
         }
-        false
+        self.next_tick = wheel.next_tick();
+        left
     }
 
     /// Takes every entry out and then the wheel away. The lock is held throughout: an entry must be either

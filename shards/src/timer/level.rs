@@ -5,11 +5,8 @@
 
 use super::entry::Node;
 
-/// log2 of [`SLOTS`].
-pub(super) const SLOT_BITS: u32 = 6;
 /// Slots a level has: one bit each in `Level::occupied`.
-pub(super) const SLOTS: usize = 1 << SLOT_BITS;
-const _: () = assert!(SLOTS == u64::BITS as usize);
+pub(super) const SLOTS: usize = u64::BITS as usize;
 
 #[derive(Debug)]
 pub(super) struct Level {
@@ -18,7 +15,7 @@ pub(super) struct Level {
     slots: [Slot; SLOTS],
 }
 
-/// First in, first out, so that deadlines of one tick fire in the order they were armed.
+/// First in, first out.
 ///
 /// Linking an entry writes to the one before it, which among many thousand timers is in no cache. Most deadlines are taken
 /// back soon, a timeout's above all, so the newest entry is linked only when the next one comes.

@@ -12,8 +12,8 @@
 //!   their own; what remains (memory that goes away) is settled in the head of `lane`.
 //! - The wheel counts in *ticks* of the lane's resolution since the lane was made. A deadline is rounded **up**
 //!   to a tick and the current time **down**, so nothing fires early, and what is due fires in the first turn
-//!   after its tick began. Deadlines that fall into one tick share a wake-up; they fire in the order they were
-//!   armed, and ticks fire in order.
+//!   after its tick began. Deadlines that fall into one tick share a wake-up, and ticks fire in order; within a tick, those that
+//!   were armed at the same time fire in the order they were armed.
 //! - [`Clock`] tells nanoseconds, real or paused. [`Stamps`] date what happens between two readings of it.
 //!
 //! Not here: the futures (Sleep, Timeout, Interval), the sleep protocol of a shard, and moving a paused clock on
