@@ -19,6 +19,8 @@
 //! Not here: the futures (Sleep, Timeout, Interval), the sleep protocol of a shard, and moving a paused clock on
 //! when a runtime is idle, which is `clock.advance` up to `lane.settle()`.
 
+use std::num::NonZeroU64;
+
 pub mod clock;
 pub mod entry;
 pub mod lane;
@@ -43,18 +45,19 @@ pub const NEVER: u64 = u64::MAX;
 #[derive(Debug, Clone, Copy)]
 struct Ticks {
     origin_ns: u64,
-    tick_ns: u64,
+    tick_ns: NonZeroU64,
 }
 
 impl Ticks {
     fn new(resolution_us: u32, origin_ns: u64) -> Self {
-        assert!(resolution_us > 0, "timer resolution must be at least 1 µs");
-        Self { origin_ns, tick_ns: u64::from(resolution_us) * 1_000 }
+        let tick_ns = NonZeroU64::new(u64::from(resolution_us) * 1_000);
+        Self { origin_ns, tick_ns: tick_ns.expect("timer resolution must be at least 1 µs") }
     }
 
     /// The first tick that begins at or after the deadline.
     fn at_or_after(&self, deadline_ns: u64) -> u64 {
-        deadline_ns.saturating_sub(self.origin_ns).div_ceil(self.tick_ns)
+        let since_ns = deadline_ns.saturating_sub(self.origin_ns);
+        since_ns / self.tick_ns + u64::from(since_ns % self.tick_ns != 0)
     }
 
     /// The tick that the time lies in.
@@ -64,6 +67,6 @@ impl Ticks {
 
     /// When the tick begins.
     fn start_ns(&self, tick: u64) -> u64 {
-        self.origin_ns.saturating_add(tick.saturating_mul(self.tick_ns))
+        self.origin_ns.saturating_add(tick.saturating_mul(self.tick_ns.get()))
     }
 }

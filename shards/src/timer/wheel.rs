@@ -69,9 +69,9 @@ impl Wheel {
         // What is overdue goes where the wheel looks next. What is beyond the last level's window goes to that level's furthest
         // slot.
         let furthest = self.elapsed + ((SLOTS as u64 - 1) << shift(LEVELS - 1));
-        let filed = tick.clamp(self.elapsed, furthest);
+        let filed = tick.max(self.elapsed).min(furthest);
         // The distance fits the window of this level, unless both ends lie badly in their slots.
-        let mut level = (((filed - self.elapsed) | (SLOTS as u64 - 1)).ilog2() - 1) / SPAN_BITS;
+        let mut level = (((filed - self.elapsed) | (SLOTS as u64 - 1)) / 2).ilog2() / SPAN_BITS;
         if (filed >> shift(level as usize)) - (self.elapsed >> shift(level as usize)) >= SLOTS as u64 {
             level += 1;
         }
@@ -81,7 +81,7 @@ impl Wheel {
             (links.level, links.slot) = (level as u8, slot as u8);
         });
         self.used |= 1 << level;
-        self.levels[level as usize].push(slot, node, filed);
+        self.levels[level as usize % LEVELS].push(slot, node, filed);
         filed
     }
 
