@@ -30,6 +30,8 @@ use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use pin_project_lite::pin_project;
+
 use crate::sync::kind::OneShard;
 use crate::sync::mpsc::acquire::Acquire;
 use crate::sync::mpsc::chan::{self, LIMIT, NoPlace, NoValue, Rx, Tx, Weak};
@@ -81,15 +83,8 @@ impl<T> Sender<T> {
     ///
     /// Dropped before it is ready, the value was not sent; it is dropped with the future.
     #[inline]
-    pub async fn send(&self, value: T) -> Result<(), SendError<T>> {
-        let value = match self.tx.send_now(value) {
-            Ok(()) => return Ok(()),
-            Err(value) => value,
-        };
-        match Acquire::send(self.tx.chan(), value).await {
-            Ok(()) => Ok(()),
-            Err(value) => Err(SendError(value.expect("a value that was not sent comes back"))),
-        }
+    pub fn send(&self, value: T) -> Sending<'_, T> {
+        Sending { tx: &self.tx, value: Some(value), wait: None }
     }
 
     /// Sends a value if there is a place.
@@ -209,6 +204,53 @@ impl<T> Drop for Permit<'_, T> {
 impl<T> fmt::Debug for Permit<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Permit").finish_non_exhaustive()
+    }
+}
+
+pin_project! {
+    /// Sends a value. Made by [`Sender::send`].
+    ///
+    /// As [`Recv`] a type of its own, so that its poll goes into the caller's.
+    #[must_use = "a future does nothing unless it is awaited or polled"]
+    pub struct Sending<'a, T> {
+        tx: &'a Tx<T, OneShard>,
+        // Until the first poll.
+        value: Option<T>,
+        #[pin]
+        wait: Option<Acquire<'a, T, OneShard>>,
+    }
+}
+
+impl<T> Future for Sending<'_, T> {
+    type Output = Result<(), SendError<T>>;
+
+    #[inline(always)]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if let Some(value) = this.value.take() {
+            match this.tx.send_now(value) {
+                Ok(()) => return Poll::Ready(Ok(())),
+                Err(value) => this.wait.set(Some(Acquire::send(this.tx.chan(), value))),
+            }
+        }
+        poll_wait(this.wait, cx)
+    }
+}
+
+/// The rest of a send that found no place at once.
+#[inline(never)]
+fn poll_wait<T>(
+    wait: Pin<&mut Option<Acquire<'_, T, OneShard>>>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), SendError<T>>> {
+    let wait = wait.as_pin_mut().expect("a future is not polled once it is ready");
+    let value = |value: Option<T>| SendError(value.expect("a value that was not sent comes back"));
+    wait.poll(cx).map_err(value)
+}
+
+impl<T> fmt::Debug for Sending<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sending").finish_non_exhaustive()
     }
 }
 

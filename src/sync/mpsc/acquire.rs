@@ -42,14 +42,9 @@ pin_project! {
 
     impl<T, K: Kind> PinnedDrop for Acquire<'_, T, K> {
         fn drop(this: Pin<&mut Self>) {
-            let this = this.project();
-            let Some(mut waiter) = this.waiter.as_pin_mut() else { return };
-            if *this.done {
-                return;
+            if this.waiter.is_some() {
+                this.give_up();
             }
-            // Out of the queue first: then nobody hands it more. It was handed what it does not want any longer.
-            waiter.as_mut().cancel();
-            this.chan.give_back(*this.count - waiter.payload());
         }
     }
 }
@@ -59,6 +54,19 @@ impl<'a, T, K: Kind> Acquire<'a, T, K> {
     #[inline]
     pub fn send(chan: &'a Chan<T, K>, value: T) -> Self {
         Self { chan, count: 1, value: Some(value), waiter: None, done: false }
+    }
+
+    /// What one that waited does when it is dropped. A function of its own, so that the drop of one that did not is a look.
+    #[inline(never)]
+    fn give_up(self: Pin<&mut Self>) {
+        let this = self.project();
+        let Some(mut waiter) = this.waiter.as_pin_mut() else { return };
+        if *this.done {
+            return;
+        }
+        // Out of the queue first: then nobody hands it more. It was handed what it does not want any longer.
+        waiter.as_mut().cancel();
+        this.chan.give_back(*this.count - waiter.payload());
     }
 
     /// Waits for places.
