@@ -100,6 +100,13 @@ impl<N> Ring<N> {
         NonNull::new(self.next.swap(ptr::null_mut(), AcqRel))
     }
 
+    /// Whether one task is queued, in the ring or in the next slot; asked by the owner. An impression, since thieves may take it.
+    #[inline]
+    pub fn is_one(&self) -> bool {
+        let queued = self.tail.load(Relaxed) - self.head.load(Relaxed);
+        queued + u64::from(!self.next.load(Relaxed).is_null()) <= 1
+    }
+
     /// Takes half of the tasks, or the next slot's if that is all there is: one is returned, the others go into the
     /// thief's own ring, which must have room for half a ring.
     pub fn steal_into(&self, own: &Self) -> Option<NonNull<N>> {

@@ -59,6 +59,11 @@ impl Rest {
         }
         if watches {
             mesh.stop_watching(remote);
+            // It looks at other things first; a task that was left to the watcher is for the next one.
+            let is_called = !cut_short || events > 0 || remote.mailbox.has_mail();
+            if is_called && mesh.has_movable(remote) {
+                mesh.notify(Some(remote));
+            }
         }
         self.watched.set(true);
         if !cut_short || events > 0 {
@@ -111,4 +116,60 @@ impl Rest {
 /// Movable tasks that the shard itself would take next.
 pub(super) fn has_movable(remote: &Remote) -> bool {
     !remote.ring.is_empty() || !remote.mesh().overflow.is_empty()
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::config::{Config, Reach};
+    use crate::mesh::{Mesh, ShardId};
+    use crate::park::Unpark;
+    use crate::shard::{self, Driver, Shard, Turn};
+    use crate::timer::Clock;
+
+    struct NoEvents;
+
+    impl Unpark for NoEvents {
+        fn unpark(&self) {}
+    }
+
+    impl Driver for NoEvents {
+        fn wait(&mut self, _: Option<Duration>) -> usize {
+            0
+        }
+
+        fn unparker(&self) -> Arc<dyn Unpark> {
+            Arc::new(NoEvents)
+        }
+    }
+
+    /// The second of three shards sleeps as the watcher, the third for long. Meanwhile the first spawns a task that stays alone;
+    /// then the wait ends with so many events. Says whether the third was called.
+    fn calls_another(events: usize) -> bool {
+        let mesh = Mesh::new(Config { steal: Reach::All, ..Config::new(3) }, Clock::new());
+        let mut shards = [0, 1, 2].map(|id| Shard::new(Arc::clone(&mesh), ShardId(id), Box::new(NoEvents)));
+        shards[1].resume();
+        assert!(shards[1].lie_down(|| false).is_some());
+        assert!(shards[2].lie_down(|| false).is_some());
+        let local = &shards[1].local;
+        local.rest.sleep(local.remote(), NEVER, |timeout| {
+            assert_eq!(timeout, Some(WATCH));
+            shards[0].enter(|_| drop(shard::spawn(&mesh, async {})));
+            assert!(mesh.idle.is_set(ShardId(2)), "a task that is alone calls nobody");
+            events
+        });
+        let called = !mesh.idle.is_set(ShardId(2));
+        shards[1].get_up();
+        shards[2].get_up();
+        while shards[0].turn() == Turn::Again {}
+        called
+    }
+
+    #[test]
+    fn a_watcher_with_other_things_to_do_hands_over_what_was_left_to_it() {
+        assert!(calls_another(1));
+        assert!(!calls_another(0), "it looks itself");
+    }
 }

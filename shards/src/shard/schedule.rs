@@ -173,10 +173,12 @@ pub(crate) fn submit_here(local: &Local, task: RawTask, why: Why) {
         Why::Woken if mesh.config().next_slot => remote.ring.set_next(task.0).map(RawTask),
         _ => Some(task),
     };
-    match queued {
-        Some(task) => schedule_in_ring(local, task),
-        None if mesh.is_watched(remote) => return,
-        None => {}
+    if let Some(task) = queued {
+        schedule_in_ring(local, task);
+    }
+    // This thread takes a task that is alone, and if it is held up, the watcher does.
+    if remote.ring.is_one() && mesh.is_watched(remote) {
+        return;
     }
     mesh.notify_of_ring(remote);
 }
