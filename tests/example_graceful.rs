@@ -3,16 +3,10 @@
 #[path = "../examples/testing/mod.rs"]
 mod testing;
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::TcpStream;
 
-use testing::{Server, exchange, finish};
-
-/// What ends a connection from the other side.
-#[track_caller]
-fn ends(mut stream: TcpStream) {
-    assert_eq!(stream.read(&mut [0]).unwrap(), 0);
-}
+use testing::{Server, ends, exchange, finish};
 
 /// A connection that has one answer, and of whose second request the server has read the beginning: it came in the same
 /// segment.
@@ -32,39 +26,39 @@ fn open_requests_are_answered_and_idle_connections_end() {
     assert_eq!(finish(gone), b"");
     server.interrupt();
     assert_eq!(server.expect_out("stopping: "), "open requests have 86400000 ms");
-    ends(idle);
+    ends(&mut idle);
     // Nobody listens any more.
     let refused = TcpStream::connect(server.addr).unwrap_err();
     assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
     exchange(&mut open, b"o\n", b"TWO\n");
-    ends(open);
+    ends(&mut open);
     server.wait().assert_summary("wrote down 3 requests, cut 0 connections");
 }
 
 #[test]
 fn what_is_open_at_the_deadline_is_cut_by_name() {
     let server = Server::start("graceful", &["--drain-ms=20"]);
-    let open = within_a_request(&server);
-    let other = within_a_request(&server);
+    let mut open = within_a_request(&server);
+    let mut other = within_a_request(&server);
     server.interrupt();
     let mut cut = [server.expect_err("cut "), server.expect_err("cut ")];
     let mut expected = [&open, &other].map(|stream| stream.local_addr().unwrap().to_string());
     cut.sort();
     expected.sort();
     assert_eq!(cut, expected);
-    ends(open);
-    ends(other);
+    ends(&mut open);
+    ends(&mut other);
     server.wait().assert_summary("wrote down 2 requests, cut 2 connections");
 }
 
 #[test]
 fn a_second_signal_cuts_at_once_and_sigterm_is_one() {
     let server = Server::start("graceful", &["--drain-ms", "86400000"]);
-    let open = within_a_request(&server);
+    let mut open = within_a_request(&server);
     server.signal("TERM");
     server.expect_out("stopping");
     server.signal("TERM");
-    ends(open);
+    ends(&mut open);
     server.wait().assert_summary("wrote down 1 requests, cut 1 connections");
 }
 
@@ -73,7 +67,7 @@ fn a_request_without_an_end_is_not_answered() {
     let server = Server::start("graceful", &[]);
     let mut long = server.connect();
     long.write_all(&[b'x'; 4096]).unwrap();
-    ends(long);
+    ends(&mut long);
     let mut short = server.connect();
     short.write_all(b"x").unwrap();
     assert_eq!(finish(short), b"");

@@ -9,7 +9,7 @@ use std::thread;
 
 use socket2::{Domain, Socket, Type};
 
-use testing::{PATIENCE, Server, exchange, finish};
+use testing::{PATIENCE, Server, ends, exchange, finish};
 
 /// A proxy and the server behind it.
 fn start(args: &[&str]) -> (Server, TcpListener) {
@@ -44,11 +44,11 @@ fn bytes_go_both_ways_and_a_half_close_is_passed_on() {
     assert_eq!(read(&mut server, 8), b"question");
     // The client has no more to say, and still wants its answer.
     client.shutdown(Shutdown::Write).unwrap();
-    assert_eq!(server.read(&mut [0]).unwrap(), 0);
+    ends(&mut server);
     server.write_all(b"answer").unwrap();
     assert_eq!(read(&mut client, 6), b"answer");
     drop(server);
-    assert_eq!(client.read(&mut [0]).unwrap(), 0);
+    ends(&mut client);
 
     // The other way round.
     let mut client = proxy.connect();
@@ -61,7 +61,7 @@ fn bytes_go_both_ways_and_a_half_close_is_passed_on() {
     client.write_all(b"bye").unwrap();
     assert_eq!(read(&mut server, 3), b"bye");
     assert_eq!(finish(client), b"");
-    assert_eq!(server.read(&mut [0]).unwrap(), 0);
+    ends(&mut server);
     let left = proxy.stop();
     assert_eq!((left.code, left.err), (Some(0), vec![]));
 }
@@ -134,8 +134,8 @@ fn each_direction_has_its_own_idle_limit() {
         let peer = client.local_addr().unwrap();
         assert_eq!(proxy.expect_err(&format!("{peer}: ")), named);
         // Both sides are told.
-        assert_eq!(client.read(&mut [0]).unwrap(), 0);
-        assert_eq!(server.read(&mut [0]).unwrap(), 0);
+        ends(&mut client);
+        ends(&mut server);
         assert_eq!(proxy.stop().err, [""; 0]);
     }
 }
@@ -168,7 +168,7 @@ fn a_server_that_cannot_be_reached_is_reported() {
     let peer = client.local_addr().unwrap();
     let why = proxy.expect_err(&format!("{peer}: "));
     assert!(why.starts_with(&format!("cannot reach {to}: ")) && why.contains("os error 111"), "{why}");
-    assert_eq!(client.read(&mut [0]).unwrap(), 0);
+    ends(&mut client);
     // Its permit is given back, and the proxy goes on once the server is there.
     behind.listen(1).unwrap();
     let behind = TcpListener::from(behind);

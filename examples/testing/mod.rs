@@ -87,11 +87,15 @@ impl Server {
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
-    /// Stops it in its tracks, until `resume`.
+    /// Stops it in its tracks, until `resume`. The kernel stops its threads one by one.
     pub fn suspend(&self) {
         self.signal("STOP");
-        let stat = format!("/proc/{}/stat", self.child.id());
-        eventually("it stops", || fs::read_to_string(&stat).unwrap().contains(") T "));
+        let threads = format!("/proc/{}/task", self.child.id());
+        eventually("it stops", || {
+            fs::read_dir(&threads).unwrap().all(|thread| {
+                fs::read_to_string(thread.unwrap().path().join("stat")).unwrap().contains(") T ")
+            })
+        });
     }
 
     pub fn resume(&self) {
@@ -158,6 +162,14 @@ pub fn exchange(stream: &mut TcpStream, sent: &[u8], expected: &[u8]) {
     let mut answer = vec![0; expected.len()];
     stream.read_exact(&mut answer).unwrap();
     assert_eq!(answer.escape_ascii().to_string(), expected.escape_ascii().to_string());
+}
+
+/// The other side closes, and sends nothing before. A single `read` could be interrupted, since the stream has a timeout.
+#[track_caller]
+pub fn ends(stream: &mut TcpStream) {
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).unwrap();
+    assert_eq!(rest.escape_ascii().to_string(), "");
 }
 
 /// Closes the sending side and reads the rest.
