@@ -99,6 +99,8 @@ fn a_stamped_timeout_counts_from_the_end_of_its_stretch_at_the_latest() {
 
 #[test]
 fn a_stamped_timeout_may_end_where_it_likes() {
+    // First, so that its clock stands at an earlier time.
+    let other = Sim::new();
     let mut sim = Sim::new();
     let awaited = |sim: &Sim| sim.enter(|| shard::current(|local| local.unwrap().stamps().is_awaited()));
     let (here, elsewhere) = sim.enter(|| (stamped(ms(1)), stamped(ms(1))));
@@ -108,7 +110,6 @@ fn a_stamped_timeout_may_end_where_it_likes() {
         scope.spawn(|| drop(elsewhere));
     });
     assert!(!awaited(&sim));
-    let other = Sim::new();
     let mut moved = Hand::new(sim.enter(|| stamped(ms(10))));
     sim.advance(ms(3));
     assert!(moved.poll(&other).is_pending());
