@@ -33,7 +33,7 @@ fn role() {
         "full" => rt().block_on(fails(std::fs::File::create("/dev/full").unwrap().into())),
         "gone" => rt().block_on(fails(closed_pipe())),
         "late" => {
-            rt().block_on(async { io::stdout().write_all(b"> late\n").await }).unwrap();
+            rt().block_on(async { io::stdout().write_all(b"\n> late\n").await }).unwrap();
             0
         }
         "leave" => {
@@ -48,9 +48,10 @@ fn role() {
     exit(code);
 }
 
+/// On a line of its own: with one CPU the harness has begun one with the test's name.
 async fn say(line: &str) {
     let mut out = io::stdout();
-    out.write_all(format!("> {line}\n").as_bytes()).await.unwrap();
+    out.write_all(format!("\n> {line}\n").as_bytes()).await.unwrap();
     out.flush().await.unwrap();
 }
 
