@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Barrier, mpsc};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use corelane::io::{AsyncReadExt, AsyncWriteExt};
 use corelane::net::UnixStream;
@@ -316,9 +316,9 @@ fn shutdown_without_waiting_leaves_the_closure_to_itself() {
         });
     });
     blocks.recv().unwrap();
-    let start = Instant::now();
     rt.shutdown_timeout(Duration::from_millis(10));
-    assert!(start.elapsed() >= Duration::from_millis(10));
+    // It goes on until here, since the runtime did not wait for it.
+    assert!(!task.is_finished());
     drop(send);
     // It ends, and the task with it: completed in the poll that blocked.
     while !task.is_finished() {
