@@ -1,7 +1,6 @@
 //! Threads that clone, wake, abort, join and drop at random, against shards that other threads drive.
 //!
-//! The threads share through the house lock and atomics, not the standard mutex: ThreadSanitizer, which the test also runs
-//! under, sees only what is compiled with it.
+//! The threads share through the house lock and atomics. `.ci/sanitize` runs it under both sanitizers.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
