@@ -1,93 +1,13 @@
 //! Plans for machines that are not at hand: trees of files as sysfs and procfs would show them.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::{env, fs, process};
+#[path = "support/machine.rs"]
+mod machine;
 
-use corelane::config::{
-    AutoOr, BlockingCpus, Config, CpuList, Cpus, Domain, Flavor, OnError, Pin, QuotaPolicy, Smt,
-};
-use corelane::topology::{Cpu, Plan, Quota, ShardPlan, Topology};
+use std::fs;
 
-/// A recorded machine in a folder that is gone when the test is.
-struct Machine(PathBuf);
-
-impl Machine {
-    fn new() -> Self {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        // Relaxed: only the number matters.
-        let name = format!("corelane-tree-{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let root = env::temp_dir().join(name);
-        fs::create_dir_all(&root).unwrap();
-        Self(root)
-    }
-
-    /// A machine whose process may use every CPU; nothing more is known about them.
-    fn with_cpus(online: &str) -> Self {
-        Self::new().file("sys/devices/system/cpu/online", online).affinity(online)
-    }
-
-    fn file(self, path: &str, text: &str) -> Self {
-        let path = self.0.join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, format!("{text}\n")).unwrap();
-        self
-    }
-
-    fn affinity(self, cpus: &str) -> Self {
-        self.file(
-            "proc/self/status",
-            &format!("Name:\ttest\nCpus_allowed:\tff\nCpus_allowed_list:\t{cpus}\nMems:\t0"),
-        )
-    }
-
-    /// Core and package numbers and the hardware threads of the core.
-    fn core(self, cpu: u32, core: i32, package: i32, siblings: &str) -> Self {
-        let folder = format!("sys/devices/system/cpu/cpu{cpu}/topology");
-        self.file(&format!("{folder}/core_id"), &core.to_string())
-            .file(&format!("{folder}/physical_package_id"), &package.to_string())
-            .file(&format!("{folder}/core_cpus_list"), siblings)
-    }
-
-    /// A first-level cache for the core, and a third-level one shared by these CPUs.
-    fn caches(self, cpu: u32, id: u32, shared: &str) -> Self {
-        let folder = format!("sys/devices/system/cpu/cpu{cpu}/cache");
-        self.file(&format!("{folder}/index0/level"), "1")
-            .file(&format!("{folder}/index0/shared_cpu_list"), &cpu.to_string())
-            .file(&format!("{folder}/index3/level"), "3")
-            .file(&format!("{folder}/index3/id"), &id.to_string())
-            .file(&format!("{folder}/index3/shared_cpu_list"), shared)
-    }
-
-    /// The second generation of control groups, with the process in this group.
-    fn cgroup2(self, group: &str) -> Self {
-        self.file("proc/self/cgroup", &format!("0::{group}")).file(
-            "proc/self/mountinfo",
-            "22 1 0:20 / /proc rw - proc proc rw\n31 23 0:28 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup rw,nsdelegate",
-        )
-    }
-
-    fn read(&self) -> Topology {
-        Topology::read(&self.0)
-    }
-
-    fn plan(&self, config: &Config) -> String {
-        let plan = Plan::new(&self.read(), config).unwrap_or_else(|error| panic!("{error}"));
-        plan.to_string().replace(self.0.to_str().unwrap(), "")
-    }
-
-    fn error(&self, config: &str) -> String {
-        let config = Config::parse("conf.toml", config).unwrap_or_else(|error| panic!("{error}"));
-        Plan::new(&self.read(), &config).expect_err("no plan for this").to_string()
-    }
-}
-
-impl Drop for Machine {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
+use corelane::config::{AutoOr, Config, CpuList, Domain, Pin};
+use corelane::topology::{CoreKind, Cpu, Node, Plan, Quota, ShardPlan};
+use machine::{Machine, Shape};
 
 fn list(text: &str) -> CpuList {
     CpuList::parse(text).unwrap()
@@ -99,15 +19,7 @@ fn parse(text: &str) -> Config {
 
 /// Eight cores with two hardware threads each, N and N+8; two last-level caches and nodes of four cores.
 fn smt_box() -> Machine {
-    let mut machine = Machine::with_cpus("0-15").file("sys/devices/system/cpu/present", "0-15");
-    for cpu in 0..16 {
-        let core = cpu % 8;
-        let (llc, shared) = if core < 4 { (0, "0-3,8-11") } else { (1, "4-7,12-15") };
-        machine = machine.core(cpu, core as i32, 0, &format!("{core},{}", core + 8)).caches(cpu, llc, shared);
-    }
-    machine
-        .file("sys/devices/system/node/node0/cpulist", "0-3,8-11")
-        .file("sys/devices/system/node/node1/cpulist", "4-7,12-15")
+    Machine::of(Shape { packages: 1, nodes: 2, llcs: 1, cores: 4, threads: 2 })
 }
 
 #[test]
@@ -327,7 +239,7 @@ fn a_quota_caps_the_number_of_shards() {
     // A number is the user's to choose; it gets a warning.
     let chosen = plan("[placement]\nsmt = \"all\"\nshards = 3");
     assert_eq!((chosen.shards.len(), chosen.may_spin, chosen.warnings.len()), (3, false, 1));
-    let file = machine.0.join("sys/fs/cgroup/app/cpu.max");
+    let file = machine.root().join("sys/fs/cgroup/app/cpu.max");
     let warning =
         format!("{} allows 2.50 CPUs; with shards = 3 they are throttled when busy", file.display());
     assert_eq!(chosen.warnings, [warning]);
@@ -344,7 +256,7 @@ fn the_tightest_ancestor_counts() {
         .file("sys/fs/cgroup/pod/app/worker/cpu.max", "max 100000")
         .file("sys/fs/cgroup/pod/app/cpu.max", "400000 100000")
         .file("sys/fs/cgroup/pod/cpu.max", "50000 20000");
-    let file = machine.0.join("sys/fs/cgroup/pod/cpu.max");
+    let file = machine.root().join("sys/fs/cgroup/pod/cpu.max");
     assert_eq!(machine.read().quota, Some(Quota { quota_us: 50_000, period_us: 20_000, file }));
     // Both generations mounted: the first one has no limit (-1), an ancestor of it has.
     let machine = Machine::with_cpus("0-7")
@@ -457,7 +369,7 @@ fn nonsense_is_a_warning_and_then_unknown() {
         .file("sys/fs/cgroup/cpu.max", "100000 0")
         .file("sys/fs/cgroup/app/cpuset.cpus.effective", "64");
     let topology = machine.read();
-    let root = machine.0.to_str().unwrap();
+    let root = machine.root().to_str().unwrap();
     let warnings: Vec<_> = topology.warnings.iter().map(|warning| warning.replace(root, "")).collect();
     assert_eq!(
         warnings,
@@ -478,6 +390,60 @@ fn nonsense_is_a_warning_and_then_unknown() {
 }
 
 #[test]
+fn what_is_set_apart_and_what_kinds_there_are() {
+    let machine = Machine::with_cpus("0-7").isolated("2-3").node(1, "4-7", true).node(0, "0-3", false);
+    let machine = machine.node(3, "", true).file("sys/devices/system/cpu/nohz_full", "3,6,9");
+    let topology = machine.read();
+    assert_eq!(
+        (topology.isolated.clone(), topology.nohz_full.clone()),
+        (Some(list("2-3")), Some(list("3,6,9")))
+    );
+    assert_eq!(topology.set_apart(), list("2-3,6"));
+    let node = |id, cpus, has_memory| Node { id, cpus: list(cpus), has_memory: Some(has_memory) };
+    assert_eq!(topology.nodes, [node(0, "0-3", false), node(1, "4-7", true), node(3, "", true)]);
+    assert!(topology.cpus.iter().all(|cpu| cpu.kind.is_none()));
+    // A kernel that was not told says so in two ways, and newer ones list the nodes with memory.
+    let machine = machine.isolated("").file("sys/devices/system/cpu/nohz_full", "(null)");
+    let topology = machine.file("sys/devices/system/node/has_memory", "0-1").read();
+    assert_eq!((topology.isolated.as_ref(), topology.nohz_full.as_ref()), (Some(&list("")), Some(&list(""))));
+    assert_eq!(
+        topology.nodes.iter().map(|node| node.has_memory).collect::<Vec<_>>(),
+        [true, true, false].map(Some)
+    );
+    assert!(topology.warnings.is_empty(), "{:?}", topology.warnings);
+
+    let kinds = |machine: &Machine| machine.read().cpus.iter().map(|cpu| cpu.kind).collect::<Vec<_>>();
+    let (fast, slow) = (Some(CoreKind::Performance), Some(CoreKind::Efficiency));
+    let machine = Machine::with_cpus("0-3").file("sys/devices/cpu_core/cpus", "0-1");
+    assert_eq!(kinds(&machine.file("sys/devices/cpu_atom/cpus", "2")), [fast, fast, slow, None]);
+    // By capacity: cores that differ a little are of one kind.
+    let machine =
+        Machine::with_cpus("0-3").each("0", "cpu_capacity", "1024").each("1", "cpu_capacity", "870");
+    let machine = machine.each("2", "cpu_capacity", "512");
+    assert_eq!(kinds(&machine), [None; 4]);
+    assert_eq!(kinds(&machine.each("2", "cpu_capacity", "325")), [fast, fast, slow, None]);
+}
+
+#[test]
+fn cpus_that_contradict_each_other_are_not_believed() {
+    let machine = Machine::with_cpus("0-5").core(0, 0, 0, "0-1").core(1, 0, 0, "1").core(2, 1, 0, "2-3");
+    let machine = machine.core(3, 1, 0, "2-3").caches(0, 7, "0-5").caches(1, 8, "1-3").caches(4, 9, "4-5");
+    let topology = machine.read();
+    let siblings: Vec<_> = topology.cpus.iter().map(|cpu| cpu.siblings.clone()).collect();
+    assert_eq!(siblings[..4], [None, Some(list("1")), Some(list("2-3")), Some(list("2-3"))]);
+    let llcs: Vec<_> = topology.cpus.iter().map(|cpu| cpu.llc).collect();
+    // CPUs 2, 3 and 5 say nothing, so nothing contradicts the sets of 1 and 4.
+    assert_eq!(llcs, [None, Some(8), None, None, Some(9), None]);
+    assert_eq!(
+        topology.warnings,
+        [
+            "cpus 0 tell that cpus 0-1 share their core, and others of these do not",
+            "cpus 0 tell that cpus 0-5 share their last-level cache, and others of these do not",
+        ]
+    );
+}
+
+#[test]
 fn a_machine_that_tells_nothing_has_an_unbound_shard() {
     let machine = Machine::new();
     let topology = machine.read();
@@ -492,165 +458,6 @@ fn a_machine_that_tells_nothing_has_an_unbound_shard() {
             .starts_with("conf.toml:2:12: [placement] pin = \"core\": ")
     );
     // An unreadable folder in place of a file is as good as nothing, with a word about it.
-    fs::create_dir_all(machine.0.join("sys/devices/system/cpu/online")).unwrap();
+    fs::create_dir_all(machine.root().join("sys/devices/system/cpu/online")).unwrap();
     assert_eq!(machine.read().warnings.len(), 2);
-}
-
-/// xorshift64*: enough for tests, and the seed says it all.
-struct Rng(u64);
-
-impl Rng {
-    fn below(&mut self, n: u32) -> u32 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        ((self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % u64::from(n)) as u32
-    }
-
-    fn one_in(&mut self, n: u32) -> bool {
-        self.below(n) == 0
-    }
-
-    fn some_of(&mut self, cpus: &[u32]) -> CpuList {
-        cpus.iter().copied().filter(|_| self.below(3) > 0).collect()
-    }
-
-    fn topology(&mut self) -> Topology {
-        let mut ids: BTreeSet<u32> = BTreeSet::new();
-        for _ in 0..=self.below(24) {
-            ids.insert(self.below(40));
-        }
-        let ids: Vec<u32> = ids.into_iter().collect();
-        let cpus = ids.iter().map(|&id| Cpu {
-            id,
-            core: (!self.one_in(4)).then(|| self.below(8)),
-            // Sets that contradict each other, too: the kernel does not promise to make sense.
-            siblings: (!self.one_in(3))
-                .then(|| [id, ids[self.below(ids.len() as u32) as usize]].into_iter().collect()),
-            llc: (!self.one_in(4)).then(|| self.below(3)),
-            llc_cpus: (!self.one_in(4)).then(|| self.some_of(&ids)),
-            node: (!self.one_in(4)).then(|| self.below(3)),
-            package: (!self.one_in(4)).then(|| self.below(2)),
-        });
-        let cpus = cpus.collect();
-        Topology {
-            cpus,
-            offline: CpuList::default(),
-            affinity: (!self.one_in(3)).then(|| self.some_of(&ids)),
-            cpuset: self.one_in(2).then(|| self.some_of(&ids)),
-            quota: self.one_in(2).then(|| Quota {
-                quota_us: u64::from(self.below(800_000)),
-                period_us: 100_000,
-                file: Path::new("/cpu.max").into(),
-            }),
-            warnings: Vec::new(),
-        }
-    }
-
-    fn config(&mut self, topology: &Topology) -> Config {
-        let mut config = Config::default();
-        let ids: Vec<u32> = topology.cpus.iter().map(|cpu| cpu.id).collect();
-        config.runtime.flavor = if self.one_in(8) { Flavor::CurrentThread } else { Flavor::Sharded };
-        let placement = &mut config.placement;
-        placement.shards = if self.one_in(2) { AutoOr::Auto } else { AutoOr::Number(1 + self.below(12)) };
-        let allowed: Vec<u32> = topology.allowed().iter().collect();
-        placement.cpus = match self.below(4) {
-            0 => Cpus::List(self.some_of(&allowed)),
-            1 => Cpus::List(self.some_of(&ids)),
-            _ => Cpus::Allowed,
-        };
-        for _ in 0..self.below(3) {
-            let n = self.below(6);
-            placement.drop.push(
-                [Domain::Cpu(n), Domain::Core(n), Domain::Llc(n), Domain::Node(n)][self.below(4) as usize],
-            );
-        }
-        placement.smt = if self.one_in(2) { Smt::All } else { Smt::OnePerCore };
-        placement.pin = [Pin::Core, Pin::Core, Pin::Group, Pin::None][self.below(4) as usize];
-        placement.quota = [QuotaPolicy::Cap, QuotaPolicy::Warn, QuotaPolicy::Ignore][self.below(3) as usize];
-        placement.on_error = if self.one_in(8) { OnError::Fail } else { OnError::Degrade };
-        config.blocking.cpus = match self.below(4) {
-            0 => BlockingCpus::Rest,
-            1 => BlockingCpus::Any,
-            2 => BlockingCpus::Siblings,
-            _ => BlockingCpus::List(self.some_of(&allowed)),
-        };
-        config
-    }
-}
-
-#[test]
-fn properties_of_every_plan() {
-    const SEEDS: u64 = 5_000;
-    let (mut plans, mut errors) = (0, 0);
-    for seed in 1..=SEEDS {
-        let mut rng = Rng(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        let topology = rng.topology();
-        let config = rng.config(&topology);
-        let result = Plan::new(&topology, &config);
-        assert_eq!(result, Plan::new(&topology.clone(), &config.clone()), "seed {seed}: not deterministic");
-        let Ok(plan) = result else {
-            errors += 1;
-            continue;
-        };
-        plans += 1;
-        check(&plan, &topology, &config)
-            .unwrap_or_else(|broken| panic!("seed {seed}: {broken}\n{config}\n{plan}"));
-    }
-    assert!(
-        plans > SEEDS / 4 && errors > SEEDS / 20,
-        "{plans} plans, {errors} errors: the seeds test little"
-    );
-}
-
-fn check(plan: &Plan, topology: &Topology, config: &Config) -> Result<(), &'static str> {
-    let ensure = |holds: bool, rule: &'static str| if holds { Ok(()) } else { Err(rule) };
-    let allowed = topology.allowed();
-    let bound: Vec<u32> = plan.shards.iter().flat_map(|shard| shard.cpus.clone()).collect();
-    let used: BTreeSet<u32> = bound.iter().copied().collect();
-    let left_out: BTreeSet<u32> = plan.left_out.iter().map(|(cpu, _)| *cpu).collect();
-    let blocking = &plan.blocking_cpus;
-    ensure(!plan.shards.is_empty(), "no shard")?;
-    ensure(plan.shards.iter().enumerate().all(|(i, shard)| shard.id == i), "numbers are not in order")?;
-    ensure(used.iter().all(|&cpu| allowed.contains(cpu)), "a shard outside of the allowed CPUs")?;
-    ensure(
-        blocking.iter().all(|&cpu| allowed.contains(cpu)),
-        "the blocking pool outside of the allowed CPUs",
-    )?;
-    ensure(used.is_disjoint(&left_out), "a CPU is used and left out")?;
-    ensure(
-        plan.left_out.is_sorted() && left_out.len() == plan.left_out.len(),
-        "left out twice or out of order",
-    )?;
-    ensure(plan.left_out.iter().all(|(_, reason)| !reason.is_empty()), "no reason")?;
-    if plan.pin != Pin::None {
-        let online: BTreeSet<u32> = topology.cpus.iter().map(|cpu| cpu.id).collect();
-        ensure(used.union(&left_out).eq(online.iter()), "a CPU is neither used nor left out")?;
-        ensure(plan.shards.iter().all(|shard| !shard.cpus.is_empty()), "a bound shard without a CPU")?;
-    }
-    if plan.pin == Pin::Core {
-        ensure(bound.len() == used.len() && bound.len() == plan.shards.len(), "two shards on a CPU")?;
-    }
-    if let AutoOr::Number(n) = config.placement.shards {
-        ensure(plan.shards.len() == n as usize, "not as many shards as the config says")?;
-    } else if let Some(quota) = plan.quota.as_ref().filter(|_| config.placement.quota == QuotaPolicy::Cap) {
-        ensure(plan.shards.len() as f64 <= quota.cpus().max(1.0), "more shards than the quota")?;
-    }
-    if plan.pin == Pin::Core && config.placement.smt == Smt::OnePerCore {
-        let on_one_core = |cpu: &Cpu| {
-            used.iter()
-                .any(|&other| other != cpu.id && cpu.siblings.as_ref().is_some_and(|s| s.contains(other)))
-        };
-        ensure(
-            !topology.cpus.iter().any(|cpu| used.contains(&cpu.id) && on_one_core(cpu)),
-            "two shards on a core",
-        )?;
-    }
-    if config.blocking.cpus == BlockingCpus::Rest && blocking.iter().any(|cpu| used.contains(cpu)) {
-        ensure(
-            allowed.iter().all(|cpu| used.contains(&cpu)),
-            "the blocking pool on a shard's CPU without need",
-        )?;
-    }
-    Ok(())
 }

@@ -56,9 +56,19 @@ impl CpuList {
         self.0.first().copied()
     }
 
+    /// Adds a CPU.
+    pub fn insert(&mut self, cpu: u32) {
+        self.0.insert(cpu);
+    }
+
     /// The CPUs that are here and not in `other`.
     pub fn without(&self, other: &CpuList) -> CpuList {
         Self(&self.0 - &other.0)
+    }
+
+    /// The CPUs that are in one of the sets or both.
+    pub fn with(&self, other: &CpuList) -> CpuList {
+        Self(&self.0 | &other.0)
     }
 
     /// The CPUs that are in both sets.

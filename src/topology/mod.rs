@@ -4,11 +4,12 @@
 //! a plan can be made, tested and explained for a machine that is not at hand.
 //!
 //! Here: which CPUs there are, which of them this process may use, what they share, and how much CPU time it may
-//! take. Not here: anything about other processes, memory or devices.
+//! take. Not here: anything about other processes or devices, or how much memory there is.
 
 mod cgroup;
 pub mod pin;
 mod plan;
+mod sense;
 mod sysfs;
 
 use std::path::{Path, PathBuf};
@@ -26,6 +27,12 @@ pub struct Topology {
     pub cpus: Vec<Cpu>,
     /// The CPUs that are there but switched off.
     pub offline: CpuList,
+    /// The NUMA nodes, in ascending order: those without CPUs and those without memory, too.
+    pub nodes: Vec<Node>,
+    /// The CPUs the kernel was told to keep its scheduler away from (`isolcpus=`).
+    pub isolated: Option<CpuList>,
+    /// The CPUs the kernel was told to spare its clock ticks (`nohz_full=`).
+    pub nohz_full: Option<CpuList>,
     /// The affinity mask the process was started with.
     pub affinity: Option<CpuList>,
     /// The CPUs of the control group.
@@ -53,6 +60,30 @@ pub struct Cpu {
     pub node: Option<u32>,
     /// Its package: the socket.
     pub package: Option<u32>,
+    /// How much it gets done compared with the fastest of the machine, which has 1024.
+    pub capacity: Option<u32>,
+    /// What kind of core it is on, where the machine has more than one kind.
+    pub kind: Option<CoreKind>,
+}
+
+/// What a core is built for, on machines with more than one kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CoreKind {
+    /// Speed.
+    Performance,
+    /// Little power.
+    Efficiency,
+}
+
+/// A NUMA node: CPUs and memory that are near each other.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Node {
+    /// The kernel's number.
+    pub id: u32,
+    /// Its CPUs. Empty for memory alone.
+    pub cpus: CpuList,
+    /// Whether it has memory.
+    pub has_memory: Option<bool>,
 }
 
 /// How much CPU time a control group may take: `quota_us` in every `period_us`.
@@ -94,12 +125,22 @@ impl Topology {
         ids.filter(|&cpu| may(&self.affinity, cpu) && may(&self.cpuset, cpu)).collect()
     }
 
+    /// The CPUs that are online and set apart from the rest at boot, by `isolcpus=` or `nohz_full=`.
+    pub fn set_apart(&self) -> CpuList {
+        let is_in = |set: &Option<CpuList>, cpu| set.as_ref().is_some_and(|set| set.contains(cpu));
+        let ids = self.cpus.iter().map(|cpu| cpu.id);
+        ids.filter(|&cpu| is_in(&self.isolated, cpu) || is_in(&self.nohz_full, cpu)).collect()
+    }
+
     fn assemble(root: &Path, affinity: Option<CpuList>) -> Self {
         let mut reader = Reader::new(root);
         let affinity = affinity.or_else(|| sysfs::affinity(&mut reader));
         let online = sysfs::online(&mut reader).or_else(|| affinity.clone()).unwrap_or_default();
         let present = sysfs::present(&mut reader).unwrap_or_default();
-        let cpus = sysfs::cpus(&mut reader, &online);
+        let nodes = sysfs::nodes(&mut reader);
+        let mut cpus = sysfs::cpus(&mut reader, &online, &nodes);
+        sense::drop_contradictions(&mut cpus, &mut reader.warnings);
+        sense::tell_kinds_by_capacity(&mut cpus);
         let groups = cgroup::Groups::find(&mut reader);
         let (cpuset, quota) = (groups.cpuset(&mut reader), groups.quota(&mut reader));
         if affinity.is_none() {
@@ -108,6 +149,9 @@ impl Topology {
         let mut topology = Self {
             cpus,
             offline: present.without(&online),
+            nodes,
+            isolated: sysfs::isolated(&mut reader),
+            nohz_full: sysfs::nohz_full(&mut reader),
             affinity,
             cpuset,
             quota,

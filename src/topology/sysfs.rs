@@ -7,7 +7,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::Cpu;
+use super::{CoreKind, Cpu, Node};
 use crate::config::CpuList;
 
 /// Reads files under a root folder and collects what went wrong.
@@ -87,6 +87,7 @@ impl<'a> Reader<'a> {
     }
 }
 
+const DEVICES: &str = "sys/devices";
 const CPU: &str = "sys/devices/system/cpu";
 const NODE: &str = "sys/devices/system/node";
 
@@ -97,6 +98,16 @@ pub(super) fn online(reader: &mut Reader<'_>) -> Option<CpuList> {
 
 pub(super) fn present(reader: &mut Reader<'_>) -> Option<CpuList> {
     reader.list(&format!("{CPU}/present"))
+}
+
+pub(super) fn isolated(reader: &mut Reader<'_>) -> Option<CpuList> {
+    reader.list(&format!("{CPU}/isolated"))
+}
+
+pub(super) fn nohz_full(reader: &mut Reader<'_>) -> Option<CpuList> {
+    // Kernels that could, and were not told to, print an absent mask.
+    let path = format!("{CPU}/nohz_full");
+    reader.value(&path, "a list of CPUs", |text| CpuList::parse(if text == "(null)" { "" } else { text }))
 }
 
 /// The affinity mask of the process's first thread.
@@ -111,15 +122,45 @@ pub(super) fn affinity(reader: &mut Reader<'_>) -> Option<CpuList> {
     set
 }
 
-pub(super) fn cpus(reader: &mut Reader<'_>, online: &CpuList) -> Vec<Cpu> {
+pub(super) fn nodes(reader: &mut Reader<'_>) -> Vec<Node> {
+    // The file lists nodes in the notation of CPUs.
+    let with_memory = reader.list(&format!("{NODE}/has_memory"));
     let mut nodes = Vec::new();
-    for node in reader.numbered(NODE, "node") {
-        nodes.extend(reader.list(&format!("{NODE}/node{node}/cpulist")).map(|cpus| (node, cpus)));
+    for id in reader.numbered(NODE, "node") {
+        let Some(cpus) = reader.list(&format!("{NODE}/node{id}/cpulist")) else { continue };
+        let has_memory = match &with_memory {
+            Some(nodes) => Some(nodes.contains(id)),
+            None => memory_total(reader, id).map(|kilobytes| kilobytes > 0),
+        };
+        nodes.push(Node { id, cpus, has_memory });
     }
-    online.iter().map(|id| cpu(reader, id, &nodes)).collect()
+    nodes
 }
 
-fn cpu(reader: &mut Reader<'_>, id: u32, nodes: &[(u32, CpuList)]) -> Cpu {
+/// From `Node 0 MemTotal:  16384 kB`.
+fn memory_total(reader: &mut Reader<'_>, node: u32) -> Option<u64> {
+    reader.value(&format!("{NODE}/node{node}/meminfo"), "a table with MemTotal", |text| {
+        let total = text.lines().find_map(|line| line.split_once("MemTotal:"))?.1;
+        total.split_whitespace().next()?.parse().ok()
+    })
+}
+
+pub(super) fn cpus(reader: &mut Reader<'_>, online: &CpuList, nodes: &[Node]) -> Vec<Cpu> {
+    // What perf calls the kinds of core of a machine that has several.
+    let kinds = [
+        ("cpu_core", CoreKind::Performance),
+        ("cpu_atom", CoreKind::Efficiency),
+        ("cpu_lowpower", CoreKind::Efficiency),
+    ];
+    let kinds = kinds.map(|(name, kind)| (reader.list(&format!("{DEVICES}/{name}/cpus")), kind));
+    let kind = |id| {
+        let is_it = |(cpus, _): &&(Option<CpuList>, CoreKind)| cpus.as_ref().is_some_and(|c| c.contains(id));
+        kinds.iter().find(is_it).map(|(_, kind)| *kind)
+    };
+    online.iter().map(|id| Cpu { kind: kind(id), ..cpu(reader, id, nodes) }).collect()
+}
+
+fn cpu(reader: &mut Reader<'_>, id: u32, nodes: &[Node]) -> Cpu {
     let topology = format!("{CPU}/cpu{id}/topology");
     let mut siblings = reader.set_with(&format!("{topology}/core_cpus_list"), id);
     if siblings.is_none() {
@@ -133,8 +174,10 @@ fn cpu(reader: &mut Reader<'_>, id: u32, nodes: &[(u32, CpuList)]) -> Cpu {
         siblings,
         llc,
         llc_cpus,
-        node: nodes.iter().find(|(_, cpus)| cpus.contains(id)).map(|(node, _)| *node),
+        node: nodes.iter().find(|node| node.cpus.contains(id)).map(|node| node.id),
         package: reader.number(&format!("{topology}/physical_package_id")),
+        capacity: reader.number(&format!("{CPU}/cpu{id}/cpu_capacity")),
+        kind: None,
     }
 }
 
