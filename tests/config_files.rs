@@ -5,8 +5,8 @@ use std::process::{Command, Output};
 use std::{env, fs, process};
 
 use corelane::config::{
-    AutoOr, BlockingCpus, Config, CpuList, Cpus, Domain, Flavor, OnError, Pin, Place, QuotaPolicy, Smt,
-    Steal, keys,
+    AutoOr, BlockingCpus, Config, CpuList, Cpus, Domain, Flavor, GroupBy, Isolated, Kind, Memory, OnError,
+    Order, Pin, Place, QuotaPolicy, ShardSettings, Smt, Steal, keys, shard_keys,
 };
 
 fn shipped(name: &str) -> Config {
@@ -30,6 +30,13 @@ fn default_file() -> String {
             text += &format!("\n#{line}");
         }
         text += &format!("\n# Takes {}.\n{} = {}\n", key.accepts(), key.name, key.value(&Config::default()));
+    }
+    text += "\n# What is told for single shards, once for each. There is none by default; both keys must be there.\n#[[shard]]";
+    for key in shard_keys() {
+        for line in key.doc {
+            text += &format!("\n#{line}");
+        }
+        text += &format!("\n# Takes {}.\n#{} = {}\n", key.accepts(), key.name, key.value(&Config::default()));
     }
     text
 }
@@ -75,6 +82,15 @@ fn what_is_written_reads_back() {
     config.placement.cpus = Cpus::List(CpuList::parse("0-7,16").unwrap());
     config.placement.drop = vec![Domain::Cpu(0), Domain::Core(1), Domain::Llc(2), Domain::Node(3)];
     config.placement.smt = Smt::All;
+    config.placement.isolated = Isolated::Prefer;
+    config.placement.reserve = 2;
+    config.placement.kind = Kind::Efficiency;
+    config.placement.group_by = GroupBy::Package;
+    config.placement.order = Order::Spread;
+    config.placement.memory = Memory::Interleave;
+    for (id, cpus) in [(3, "8-11"), (0, "2")] {
+        config.shard.push(ShardSettings { id, cpus: CpuList::parse(cpus).unwrap() });
+    }
     config.placement.quota = QuotaPolicy::Ignore;
     config.placement.pin = Pin::Group;
     config.placement.on_error = OnError::Warn;
@@ -101,7 +117,8 @@ fn what_is_written_reads_back() {
 #[test]
 fn each_bound_of_a_range_is_accepted() {
     for (section, key, low, high) in [
-        ("placement", "shards", "1", "1024"),
+        ("placement", "shards", "1", "8192"),
+        ("placement", "reserve", "0", "1024"),
         ("scheduler", "quantum_us", "10", "100_000"),
         ("scheduler", "spin_us", "0", "0xF_42_40"),
         ("timer", "resolution_us", "50", "1000"),

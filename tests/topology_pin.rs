@@ -60,15 +60,23 @@ fn a_cpu_that_is_not_there_is_an_error() {
 fn a_narrowed_mask_is_noticed_and_on_error_decides() {
     on_a_thread(|| {
         let there = pin::allowed().unwrap().first().unwrap();
-        let shard = ShardPlan { id: 3, cpus: vec![there, 1023], reason: String::new() };
+        let shard = ShardPlan { id: 3, cpus: vec![there, 1023], ..ShardPlan::default() };
         let message = format!(
             "shard 3 is not bound to cpus {there},1023: asked for cpus {there},1023, the kernel gave {there}; is there a \
              cpuset?"
         );
         assert_eq!(pin::pin_shard(&shard, OnError::Fail).unwrap_err().to_string(), message);
-        assert_eq!(pin::pin_shard(&shard, OnError::Warn).unwrap(), Some(message.clone()));
-        assert_eq!(pin::pin_shard(&shard, OnError::Degrade).unwrap(), Some(message));
-        let shard = ShardPlan { id: 0, cpus: vec![there], reason: String::new() };
+        let allowed = pin::allowed().unwrap();
+        pin::pin(&allowed.iter().collect::<Vec<_>>()).unwrap();
+        for on_error in [OnError::Warn, OnError::Degrade] {
+            let warning = format!("{message}; it is not bound");
+            assert_eq!(pin::pin_shard(&shard, on_error).unwrap(), Some(warning));
+            assert_eq!(&kernels_list(), allowed, "as before the narrowed mask");
+        }
+        let group = allowed.iter().collect();
+        let warning = pin::pin_shard(&ShardPlan { group, ..shard }, OnError::Degrade).unwrap();
+        assert_eq!(warning, Some(format!("{message}; it is bound to its group, cpus {allowed}")));
+        let shard = ShardPlan { cpus: vec![there], ..ShardPlan::default() };
         assert_eq!(pin::pin_shard(&shard, OnError::Fail).unwrap(), None);
     });
 }

@@ -43,7 +43,12 @@ fn a_vm_that_shows_no_caches() {
     let plan = Plan::new(&topology, &Config::default()).unwrap();
     assert_eq!(
         plan.shards[1],
-        ShardPlan { id: 1, cpus: vec![1], reason: "core unknown, llc unknown, node unknown".into() }
+        ShardPlan {
+            id: 1,
+            cpus: vec![1],
+            group: vec![0, 1],
+            reason: "core unknown, llc unknown, node unknown".into()
+        }
     );
     assert!(plan.may_spin);
 }
@@ -437,8 +442,8 @@ fn cpus_that_contradict_each_other_are_not_believed() {
     assert_eq!(
         topology.warnings,
         [
-            "cpus 0 tell that cpus 0-1 share their core, and others of these do not",
-            "cpus 0 tell that cpus 0-5 share their last-level cache, and others of these do not",
+            "cpus 0-1 share their core according to cpus 0, but not according to others of them",
+            "cpus 0-5 share their last-level cache according to cpus 0, but not according to others of them",
         ]
     );
 }

@@ -89,7 +89,7 @@ impl fmt::Display for CpuList {
         let mut comma = "";
         while let Some(first) = rest.next() {
             let mut last = first;
-            while rest.next_if_eq(&(last + 1)).is_some() {
+            while rest.next_if(|next| Some(*next) == last.checked_add(1)).is_some() {
                 last += 1;
             }
             write!(f, "{comma}{first}")?;
@@ -99,6 +99,24 @@ impl fmt::Display for CpuList {
             comma = ",";
         }
         Ok(())
+    }
+}
+
+/// As the text that [`CpuList::parse`] reads.
+#[cfg(feature = "serde")]
+impl serde::Serialize for CpuList {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for CpuList {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let expected = "a list of CPUs such as \"0-7,16\"";
+        let unexpected = || serde::de::Error::invalid_value(serde::de::Unexpected::Str(&text), &expected);
+        Self::parse(&text).ok_or_else(unexpected)
     }
 }
 
@@ -136,5 +154,7 @@ mod tests {
         {
             assert_eq!(CpuList::parse(text), None, "{text:?}");
         }
+        // No kernel has these, and a program may say them all the same.
+        assert_eq!(CpuList::from_iter([u32::MAX - 1, u32::MAX]).to_string(), "4294967294-4294967295");
     }
 }

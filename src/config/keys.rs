@@ -7,9 +7,10 @@ use std::ops::Range;
 
 use super::Config;
 use super::value::{
-    AutoOr, BlockingCpus, Cpus, Domain, Flavor, Limits, OnError, Pin, Place, QuotaPolicy, Setting, Smt,
-    Steal, Value,
+    AutoOr, BlockingCpus, Cpus, Domain, Flavor, GroupBy, Isolated, Kind, Limits, Memory, OnError, Order, Pin,
+    Place, QuotaPolicy, Setting, Smt, Steal, Value,
 };
+use super::{CPUS_MAX, CpuList};
 
 /// A key of the config file.
 #[derive(Debug)]
@@ -100,25 +101,46 @@ settings! {
 
     /// `[placement]`: which CPUs the shards get.
     placement: PlacementSettings {
-        /// How many shards. "auto": one for each CPU that is left after `cpus`, `drop`, `smt` and `quota`. More shards
-        /// than CPUs need `pin` "group" or "none".
-        shards: AutoOr = AutoOr::Auto, "shards" 1..=1024;
+        /// How many shards. "auto": one for each CPU that is left after `cpus`, `isolated`, `drop`, `reserve`, `kind`,
+        /// `smt` and `quota`. More shards than CPUs need `pin` "group" or "none".
+        shards: AutoOr = AutoOr::Auto, "shards" 1..=8192;
         /// The CPUs to choose from. "allowed": all that the process's affinity mask and cpuset contain.
         cpus: Cpus = Cpus::Allowed;
+        /// CPUs set apart at boot (isolcpus=, nohz_full=), where nothing runs unless it is bound there. "ignore": they
+        /// are like others. "prefer": they come first, and if there are any, `shards` "auto" takes no others. "only":
+        /// no others. The last two reach them also where the process's mask is the boot's own, which leaves them out.
+        isolated: Isolated = Isolated::Ignore;
         /// CPUs that get no shard, by the numbers sysfs gives them; the blocking pool may still use them.
         drop: Vec<Domain> = Vec::new();
+        /// How many cores stay free for interrupts and the system, of shards and of a blocking pool on the "rest": the
+        /// lowest-numbered of those that are allowed, where most kernels begin. 0: a small machine has none to spare.
+        reserve: u32 = 0, "cores" 0..=1024;
+        /// Which kind of core, where a machine has more than one. "any" uses all of them; a shard on a slow core is
+        /// a slow shard, so steady answers want one kind.
+        kind: Kind = Kind::Any;
         /// Hardware threads of one core share its execution units and first caches: one shard a core is the
         /// steadier choice, "all" may give more throughput.
         smt: Smt = Smt::OnePerCore;
+        /// What makes CPUs a group, for `order` and `pin`: a last-level cache, a NUMA node, a package, or nothing.
+        /// What cores of one cache exchange does not leave it. Where the machine does not tell, all are one group.
+        group_by: GroupBy = GroupBy::Llc;
+        /// Where the first shards go when there are more CPUs than shards. "pack": group by group, so that shards are
+        /// near each other. "spread": to the groups in turn, so that each shard has more cache and memory bandwidth.
+        order: Order = Order::Pack;
         /// A control group's CPU quota (cpu.max). "cap": no more shards than whole CPUs in the quota, because a
         /// throttled group stands still for tens of milliseconds; a number in `shards` is kept, with a warning.
         quota: QuotaPolicy = QuotaPolicy::Cap;
         /// "core": each shard on its own CPU, so that its caches stay warm and its memory near. "group": on the
-        /// CPUs of one last-level cache. "none": not bound; the CPUs only decide how many shards there are.
+        /// CPUs of its group, see `group_by`. "none": not bound; the CPUs only decide how many shards there are.
         pin: Pin = Pin::Core;
         /// When the kernel refuses a pin, or the machine does not tell what a key needs. "degrade": go on with
-        /// what works, the plan says why. "warn": the same, and print it. "fail": do not start.
+        /// what works, for a pin first its group, then nothing; the plan says why. "warn": the same, and print it.
+        /// "fail": do not start.
         on_error: OnError = OnError::Degrade;
+        /// Which NUMA node a shard's memory comes from. "local": that of its CPU, as the shard is built after its
+        /// thread is bound. "interleave": those of all shards in turn, for data that all of them use. "none": what
+        /// the process was started with, as by numactl.
+        memory: Memory = Memory::Local;
     }
 
     /// `[scheduler]`: how a shard divides its time.
@@ -154,14 +176,54 @@ settings! {
     }
 }
 
-/// Sections that stand in the design and do nothing yet. Accepting them would promise what does not happen.
-pub(crate) static SECTIONS_TO_COME: &[&str] = &["listen", "shard"];
+/// One `[[shard]]`: what is told for a single shard.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ShardSettings {
+    /// Which shard, counted from 0.
+    pub id: u32,
+    /// The CPUs its thread is bound to.
+    pub cpus: CpuList,
+}
 
-/// Keys of the same kind, with their section.
-pub(crate) static KEYS_TO_COME: &[(&str, &str)] = &[
-    ("placement", "isolated"),
-    ("placement", "kind"),
-    ("placement", "group_by"),
-    ("placement", "order"),
-    ("placement", "memory"),
+impl Default for ShardSettings {
+    /// The example of `config/default.toml`.
+    fn default() -> Self {
+        Self { id: 0, cpus: [2].into_iter().collect() }
+    }
+}
+
+/// The keys of each `[[shard]]`. Both must be there; their `write` shows the last `[[shard]]`, or the example.
+pub(crate) static SHARD_KEYS: &[Key] = &[
+    Key {
+        section: "shard",
+        name: "id",
+        doc: &[" Which shard, counted from 0."],
+        limits: limits!("" 0..=CPUS_MAX - 1),
+        accepts: |limits| format!("the number of a shard, from 0 to {}", limits.range.end()),
+        write: |config| config.shard.last().cloned().unwrap_or_default().id.write(),
+        read: |config, value, limits| {
+            let id = Setting::read(value, limits)?;
+            config.shard.last_mut().into_iter().for_each(|shard| shard.id = id);
+            Ok(())
+        },
+    },
+    Key {
+        section: "shard",
+        name: "cpus",
+        doc: &[
+            " The CPUs its thread is bound to, whatever `pin` says. The process must be allowed to use them; `drop`,",
+            " `reserve`, `kind` and the like do not apply. Other shards get them only if they are told, too.",
+        ],
+        limits: limits!(),
+        accepts: CpuList::accepts,
+        write: |config| config.shard.last().cloned().unwrap_or_default().cpus.write(),
+        read: |config, value, limits| {
+            let cpus: CpuList = Setting::read(value, limits)?;
+            config.shard.last_mut().into_iter().for_each(|shard| shard.cpus = cpus.clone());
+            Ok(())
+        },
+    },
 ];
+
+/// Sections that stand in the design and do nothing yet. Accepting them would promise what does not happen.
+pub(crate) static SECTIONS_TO_COME: &[&str] = &["listen"];

@@ -19,14 +19,17 @@ use std::{env, fmt, fs, io};
 pub use self::cpu_list::CpuList;
 pub use self::error::ConfigError;
 pub use self::keys::{
-    BlockingSettings, Key, PlacementSettings, RuntimeSettings, SchedulerSettings, TimerSettings,
+    BlockingSettings, Key, PlacementSettings, RuntimeSettings, SchedulerSettings, ShardSettings,
+    TimerSettings,
 };
 pub use self::value::{
-    AutoOr, BlockingCpus, Cpus, Domain, Flavor, OnError, Pin, Place, QuotaPolicy, Smt, Steal,
+    AutoOr, BlockingCpus, Cpus, Domain, Flavor, GroupBy, Isolated, Kind, Memory, OnError, Order, Pin, Place,
+    QuotaPolicy, Smt, Steal,
 };
 
 pub(crate) use self::cpu_list::CPUS_MAX;
 pub(crate) use self::error::Position;
+use self::value::Setting as _;
 
 /// Names the config file when the program does not.
 pub const CONFIG_VARIABLE: &str = "CORELANE_CONFIG";
@@ -63,6 +66,8 @@ pub struct Config {
     pub timer: TimerSettings,
     /// The threads behind `spawn_blocking`.
     pub blocking: BlockingSettings,
+    /// What is told for single shards, in the order of the file.
+    pub shard: Vec<ShardSettings>,
     origin: Origin,
 }
 
@@ -140,9 +145,22 @@ impl Config {
     pub(crate) fn written(&self, section: &str, name: &str) -> (String, Option<(&str, Position)>) {
         let value = keys().iter().find(|k| k.section == section && k.name == name).map(|k| k.value(self));
         let value = value.unwrap_or_default();
-        let is_it = |w: &&Written| w.key.section == section && w.key.name == name && w.value == value;
-        let place = self.origin.written.iter().find(is_it).map(|w| (self.origin.file.as_str(), w.position));
+        let place = self.place_of(section, name, 0, &value);
         (value, place)
+    }
+
+    /// As [`written`](Self::written), of the `[[shard]]` with this index.
+    pub(crate) fn written_shard(&self, index: usize, name: &str) -> (String, Option<(&str, Position)>) {
+        let Some(ShardSettings { id, cpus }) = self.shard.get(index) else { return (String::new(), None) };
+        let value = if name == "id" { id.write() } else { cpus.write() };
+        let place = self.place_of("shard", name, index, &value);
+        (value, place)
+    }
+
+    fn place_of(&self, section: &str, name: &str, index: usize, value: &str) -> Option<(&str, Position)> {
+        let is_it = |w: &&Written| w.key.section == section && w.key.name == name;
+        let written = self.origin.written.iter().filter(is_it).nth(index).filter(|w| w.value == value)?;
+        Some((self.origin.file.as_str(), written.position))
     }
 }
 
@@ -156,11 +174,20 @@ impl fmt::Display for Config {
             }
             writeln!(f, "{} = {}", key.name, key.value(self))?;
         }
+        for ShardSettings { id, cpus } in &self.shard {
+            writeln!(f, "\n[[shard]]\nid = {}\ncpus = {}", id.write(), cpus.write())?;
+        }
         Ok(())
     }
 }
 
-/// Every key of the config file, section by section, in the order of `config/default.toml`.
+/// The keys of each `[[shard]]`, which are not in [`keys()`]: a file may have many of these, and there is no default.
+/// [`Key::value`] shows the last one, or an example.
+pub fn shard_keys() -> &'static [Key] {
+    keys::SHARD_KEYS
+}
+
+/// Every key of the config file's sections, in the order of `config/default.toml`.
 pub fn keys() -> &'static [Key] {
     keys::KEYS
 }

@@ -1,9 +1,9 @@
 //! From the text of a file to a `Config`, or to the first thing in it that is wrong.
 
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 use super::error::{ConfigError, Position};
-use super::keys::{KEYS, KEYS_TO_COME, Key, SECTIONS_TO_COME};
+use super::keys::{KEYS, Key, SECTIONS_TO_COME, SHARD_KEYS, ShardSettings};
 use super::value::{Flavor, Steal, Value, one_of};
 use super::{Config, Written};
 
@@ -47,18 +47,24 @@ impl Reader<'_> {
         let known = sections();
         if !known.contains(&section) {
             let accepted = known.join(", ");
-            let (kind, hint) = match value.get_ref() {
-                DeValue::Table(_) => (
+            let is_table = |value: &Value<'_>| value.get_ref().is_table();
+            let is_section =
+                is_table(value) || value.get_ref().as_array().is_some_and(|a| a.iter().any(is_table));
+            let (kind, hint) = match is_section {
+                true => (
                     format!("unknown section [{section}]"),
-                    nearest(section, known.iter().copied()).map(|s| format!("[{s}]")),
+                    nearest(section, known.iter().copied()).map(header),
                 ),
-                _ => (
+                false => (
                     format!("unknown key `{section}` outside of the sections"),
-                    nearest(section, KEYS.iter().map(|k| k.name)).map(with_sections),
+                    nearest(section, every_key().map(|k| k.name)).map(with_sections),
                 ),
             };
             let hint = hint.map(|hint| format!(" did you mean {hint}?")).unwrap_or_default();
             return error(format!("{kind};{hint} accepted sections: {accepted}"));
+        }
+        if section == "shard" {
+            return self.shards(config, place.start, value);
         }
         let Some(table) = value.get_ref().as_table() else {
             return error(format!(
@@ -68,23 +74,41 @@ impl Reader<'_> {
         in_file_order(table).try_for_each(|entry| self.key(config, section, entry))
     }
 
+    /// Each `[[shard]]`. Keys that are missing are found at once, and an `id` that was there before.
+    fn shards(&self, config: &mut Config, start: usize, value: &Value<'_>) -> Result<(), ConfigError> {
+        let no_array =
+            || self.error(start, "`shard` must be a list: expected [[shard]] for each shard".into());
+        for item in value.get_ref().as_array().ok_or_else(no_array)?.iter() {
+            let table = item.get_ref().as_table().ok_or_else(no_array)?;
+            let before = config.shard.clone();
+            config.shard.push(ShardSettings::default());
+            in_file_order(table).try_for_each(|entry| self.key(config, "shard", entry))?;
+            if let Some(key) = SHARD_KEYS.iter().find(|key| !table.contains_key(key.name)) {
+                let message = format!("[[shard]] has no `{}`: expected {}", key.name, key.accepts());
+                return Err(self.error(item.span().start, message));
+            }
+            let id = config.shard[before.len()].id;
+            if let (true, Some(again)) = (before.iter().any(|shard| shard.id == id), table.get("id")) {
+                let message =
+                    format!("[[shard]] id = {id}: there is one for this shard above; expected it once");
+                return Err(self.error(again.span().start, message));
+            }
+        }
+        Ok(())
+    }
+
     fn key(
         &self,
         config: &mut Config,
         section: &str,
         (name, place, value): Entry<'_, '_>,
     ) -> Result<(), ConfigError> {
-        if KEYS_TO_COME.contains(&(section, name)) {
-            let message =
-                format!("[{section}] {name} is a known key, but not supported by this version; remove it");
-            return Err(self.error(place.start, message));
-        }
-        let Some(key) = KEYS.iter().find(|k| k.section == section && k.name == name) else {
+        let Some(key) = every_key().find(|k| k.section == section && k.name == name) else {
             return Err(self.error(place.start, unknown_key(section, name)));
         };
         key.read(config, value).map_err(|span| {
             let found = one_line(&self.text[span.clone()]);
-            let message = format!("[{section}] {name} = {found}: expected {}", key.accepts());
+            let message = format!("{} {name} = {found}: expected {}", header(section), key.accepts());
             self.error(span.start, message)
         })?;
         let position = Position::of(self.text, value.span().start);
@@ -105,24 +129,33 @@ fn in_file_order<'a, 'i>(table: &'a DeTable<'i>) -> impl Iterator<Item = Entry<'
 }
 
 fn sections() -> Vec<&'static str> {
-    let mut names: Vec<_> = KEYS.iter().map(|k| k.section).collect();
+    let mut names: Vec<_> = every_key().map(|k| k.section).collect();
     names.dedup();
     names
 }
 
+fn every_key() -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().chain(SHARD_KEYS)
+}
+
+/// A section as it stands in a file.
+fn header(section: &str) -> String {
+    if section == "shard" { "[[shard]]".into() } else { format!("[{section}]") }
+}
+
 fn unknown_key(section: &str, name: &str) -> String {
-    let here = || KEYS.iter().filter(|k| k.section == section);
+    let here = || every_key().filter(|k| k.section == section);
     let accepted: Vec<_> = here().map(|k| k.name).collect();
-    let elsewhere = KEYS.iter().any(|k| k.name == name).then(|| with_sections(name));
+    let elsewhere = every_key().any(|k| k.name == name).then(|| with_sections(name));
     let hint = elsewhere.or_else(|| nearest(name, here().map(|k| k.name)).map(|key| format!("`{key}`")));
     let hint = hint.map(|hint| format!(" did you mean {hint}?")).unwrap_or_default();
-    format!("unknown key `{name}` in [{section}];{hint} accepted: {}", accepted.join(", "))
+    format!("unknown key `{name}` in {};{hint} accepted: {}", header(section), accepted.join(", "))
 }
 
 /// A key and the sections that have it, as a hint names them.
 fn with_sections(name: &str) -> String {
     let has = |k: &&Key| k.name == name;
-    let sections: Vec<_> = KEYS.iter().filter(has).map(|k| format!("[{}]", k.section)).collect();
+    let sections: Vec<_> = every_key().filter(has).map(|k| header(k.section)).collect();
     format!("`{name}` in {}", one_of(&sections))
 }
 

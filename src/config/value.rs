@@ -32,7 +32,12 @@ macro_rules! words {
     ($($(#[$doc:meta])* $Type:ident { $($(#[$variant_doc:meta])* $Variant:ident = $word:literal,)* })*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum $Type { $($(#[$variant_doc])* $Variant,)* }
+        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+        pub enum $Type { $(
+            $(#[$variant_doc])*
+            #[cfg_attr(feature = "serde", serde(rename = $word))]
+            $Variant,
+        )* }
 
         impl Setting for $Type {
             fn read(value: &Value<'_>, _: &Limits) -> Result<Self, Range<usize>> {
@@ -70,6 +75,51 @@ words! {
         /// The lowest-numbered hardware thread of each core.
         OnePerCore = "one-per-core",
     }
+    /// What becomes of CPUs that were set apart at boot (`isolcpus=`, `nohz_full=`).
+    Isolated {
+        /// They are like others.
+        Ignore = "ignore",
+        /// Shards get them first.
+        Prefer = "prefer",
+        /// Shards get no others.
+        Only = "only",
+    }
+    /// Which kind of core shards get, on machines with more than one.
+    Kind {
+        /// Any.
+        Any = "any",
+        /// The fast ones.
+        Performance = "performance",
+        /// Those that need little power.
+        Efficiency = "efficiency",
+    }
+    /// What makes CPUs a group.
+    GroupBy {
+        /// Nothing: all are one group.
+        None = "none",
+        /// A last-level cache.
+        Llc = "llc",
+        /// A NUMA node.
+        Numa = "numa",
+        /// A package: the socket.
+        Package = "package",
+    }
+    /// Which groups get the first shards.
+    Order {
+        /// One after the other.
+        Pack = "pack",
+        /// All of them in turn.
+        Spread = "spread",
+    }
+    /// Which NUMA node a shard's memory comes from.
+    Memory {
+        /// That of its CPU.
+        Local = "local",
+        /// Those of all shards, page by page in turn.
+        Interleave = "interleave",
+        /// Whatever the process's policy says.
+        None = "none",
+    }
     /// What a CPU quota of a control group does.
     QuotaPolicy {
         /// It bounds the number of shards.
@@ -83,7 +133,7 @@ words! {
     Pin {
         /// Its own CPU.
         Core = "core",
-        /// The CPUs that share its last-level cache.
+        /// The CPUs of its group.
         Group = "group",
         /// Nothing: the kernel moves it as it likes.
         None = "none",
@@ -283,6 +333,20 @@ impl Setting for Vec<Domain> {
 }
 
 const CPU_LIST: &str = "a list of CPUs such as \"0-7,16\"";
+
+impl Setting for CpuList {
+    fn read(value: &Value<'_>, _: &Limits) -> Result<Self, Range<usize>> {
+        cpu_list(value)
+    }
+
+    fn write(&self) -> String {
+        format!("\"{self}\"")
+    }
+
+    fn accepts(_: &Limits) -> String {
+        CPU_LIST.into()
+    }
+}
 
 fn cpu_list(value: &Value<'_>) -> Result<CpuList, Range<usize>> {
     let list = value.get_ref().as_str().and_then(CpuList::parse);

@@ -457,7 +457,8 @@ impl Builder {
     }
 
     /// Builds a runtime that stays on this thread, which becomes its shard 0 and is driven by `block_on`. A sharded runtime's
-    /// other shards get threads of their own; this thread is pinned as the placement says until the runtime is dropped.
+    /// other shards get threads of their own; this thread is pinned as the placement says until the runtime is dropped. Where its
+    /// memory comes from stays its own affair: `memory` is for threads that the runtime starts.
     ///
     /// # Errors
     ///
@@ -547,7 +548,7 @@ impl Builder {
         if self.flavor == Flavor::MultiThread && config.runtime.flavor != Flavor::MultiThread {
             config.scheduler.steal = Steal::All;
         }
-        let (places, sites, may_spin, pool_cpus, warnings) = if planned {
+        let (places, sites, may_spin, pool_cpus, memory_nodes, warnings) = if planned {
             // Read before any thread is pinned: what a thread is allowed is what its parent was.
             let topology = Topology::discover();
             if let Some(workers) = self.worker_threads {
@@ -559,11 +560,11 @@ impl Builder {
             let plan = Plan::new(&topology, &config)?;
             let sites = plan.shards.iter().map(|shard| site(&topology, shard)).collect();
             let places = plan.shards.into_iter().map(Some).collect::<Vec<_>>();
-            (places, sites, plan.may_spin, plan.blocking_cpus, plan.warnings)
+            (places, sites, plan.may_spin, plan.blocking_cpus, plan.memory_nodes, plan.warnings)
         } else {
             let cpus = std::thread::available_parallelism().map_or(1, usize::from);
             let workers = self.worker_threads.unwrap_or(cpus);
-            (vec![None; workers], vec![Site::default(); workers], false, Vec::new(), Vec::new())
+            (vec![None; workers], vec![Site::default(); workers], false, Vec::new(), Vec::new(), Vec::new())
         };
         if config.placement.on_error == OnError::Warn {
             for warning in &warnings {
@@ -585,6 +586,7 @@ impl Builder {
             let order = Order {
                 id: ShardId(id as u32),
                 place,
+                memory_nodes: memory_nodes.clone(),
                 on_error: config.placement.on_error,
                 thread_name: (self.thread_name)(),
                 stack_size: self.stack_size,
@@ -601,11 +603,10 @@ impl Builder {
         drop(started);
         for report in reports {
             match report {
-                Ok(None) => {}
-                Ok(Some(warning)) if config.placement.on_error == OnError::Warn => {
-                    eprintln!("corelane: {warning}")
+                Ok(warnings) if config.placement.on_error == OnError::Warn => {
+                    warnings.iter().for_each(|warning| eprintln!("corelane: {warning}"));
                 }
-                Ok(Some(_)) => {}
+                Ok(_) => {}
                 Err(error) => failed = failed.or(Some(error)),
             }
         }

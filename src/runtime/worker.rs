@@ -12,7 +12,7 @@ use corelane_shards::shard::{Shard, Turn};
 
 use crate::config::OnError;
 use crate::topology::ShardPlan;
-use crate::topology::pin;
+use crate::topology::{memory, pin};
 
 use super::block_on::hook;
 use super::context::{self, Blocking};
@@ -24,6 +24,8 @@ pub(crate) struct Order {
     pub id: ShardId,
     /// `None`: not pinned.
     pub place: Option<ShardPlan>,
+    /// The NUMA nodes to interleave memory over; none: as the process does.
+    pub memory_nodes: Vec<u32>,
     pub on_error: OnError,
     pub thread_name: String,
     pub stack_size: Option<usize>,
@@ -46,8 +48,8 @@ pub(crate) struct EventLimits {
 /// Events taken from the kernel at once: 12 KiB of buffer.
 const EVENTS: usize = 1024;
 
-/// What a worker says once it stands: the warnings of its pinning.
-pub(crate) type Started = io::Result<Option<String>>;
+/// What a worker says once it stands: what the kernel refused it.
+pub(crate) type Started = io::Result<Vec<String>>;
 
 /// Starts a worker. It reports through `started` when its shard is built, or why it could not be.
 pub(crate) fn start(
@@ -69,10 +71,14 @@ pub(crate) fn start(
             }
         }
         let _ended = Ended(&inner);
-        match prepare(&inner, order.id, order.place.as_ref(), order.on_error) {
-            Ok((shard, warning)) => {
+        let ready = memory::interleave(&order.memory_nodes, order.on_error).and_then(|memory| {
+            let (shard, pin) = prepare(&inner, order.id, order.place.as_ref(), order.on_error)?;
+            Ok((shard, memory.into_iter().chain(pin).collect()))
+        });
+        match ready {
+            Ok((shard, warnings)) => {
                 // The builder may have given up already; then `shutdown` is set.
-                let _ = started.send(Ok(warning));
+                let _ = started.send(Ok(warnings));
                 drop(started);
                 run(&inner, shard);
             }

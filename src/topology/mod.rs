@@ -1,12 +1,16 @@
 //! The machine as this process sees it, and which part of it the runtime takes.
 //!
-//! [`Topology`] is what is there, [`Plan`] what is made of it and why, [`pin`] does it. A topology is plain data, so
-//! a plan can be made, tested and explained for a machine that is not at hand.
+//! [`Topology`] is what is there, [`Plan`] what is made of it and why, [`pin`] and
+//! [`memory`] do it. A topology is plain data, so a plan can be made, tested and explained for a machine that is not at
+//! hand. With the feature `serde` both can be written and read again.
 //!
 //! Here: which CPUs there are, which of them this process may use, what they share, and how much CPU time it may
 //! take. Not here: anything about other processes or devices, or how much memory there is.
 
 mod cgroup;
+#[cfg(feature = "hwloc")]
+mod hwloc;
+pub mod memory;
 pub mod pin;
 mod plan;
 mod sense;
@@ -22,6 +26,7 @@ use crate::config::CpuList;
 ///
 /// What the system does not tell is `None`: nothing is guessed.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 pub struct Topology {
     /// The CPUs that are online, in ascending order. Numbers may have holes.
     pub cpus: Vec<Cpu>,
@@ -45,6 +50,7 @@ pub struct Topology {
 
 /// One CPU as the kernel counts them: a hardware thread.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 pub struct Cpu {
     /// The kernel's number.
     pub id: u32,
@@ -68,6 +74,7 @@ pub struct Cpu {
 
 /// What a core is built for, on machines with more than one kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum CoreKind {
     /// Speed.
     Performance,
@@ -77,6 +84,7 @@ pub enum CoreKind {
 
 /// A NUMA node: CPUs and memory that are near each other.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 pub struct Node {
     /// The kernel's number.
     pub id: u32,
@@ -88,6 +96,7 @@ pub struct Node {
 
 /// How much CPU time a control group may take: `quota_us` in every `period_us`.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Quota {
     /// Microseconds of CPU time in each period.
     pub quota_us: u64,

@@ -56,20 +56,36 @@ pub fn pin(cpus: &[u32]) -> io::Result<()> {
 }
 
 /// Binds the calling thread as the plan says for this shard, and treats a refusal as `on_error` says: an error with
-/// `fail`, otherwise a warning for the caller to print (`warn`) or keep (`degrade`), and the shard runs where the
-/// kernel left it.
+/// `fail`, otherwise a warning for the caller to print (`warn`) or keep (`degrade`). The thread is then bound to the
+/// shard's group, and if that is refused, too, it stays where it was.
 ///
 /// # Errors
 ///
 /// As for [`pin`], with `fail` only.
 pub fn pin_shard(shard: &ShardPlan, on_error: OnError) -> io::Result<Option<String>> {
+    let before = current().unwrap_or_default();
+    bind(shard, on_error, &before.iter().collect::<Vec<_>>(), pin)
+}
+
+/// As [`pin_shard`], of a thread that was bound to `before`, by whatever `pin` is.
+fn bind(
+    shard: &ShardPlan,
+    on_error: OnError,
+    before: &[u32],
+    mut pin: impl FnMut(&[u32]) -> io::Result<()>,
+) -> io::Result<Option<String>> {
     let Err(error) = pin(&shard.cpus) else { return Ok(None) };
-    let cpus: CpuList = shard.cpus.iter().copied().collect();
-    let message = format!("shard {} is not bound to cpus {cpus}: {error}", shard.id);
-    match on_error {
-        OnError::Fail => Err(io::Error::new(error.kind(), message)),
-        OnError::Warn | OnError::Degrade => Ok(Some(message)),
+    let list = |cpus: &[u32]| cpus.iter().copied().collect::<CpuList>();
+    let message = format!("shard {} is not bound to cpus {}: {error}", shard.id, list(&shard.cpus));
+    if on_error == OnError::Fail {
+        return Err(io::Error::new(error.kind(), message));
     }
+    if !shard.group.is_empty() && shard.group != shard.cpus && pin(&shard.group).is_ok() {
+        return Ok(Some(format!("{message}; it is bound to its group, cpus {}", list(&shard.group))));
+    }
+    // A mask that the kernel narrowed may be one CPU, and another shard's: better the one from before.
+    let _ = pin(before);
+    Ok(Some(format!("{message}; it is not bound")))
 }
 
 /// The CPUs core_affinity can express: it writes beyond its mask's end, and panics, from here on.
@@ -124,5 +140,50 @@ mod sys {
 
     pub(super) fn set(_: &[u32]) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is left of a shard's binding when the kernel refuses, and all that it was asked for.
+    fn bound(on_error: OnError, refused: &[&[u32]]) -> (Result<Option<String>, String>, Vec<Vec<u32>>) {
+        let shard = ShardPlan { id: 1, cpus: vec![2], group: vec![2, 3], reason: String::new() };
+        let mut asked = Vec::new();
+        let result = bind(&shard, on_error, &[0, 1, 2, 3], |cpus| {
+            asked.push(cpus.to_vec());
+            let eperm = io::Error::from(io::ErrorKind::PermissionDenied);
+            if refused.contains(&cpus) { Err(eperm) } else { Ok(()) }
+        });
+        (result.map_err(|error| error.to_string()), asked)
+    }
+
+    #[test]
+    fn a_refusal_degrades_from_core_to_group_to_none() {
+        let (core, group, before) = (vec![2], vec![2, 3], vec![0, 1, 2, 3]);
+        let refused = "shard 1 is not bound to cpus 2: permission denied";
+        for on_error in [OnError::Warn, OnError::Degrade] {
+            assert_eq!(bound(on_error, &[]), (Ok(None), vec![core.clone()]));
+            let message = format!("{refused}; it is bound to its group, cpus 2-3");
+            assert_eq!(bound(on_error, &[&[2]]), (Ok(Some(message)), vec![core.clone(), group.clone()]));
+            let message = format!("{refused}; it is not bound");
+            let asked = vec![core.clone(), group.clone(), before.clone()];
+            assert_eq!(bound(on_error, &[&[2], &[2, 3]]), (Ok(Some(message.clone())), asked.clone()));
+            assert_eq!(bound(on_error, &[&[2], &[2, 3], &[0, 1, 2, 3]]), (Ok(Some(message)), asked));
+        }
+        assert_eq!(bound(OnError::Fail, &[&[2]]), (Err(refused.into()), vec![core]));
+    }
+
+    #[test]
+    fn a_group_that_was_refused_is_not_asked_for_twice() {
+        let shard = ShardPlan { id: 0, cpus: vec![2, 3], group: vec![2, 3], reason: String::new() };
+        let mut asked = Vec::new();
+        let result = bind(&shard, OnError::Degrade, &[0, 1], |cpus| {
+            asked.push(cpus.to_vec());
+            Err(io::ErrorKind::InvalidInput.into())
+        });
+        assert!(result.unwrap().is_some_and(|message| message.ends_with("; it is not bound")));
+        assert_eq!(asked, [[2, 3], [0, 1]]);
     }
 }

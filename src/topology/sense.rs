@@ -31,8 +31,9 @@ fn drop_contradicted(
     // A set is right when all its CPUs that say anything say the same.
     said_by.retain(|set, said| set.common(&speakers) != *said);
     for (set, said) in &said_by {
-        warnings
-            .push(format!("cpus {said} tell that cpus {set} share their {what}, and others of these do not"));
+        warnings.push(format!(
+            "cpus {set} share their {what} according to cpus {said}, but not according to others of them"
+        ));
     }
     let dropped: CpuList = said_by.values().flat_map(CpuList::iter).collect();
     cpus.iter_mut().filter(|cpu| dropped.contains(cpu.id)).for_each(|cpu| *set(cpu) = None);

@@ -30,7 +30,9 @@ impl Machine {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         // Relaxed: only the number matters.
         let name = format!("corelane-tree-{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let root = env::temp_dir().join(name);
+        // Thousands of small files, which memory has at once and a disk has not.
+        let memory = Path::new("/dev/shm");
+        let root = if memory.is_dir() { memory.to_owned() } else { env::temp_dir() }.join(name);
         fs::create_dir_all(&root).unwrap();
         Self(root)
     }

@@ -1,0 +1,245 @@
+//! The steps that take CPUs away, in their order.
+
+use std::collections::BTreeMap;
+
+use super::{PlanError, Planner, shown};
+use crate::config::{CpuList, Cpus, Domain, Isolated, Kind, ShardSettings, Smt};
+use crate::topology::{CoreKind, Cpu};
+
+impl Planner<'_> {
+    /// Online, in the affinity mask and in the cpuset.
+    ///
+    /// A kernel that sets CPUs apart starts every process with a mask of all the others. Nobody chose that mask, and
+    /// any process may leave it, so `isolated` "prefer" and "only" do. A mask that is anything else was chosen and
+    /// holds.
+    pub(super) fn keep_allowed(&mut self) {
+        let topology = self.topology;
+        let online: CpuList = topology.cpus.iter().map(|cpu| cpu.id).collect();
+        let in_cpuset = |cpu: &u32| topology.cpuset.as_ref().is_none_or(|set| set.contains(*cpu));
+        let isolated: CpuList = topology.isolated.iter().flat_map(CpuList::iter).filter(in_cpuset).collect();
+        let isolated = isolated.common(&online);
+        let boots_mask = |mask: &CpuList| mask.common(&online) == online.without(&isolated);
+        let outside = if topology.affinity.as_ref().is_some_and(boots_mask) {
+            isolated.without(&self.allowed)
+        } else {
+            CpuList::default()
+        };
+        if self.config.placement.isolated == Isolated::Ignore {
+            self.pool = self.allowed.clone();
+        } else {
+            self.pool = self.allowed.without(&topology.set_apart());
+            self.allowed = self.allowed.with(&outside);
+        }
+        let allowed = self.allowed.clone();
+        self.leave_out(|cpu| match &topology.cpuset {
+            _ if allowed.contains(cpu.id) => None,
+            Some(set) if !set.contains(cpu.id) => {
+                Some(format!("outside of the control group's cpuset ({set})"))
+            }
+            _ if outside.contains(cpu.id) => {
+                Some("isolated, and outside of the mask of every process".into())
+            }
+            _ => Some("outside of the process's affinity mask".into()),
+        });
+    }
+
+    /// What a `[[shard]]` names is its own.
+    pub(super) fn take_told(&mut self) -> Result<(), PlanError> {
+        for (index, ShardSettings { cpus, .. }) in self.config.shard.iter().enumerate() {
+            if let Some(message) = self.not_allowed(cpus) {
+                return Err(self.shard_error(index, "cpus", message));
+            }
+            self.told = self.told.with(cpus);
+        }
+        let told = &self.told;
+        self.candidates.retain(|cpu| !told.contains(cpu.id));
+        Ok(())
+    }
+
+    pub(super) fn keep_listed(&mut self) -> Result<(), PlanError> {
+        let Cpus::List(list) = &self.config.placement.cpus else { return Ok(()) };
+        self.must_be_allowed("placement", list)?;
+        self.leave_out(|cpu| (!list.contains(cpu.id)).then(|| "not in `cpus`".into()));
+        Ok(())
+    }
+
+    pub(super) fn keep_isolated(&mut self) -> Result<(), PlanError> {
+        if self.config.placement.isolated == Isolated::Ignore {
+            return Ok(());
+        }
+        let (before, isolated) = (self.remaining(), self.topology.set_apart());
+        if self.topology.isolated.is_none() && self.topology.nohz_full.is_none() {
+            let message = "the machine does not tell which CPUs are set apart; all of them are used".into();
+            return self.unmet("placement", "isolated", message);
+        }
+        if self.config.placement.isolated == Isolated::Prefer {
+            return Ok(());
+        }
+        if before.common(&isolated).is_empty() && !before.is_empty() && self.told.is_empty() {
+            let message = format!(
+                "none of cpus {before} is set apart at boot; expected \"prefer\" or \"ignore\", or a machine with \
+                 isolcpus= or nohz_full="
+            );
+            return Err(self.error("placement", "isolated", message));
+        }
+        self.leave_out(|cpu| (!isolated.contains(cpu.id)).then(|| "not isolated".into()));
+        Ok(())
+    }
+
+    /// The CPUs that come before others, whatever the order is otherwise.
+    pub(super) fn preferred(&self) -> CpuList {
+        match self.config.placement.isolated {
+            Isolated::Prefer => self.topology.set_apart(),
+            _ => CpuList::default(),
+        }
+    }
+
+    pub(super) fn drop_domains(&mut self) -> Result<(), PlanError> {
+        let before = self.remaining();
+        for &domain in &self.config.placement.drop {
+            let in_domain = |cpu: &Cpu| match domain {
+                Domain::Cpu(n) => cpu.id == n,
+                Domain::Core(n) => cpu.core == Some(n),
+                Domain::Llc(n) => cpu.llc == Some(n),
+                Domain::Node(n) => cpu.node == Some(n),
+            };
+            let cpus = &self.topology.cpus;
+            let members: Vec<&Cpu> = cpus.iter().filter(|cpu| in_domain(cpu)).collect();
+            if members.is_empty() {
+                let ids: CpuList = cpus.iter().filter_map(|cpu| id_like(cpu, domain)).collect();
+                let message = format!("nothing here is \"{domain}\"; expected a number from {}", shown(&ids));
+                self.unmet("placement", "drop", message)?;
+            }
+            // sysfs starts the numbers of cores, and on some machines of caches, again in each package: then a
+            // number does not say which one is meant.
+            if members.iter().any(|cpu| !same(members[0], cpu, domain)) {
+                let cpus: CpuList = members.iter().map(|cpu| cpu.id).collect();
+                let message =
+                    format!("\"{domain}\" is the number of several, on cpus {cpus}; expected \"cpu:N\"");
+                return Err(self.error("placement", "drop", message));
+            }
+            self.leave_out(|cpu| in_domain(cpu).then(|| format!("dropped: \"{domain}\"")));
+        }
+        self.must_leave_some(&before, "drop")
+    }
+
+    /// Frees the lowest-numbered of the allowed cores, with all their hardware threads. A CPU whose core is not known
+    /// is a core.
+    pub(super) fn reserve_cores(&mut self) -> Result<(), PlanError> {
+        let before = self.remaining();
+        let reserve = self.config.placement.reserve as usize;
+        let (mut cores, mut count, mut reserved) = (Cores::default(), 0, CpuList::default());
+        for cpu in self.topology.cpus.iter().filter(|cpu| self.allowed.contains(cpu.id)) {
+            let is_twin = cores.first_of(cpu).is_some();
+            if !is_twin && count < reserve {
+                cores.add(cpu);
+                count += 1;
+                reserved.insert(cpu.id);
+            } else if is_twin {
+                reserved.insert(cpu.id);
+            }
+        }
+        if count < reserve && count > 0 {
+            let message = format!("there are {count} cores; expected fewer than that");
+            return Err(self.error("placement", "reserve", message));
+        }
+        self.pool = self.pool.without(&reserved);
+        self.leave_out(|cpu| {
+            reserved.contains(cpu.id).then(|| "reserved for interrupts and the system".into())
+        });
+        self.must_leave_some(&before, "reserve")
+    }
+
+    pub(super) fn keep_kind(&mut self) -> Result<(), PlanError> {
+        let (wanted, why) = match self.config.placement.kind {
+            Kind::Any => return Ok(()),
+            Kind::Performance => (CoreKind::Performance, "not a performance core"),
+            Kind::Efficiency => (CoreKind::Efficiency, "not an efficiency core"),
+        };
+        if self.topology.cpus.iter().all(|cpu| cpu.kind.is_none()) {
+            let message = "the machine does not tell different kinds of core; all of them are used".into();
+            return self.unmet("placement", "kind", message);
+        }
+        let before = self.remaining();
+        self.leave_out(|cpu| (cpu.kind != Some(wanted)).then(|| why.into()));
+        self.must_leave_some(&before, "kind")
+    }
+
+    pub(super) fn one_per_core(&mut self) -> Result<(), PlanError> {
+        if self.config.placement.smt == Smt::All {
+            return Ok(());
+        }
+        let unknown: CpuList =
+            self.candidates.iter().filter(|c| c.siblings.is_none()).map(|c| c.id).collect();
+        if !unknown.is_empty() {
+            let message =
+                format!("the machine does not tell which cores cpus {unknown} are on; all of them are used");
+            self.unmet("placement", "smt", message)?;
+        }
+        // Of a core with one hardware thread that is set apart and one that is not, the one that comes first stays.
+        let preferred = self.preferred();
+        self.candidates.sort_by_key(|cpu| !preferred.contains(cpu.id));
+        let mut cores = Cores::default();
+        self.topology.cpus.iter().filter(|cpu| self.told.contains(cpu.id)).for_each(|cpu| cores.add(cpu));
+        self.leave_out(|cpu| {
+            let twin = cores.first_of(cpu);
+            if twin.is_none() {
+                cores.add(cpu);
+            }
+            twin.map(|twin| format!("on the core of cpu {twin}"))
+        });
+        Ok(())
+    }
+
+    pub(super) fn must_be_allowed(&self, section: &str, list: &CpuList) -> Result<(), PlanError> {
+        self.not_allowed(list).map_or(Ok(()), |message| Err(self.error(section, "cpus", message)))
+    }
+
+    fn not_allowed(&self, list: &CpuList) -> Option<String> {
+        let beyond = list.without(&self.allowed);
+        let within = || shown(&self.allowed);
+        (!beyond.is_empty())
+            .then(|| format!("this process may not use cpus {beyond}; expected a list within {}", within()))
+    }
+}
+
+/// Cores by the CPU that came first: each of their hardware threads, with that CPU.
+#[derive(Default)]
+struct Cores(BTreeMap<u32, u32>);
+
+impl Cores {
+    fn add(&mut self, first: &Cpu) {
+        for thread in first.siblings.iter().flat_map(CpuList::iter) {
+            self.0.entry(thread).or_insert(first.id);
+        }
+        self.0.insert(first.id, first.id);
+    }
+
+    /// The CPU that came first on this one's core, if there is one. It is enough if one of the two tells.
+    fn first_of(&self, cpu: &Cpu) -> Option<u32> {
+        let of_its_own = || {
+            let mut threads = cpu.siblings.iter().flat_map(CpuList::iter);
+            threads.find(|thread| self.0.get(thread) == Some(thread))
+        };
+        self.0.get(&cpu.id).copied().or_else(of_its_own)
+    }
+}
+
+/// Whether two CPUs that have the same number of the domain's kind are in the same one.
+fn same(a: &Cpu, b: &Cpu, domain: Domain) -> bool {
+    match domain {
+        Domain::Core(_) => a.package == b.package && a.siblings.as_ref().is_none_or(|set| set.contains(b.id)),
+        Domain::Llc(_) => a.llc_cpus.as_ref().is_none_or(|set| set.contains(b.id)),
+        Domain::Cpu(_) | Domain::Node(_) => true,
+    }
+}
+
+/// The CPU's number of the kind the domain has.
+fn id_like(cpu: &Cpu, domain: Domain) -> Option<u32> {
+    match domain {
+        Domain::Cpu(_) => Some(cpu.id),
+        Domain::Core(_) => cpu.core,
+        Domain::Llc(_) => cpu.llc,
+        Domain::Node(_) => cpu.node,
+    }
+}

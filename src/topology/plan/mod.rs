@@ -1,0 +1,167 @@
+//! From a machine and a config to a CPU for each shard: a pure function that keeps its reasons.
+//!
+//! The order is fixed. CPUs are taken away, each with its reason: online → affinity mask and cpuset, where `isolated`
+//! may reach beyond the mask → `[[shard]]` → `cpus` → `isolated` → `drop` → `reserve` → `kind` → `smt` (`filter`).
+//! What is left is put in order by `group_by` and `order` (`order`), and gets as many shards as `shards` and the quota
+//! say, with what their threads are bound to; the others are not needed (`place`).
+//!
+//! Here: the decision and its explanation. Not here: reading the machine (`sysfs`, `cgroup`) and binding threads
+//! (`pin`).
+
+mod error;
+mod filter;
+mod order;
+mod place;
+mod show;
+
+use std::collections::BTreeMap;
+
+pub use self::error::PlanError;
+use super::{Cpu, Quota, Topology};
+use crate::config::{Config, CpuList, Memory, OnError, Pin};
+
+/// Which shard runs where, and why every other CPU has none.
+///
+/// The same topology and config always give the same plan. [`Display`](std::fmt::Display) prints it as a table.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Plan {
+    /// The shards in order; there is at least one.
+    pub shards: Vec<ShardPlan>,
+    /// What the shards' threads are bound to, but for those that a `[[shard]]` binds.
+    pub pin: Pin,
+    /// The CPUs that no shard uses, ascending, each with the reason.
+    pub left_out: Vec<(u32, String)>,
+    /// The CPUs of the blocking pool's threads. Empty: not bound.
+    pub blocking_cpus: Vec<u32>,
+    /// Why it is these.
+    pub blocking_reason: String,
+    /// The quota that counts. `None` with `quota = "ignore"`.
+    pub quota: Option<Quota>,
+    /// Where the shards' memory comes from.
+    pub memory: Memory,
+    /// The NUMA nodes their memory is taken from in turn. Empty: it is not interleaved.
+    pub memory_nodes: Vec<u32>,
+    /// Whether an idle shard may look for work for a while before it sleeps: each shard is bound, has a CPU, and
+    /// all of them together stay within the quota. Otherwise looking takes the time of somebody who has work.
+    pub may_spin: bool,
+    /// What could not be read or done; printed at the start with `on_error = "warn"`.
+    pub warnings: Vec<String>,
+}
+
+/// One shard's place.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
+pub struct ShardPlan {
+    /// The shard's number, from 0.
+    pub id: usize,
+    /// The CPUs its thread is bound to, ascending. Empty: not bound.
+    pub cpus: Vec<u32>,
+    /// The CPUs of its group, ascending, its own among them: the second choice if the kernel refuses these. Empty:
+    /// not bound.
+    pub group: Vec<u32>,
+    /// What that place is: `core 1, llc 0, node 0`.
+    pub reason: String,
+}
+
+impl Plan {
+    /// Makes the plan. It looks at nothing but its arguments.
+    ///
+    /// # Errors
+    ///
+    /// When the machine cannot do what the config says: CPUs outside of the allowed ones, more shards than CPUs
+    /// with `pin = "core"`, no CPU left, more than one shard with `flavor = "current_thread"`, a `[[shard]]` that is
+    /// not among the shards. With `on_error = "fail"` also when the machine does not tell what a key needs to know.
+    pub fn new(topology: &Topology, config: &Config) -> Result<Self, PlanError> {
+        let mut planner = Planner {
+            topology,
+            config,
+            allowed: topology.allowed(),
+            pool: CpuList::default(),
+            told: CpuList::default(),
+            candidates: topology.cpus.iter().collect(),
+            left_out: topology.offline.iter().map(|cpu| (cpu, "offline".into())).collect(),
+            warnings: topology.warnings.clone(),
+        };
+        planner.keep_allowed();
+        planner.take_told()?;
+        planner.keep_listed()?;
+        planner.keep_isolated()?;
+        planner.drop_domains()?;
+        planner.reserve_cores()?;
+        planner.keep_kind()?;
+        planner.one_per_core()?;
+        planner.put_in_order()?;
+        planner.place()
+    }
+}
+
+struct Planner<'a> {
+    topology: &'a Topology,
+    config: &'a Config,
+    /// What shards may be bound to.
+    allowed: CpuList,
+    /// What the blocking pool may use when it is to keep away from what is set apart or reserved.
+    pool: CpuList,
+    /// The CPUs of every `[[shard]]`: no candidates any more, and used.
+    told: CpuList,
+    /// What may still get a shard.
+    candidates: Vec<&'a Cpu>,
+    left_out: BTreeMap<u32, String>,
+    warnings: Vec<String>,
+}
+
+impl<'a> Planner<'a> {
+    fn leave_out(&mut self, mut why: impl FnMut(&'a Cpu) -> Option<String>) {
+        let left_out = &mut self.left_out;
+        self.candidates.retain(|cpu| match why(cpu) {
+            Some(reason) => {
+                left_out.insert(cpu.id, reason);
+                false
+            }
+            None => true,
+        });
+    }
+
+    fn remaining(&self) -> CpuList {
+        self.candidates.iter().map(|cpu| cpu.id).collect()
+    }
+
+    /// A step that took every CPU away is what is wrong, unless each shard is told its own.
+    fn must_leave_some(&self, before: &CpuList, key: &str) -> Result<(), PlanError> {
+        if !self.candidates.is_empty() || before.is_empty() || !self.told.is_empty() {
+            return Ok(());
+        }
+        let message = format!("no CPU is left for a shard; expected to keep at least one of {before}");
+        Err(self.error("placement", key, message))
+    }
+
+    /// What the machine does not tell or have: an error with `on_error = "fail"`, otherwise a warning.
+    fn unmet(&mut self, section: &str, key: &str, message: String) -> Result<(), PlanError> {
+        let mut error = self.error(section, key, message);
+        if self.config.placement.on_error == OnError::Fail {
+            // A default that cannot be met stands nowhere in the file; what makes it an error does.
+            if error.place.is_none() {
+                error.place = self.error("placement", "on_error", String::new()).place;
+            }
+            return Err(error);
+        }
+        self.warnings.push(error.to_string());
+        Ok(())
+    }
+
+    fn error(&self, section: &str, key: &str, message: String) -> PlanError {
+        let (value, place) = self.config.written(section, key);
+        PlanError::new(place, format!("[{section}] {key} = {value}: {message}"))
+    }
+
+    fn shard_error(&self, index: usize, key: &str, message: String) -> PlanError {
+        let (value, place) = self.config.written_shard(index, key);
+        PlanError::new(place, format!("[[shard]] {key} = {value}: {message}"))
+    }
+}
+
+/// The numbers, or what to say when the machine tells none.
+fn shown(ids: &CpuList) -> String {
+    if ids.is_empty() { "those the machine tells, which are none".into() } else { ids.to_string() }
+}
