@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{PlanError, Planner, shown};
-use crate::config::{CpuList, Cpus, Domain, Isolated, Kind, ShardSettings, Smt};
+use crate::config::{AutoOr, CpuList, Cpus, Domain, Isolated, Kind, ShardSettings, Smt};
 use crate::topology::{CoreKind, Cpu};
 
 impl Planner<'_> {
@@ -91,6 +91,16 @@ impl Planner<'_> {
         match self.config.placement.isolated {
             Isolated::Prefer => self.topology.set_apart(),
             _ => CpuList::default(),
+        }
+    }
+
+    /// Where the number of shards is not told, those that are preferred are enough.
+    pub(super) fn keep_preferred(&mut self) {
+        let preferred = self.preferred();
+        let finds_some = self.candidates.iter().any(|cpu| preferred.contains(cpu.id));
+        if finds_some && self.config.placement.shards == AutoOr::Auto {
+            let why = "not isolated, and isolated = \"prefer\" finds others";
+            self.leave_out(|cpu| (!preferred.contains(cpu.id)).then(|| why.into()));
         }
     }
 

@@ -91,6 +91,7 @@ impl Plan {
         planner.reserve_cores()?;
         planner.keep_kind()?;
         planner.one_per_core()?;
+        planner.keep_preferred();
         planner.put_in_order()?;
         planner.place()
     }

@@ -87,13 +87,11 @@ impl Planner<'_> {
             AutoOr::Auto if one => (1, "not needed: flavor = \"current_thread\"".into()),
             AutoOr::Auto => {
                 let cap = quota.filter(|_| placement.quota == QuotaPolicy::Cap);
-                let preferred = self.remaining().common(&self.preferred()).len();
-                let have = if preferred > 0 { preferred + told.len() } else { have };
                 match cap {
                     Some(quota) if quota.cpus() < have as f64 => {
                         (quota.cpus() as usize, format!("beyond the quota of {:.2} CPUs", quota.cpus()))
                     }
-                    _ => (have, "not isolated, and isolated = \"prefer\" finds others".into()),
+                    _ => (have, "not needed".into()),
                 }
             }
         };
@@ -113,12 +111,14 @@ impl Planner<'_> {
     }
 
     fn shards(&self, count: usize, pin: Pin) -> Vec<ShardPlan> {
-        let level = self.config.placement.group_by;
+        let (level, preferred) = (self.config.placement.group_by, self.preferred());
+        // The kernel balances no load between CPUs that are set apart and others: they make no group.
+        let group = |cpu: &Cpu| (preferred.contains(cpu.id), group(cpu, level));
         let mut groups: BTreeMap<_, CpuList> = BTreeMap::new();
         for cpu in &self.candidates {
-            groups.entry(group(cpu, level)).or_default().insert(cpu.id);
+            groups.entry(group(cpu)).or_default().insert(cpu.id);
         }
-        let mates = |cpu: &Cpu| groups.get(&group(cpu, level)).cloned().unwrap_or_default();
+        let mates = |cpu: &Cpu| groups.get(&group(cpu)).cloned().unwrap_or_default();
         // More shards than CPUs share them evenly.
         let mut candidates = self.candidates.iter().cycle();
         let mut shard = |id| {
