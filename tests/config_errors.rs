@@ -209,22 +209,22 @@ const BROKEN: &[(&str, &str)] = &[
     (
         "shards = 4\n",
         "conf.toml:1:1: unknown key `shards` outside of the sections; did you mean `shards` in [placement]? accepted \
-         sections: runtime, placement, scheduler, timer, blocking, shard",
+         sections: runtime, placement, scheduler, timer, blocking, listen, shard",
     ),
     (
         "colour = \"blue\"\n",
         "conf.toml:1:1: unknown key `colour` outside of the sections; accepted sections: runtime, placement, \
-         scheduler, timer, blocking, shard",
+         scheduler, timer, blocking, listen, shard",
     ),
     // Unknown sections, and sections that are none.
     (
         "[schedular]\nquantum_us = 100\n",
         "conf.toml:1:2: unknown section [schedular]; did you mean [scheduler]? accepted sections: runtime, placement, \
-         scheduler, timer, blocking, shard",
+         scheduler, timer, blocking, listen, shard",
     ),
     (
         "[timer]\n\n[network]\n",
-        "conf.toml:3:2: unknown section [network]; accepted sections: runtime, placement, scheduler, timer, blocking, shard",
+        "conf.toml:3:2: unknown section [network]; accepted sections: runtime, placement, scheduler, timer, blocking, listen, shard",
     ),
     (
         "placement = 3\n",
@@ -305,7 +305,7 @@ const BROKEN: &[(&str, &str)] = &[
     (
         "[[shards]]\nid = 0\n",
         "conf.toml:1:3: unknown section [shards]; did you mean [[shard]]? accepted sections: runtime, placement, \
-         scheduler, timer, blocking, shard",
+         scheduler, timer, blocking, listen, shard",
     ),
     (
         "[[shard]]\ncpus = \"0\"\n",
@@ -352,11 +352,11 @@ const BROKEN: &[(&str, &str)] = &[
         "conf.toml:2:1: unknown key `id` in [placement]; did you mean `id` in [[shard]]? accepted: shards, cpus, \
          isolated, drop, reserve, kind, smt, group_by, order, quota, pin, on_error, memory",
     ),
-    // Known, but without effect yet.
     (
-        "[listen]\nsteering = \"reuseport\"\n",
-        "conf.toml:1:2: [listen] is a known section, but not supported by this version; remove it",
+        "[listen]\nsteering = \"least-connections\"\n",
+        "conf.toml:2:12: [listen] steering = \"least-connections\": expected \"reuseport\" or \"incoming-cpu\"",
     ),
+    ("[listen]\nbacklog = 128\n", "conf.toml:2:1: unknown key `backlog` in [listen]; accepted: steering"),
     // Not TOML: the place and the first words are ours, the rest is the parser's.
     ("[placement\n", "conf.toml:1:11: not valid TOML: unclosed table, expected `]`"),
     (

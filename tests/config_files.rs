@@ -6,7 +6,7 @@ use std::{env, fs, process};
 
 use corelane::config::{
     AutoOr, BlockingCpus, Config, CpuList, Cpus, Domain, Flavor, GroupBy, Isolated, Kind, Memory, OnError,
-    Order, Pin, Place, QuotaPolicy, ShardSettings, Smt, Steal, keys, shard_keys,
+    Order, Pin, Place, QuotaPolicy, ShardSettings, Smt, Steal, Steering, keys, shard_keys,
 };
 
 fn shipped(name: &str) -> Config {
@@ -103,6 +103,7 @@ fn what_is_written_reads_back() {
     config.blocking.max_threads = 1;
     config.blocking.keep_alive_ms = 0;
     config.blocking.cpus = BlockingCpus::List(CpuList::parse("8191").unwrap());
+    config.listen.steering = Steering::IncomingCpu;
     let text = config.to_string();
     assert_eq!(Config::parse("changed", &text), Ok(config.clone()));
     // Each key was changed, so none is forgotten above.

@@ -1,8 +1,10 @@
 //! TCP on every flavor of runtime.
 
+use corelane::config::Config;
 use corelane::io::{AsyncReadExt, AsyncWriteExt};
 use corelane::net::{TcpListener, TcpStream};
 use corelane::runtime::{Builder, Runtime};
+use corelane::topology::{Plan, Topology};
 
 fn each(f: impl Fn(Runtime)) {
     f(Builder::new_current_thread().enable_all().build().unwrap());
@@ -91,4 +93,22 @@ fn a_root_future_that_keeps_waking_itself_does_not_starve_the_reactor() {
 fn io_has_to_be_enabled() {
     let rt = Builder::new_current_thread().enable_time().build().unwrap();
     rt.block_on(async { drop(TcpListener::bind("127.0.0.1:0").await) });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn listeners_want_what_comes_in_on_their_shards_cpu() {
+    for (steering, steered) in [("reuseport", false), ("incoming-cpu", true)] {
+        let text = format!("[placement]\nsmt = \"all\"\n[listen]\nsteering = \"{steering}\"");
+        let config = Config::parse("conf.toml", &text).unwrap();
+        let plan = Plan::new(&Topology::discover(), &config).unwrap();
+        let rt = Builder::new_sharded().config(config).enable_all().build().unwrap();
+        let listeners = rt.block_on(TcpListener::bind_sharded("127.0.0.1:0")).unwrap();
+        assert_eq!(listeners.len(), plan.shards.len());
+        for (listener, shard) in listeners.iter().zip(&plan.shards) {
+            assert_eq!(listener.local_addr().unwrap(), listeners[0].local_addr().unwrap());
+            let cpu = socket2::SockRef::from(listener).cpu_affinity().unwrap();
+            assert_eq!(shard.cpus.iter().any(|own| *own as usize == cpu), steered, "{steering}");
+        }
+    }
 }

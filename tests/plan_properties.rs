@@ -298,7 +298,7 @@ fn switched_off(topology: &Topology, cpu: u32) -> Topology {
 #[test]
 fn one_cpu_less_changes_little() {
     let (mut moved, mut kept) = (0, 0);
-    for seed in 1..=2_000_u64 {
+    for seed in 1..=1_000_u64 {
         let mut rng = Rng(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let topology = regular(&mut rng);
         let mut config = Config::default();
@@ -319,7 +319,7 @@ fn one_cpu_less_changes_little() {
         assert!(came.len() <= 1, "seed {seed}: cpus {came} are new\n{config}");
         if came.is_empty() { kept += 1 } else { moved += 1 }
     }
-    assert!(moved > 200 && kept > 200, "{moved} moved, {kept} did not: the seeds test little");
+    assert!(moved > 100 && kept > 100, "{moved} moved, {kept} did not: the seeds test little");
 }
 
 /// Files of any keys with any words, on any machine: a plan that holds what every plan does, or an error with a place.
@@ -353,6 +353,7 @@ fn any_file_on_any_machine() {
         "\"rest\"",
         "\"siblings\"",
         "\"sharded\"",
+        "\"incoming-cpu\"",
         "\"current_thread\"",
         "[]",
         "[\"cpu:3\"]",
@@ -368,20 +369,24 @@ fn any_file_on_any_machine() {
         "true",
     ];
     let (mut plans, mut impossible, mut broken) = (0, 0, 0);
-    for seed in 1..=12_000_u64 {
+    // Mostly a word the key takes, so that most files get as far as a plan.
+    let fitting: Vec<Vec<&str>> = keys()
+        .iter()
+        .map(|key| key.accepts())
+        .map(|accepts| WORDS.iter().copied().filter(|word| accepts.contains(word)).collect())
+        .collect();
+    // Reading is most of the time, so each file meets several machines.
+    for seed in 1..=3_000_u64 {
         let mut rng = Rng(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let mut text = String::new();
-        for section in ["runtime", "placement", "blocking"] {
-            let here: Vec<_> = keys().iter().filter(|key| key.section == section).collect();
+        for section in ["runtime", "placement", "blocking", "listen"] {
+            let here = keys().iter().zip(&fitting).filter(|(key, _)| key.section == section);
             text += &format!("[{section}]\n");
-            for key in here
-                .into_iter()
-                .filter(|key| section == "placement" || key.name == "cpus" || key.name == "flavor")
-            {
-                // Mostly a word the key takes, so that most files get as far as a plan.
-                let fitting: Vec<_> = WORDS.iter().filter(|word| key.accepts().contains(**word)).collect();
+            for (key, fitting) in here.filter(|(key, _)| {
+                section == "placement" || ["cpus", "flavor", "steering"].contains(&key.name)
+            }) {
                 match rng.below(12) {
-                    0..=2 if !fitting.is_empty() => text += &format!("{} = {}\n", key.name, rng.of(&fitting)),
+                    0..=2 if !fitting.is_empty() => text += &format!("{} = {}\n", key.name, rng.of(fitting)),
                     3 if !rng.one_in(8) => {
                         text += &format!("{} = {}\n", key.name, key.value(&Config::default()))
                     }
@@ -417,22 +422,26 @@ fn any_file_on_any_machine() {
                 continue;
             }
         };
-        assert_eq!(Config::parse("again", &config.to_string()).as_ref(), Ok(&config), "seed {seed}");
-        let topology = rng.topology();
-        match Plan::new(&topology, &config) {
-            Ok(plan) => {
-                let rule = check(&plan, &topology, &config);
-                rule.unwrap_or_else(|rule| panic!("seed {seed}: {rule}\n{text}\n{plan}"));
-                plans += 1;
-            }
-            Err(error) => {
-                place(error.line(), error.column(), &error);
-                impossible += 1;
+        if seed % 8 == 0 {
+            assert_eq!(Config::parse("again", &config.to_string()).as_ref(), Ok(&config), "seed {seed}");
+        }
+        for _ in 0..5 {
+            let topology = rng.topology();
+            match Plan::new(&topology, &config) {
+                Ok(plan) => {
+                    let rule = check(&plan, &topology, &config);
+                    rule.unwrap_or_else(|rule| panic!("seed {seed}: {rule}\n{text}\n{plan}"));
+                    plans += 1;
+                }
+                Err(error) => {
+                    place(error.line(), error.column(), &error);
+                    impossible += 1;
+                }
             }
         }
     }
     assert!(
-        plans > 3_000 && impossible > 500 && broken > 500,
+        plans > 3_000 && impossible > 1_000 && broken > 100,
         "{plans} plans, {impossible} impossible, {broken} broken: the seeds test little"
     );
 }

@@ -179,6 +179,23 @@ fn the_blocking_pool_goes_where_it_is_told() {
 }
 
 #[test]
+fn steering_by_cpu_needs_shards_on_one_cpu() {
+    let plan = |text: &str| Plan::new(&smt_box().read(), &parse(text)).unwrap();
+    let own = plan("[placement]\nshards = 2\n[listen]\nsteering = \"incoming-cpu\"");
+    assert_eq!(own.incoming_cpus, [Some(0), Some(1)]);
+    assert!(own.to_string().contains("listeners: each takes what comes in on its shard's cpu\n"), "{own}");
+    assert!(own.warnings.is_empty() && plan("").incoming_cpus.is_empty());
+    let group = "[placement]\npin = \"group\"\nshards = 2\n[listen]\nsteering = \"incoming-cpu\"";
+    let shared = plan(group);
+    assert_eq!(shared.incoming_cpus, [None, None]);
+    let message = "[listen] steering = \"incoming-cpu\": a shard that is not bound to one CPU takes packets of any; \
+                   expected pin = \"core\"";
+    assert_eq!(shared.warnings, [format!("conf.toml:5:12: {message}")]);
+    let error = smt_box().error(&group.replace("shards = 2", "shards = 2\non_error = \"fail\""));
+    assert_eq!(error, format!("conf.toml:6:12: {message}"));
+}
+
+#[test]
 fn holes_in_the_numbers() {
     let machine =
         Machine::with_cpus("0,2-3,7").file("sys/devices/system/cpu/present", "0-7").core(2, 1, 0, "2-3");

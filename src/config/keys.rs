@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::Config;
 use super::value::{
     AutoOr, BlockingCpus, Cpus, Domain, Flavor, GroupBy, Isolated, Kind, Limits, Memory, OnError, Order, Pin,
-    Place, QuotaPolicy, Setting, Smt, Steal, Value,
+    Place, QuotaPolicy, Setting, Smt, Steal, Steering, Value,
 };
 use super::{CPUS_MAX, CpuList};
 
@@ -174,6 +174,14 @@ settings! {
         /// all allowed. "siblings": the idle hardware threads of the shards' cores. Or a list.
         cpus: BlockingCpus = BlockingCpus::Rest;
     }
+
+    /// `[listen]`: the listeners of `TcpListener::bind_sharded`.
+    listen: ListenSettings {
+        /// Which listener of `bind_sharded` gets a connection. "reuseport": the kernel spreads them evenly.
+        /// "incoming-cpu": that of the shard whose CPU took the packet (SO_INCOMING_CPU), so that a connection is served
+        /// where the network card brings it in; needs interrupts on all of the shards' CPUs, `pin` "core", Linux 6.2.
+        steering: Steering = Steering::Reuseport;
+    }
 }
 
 /// One `[[shard]]`: what is told for a single shard.
@@ -224,6 +232,3 @@ pub(crate) static SHARD_KEYS: &[Key] = &[
         },
     },
 ];
-
-/// Sections that stand in the design and do nothing yet. Accepting them would promise what does not happen.
-pub(crate) static SECTIONS_TO_COME: &[&str] = &["listen"];

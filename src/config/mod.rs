@@ -19,12 +19,12 @@ use std::{env, fmt, fs, io};
 pub use self::cpu_list::CpuList;
 pub use self::error::ConfigError;
 pub use self::keys::{
-    BlockingSettings, Key, PlacementSettings, RuntimeSettings, SchedulerSettings, ShardSettings,
-    TimerSettings,
+    BlockingSettings, Key, ListenSettings, PlacementSettings, RuntimeSettings, SchedulerSettings,
+    ShardSettings, TimerSettings,
 };
 pub use self::value::{
     AutoOr, BlockingCpus, Cpus, Domain, Flavor, GroupBy, Isolated, Kind, Memory, OnError, Order, Pin, Place,
-    QuotaPolicy, Smt, Steal,
+    QuotaPolicy, Smt, Steal, Steering,
 };
 
 pub(crate) use self::cpu_list::CPUS_MAX;
@@ -66,6 +66,8 @@ pub struct Config {
     pub timer: TimerSettings,
     /// The threads behind `spawn_blocking`.
     pub blocking: BlockingSettings,
+    /// The listeners of [`bind_sharded`](crate::net::TcpListener::bind_sharded).
+    pub listen: ListenSettings,
     /// What is told for single shards, in the order of the file.
     pub shard: Vec<ShardSettings>,
     origin: Origin,

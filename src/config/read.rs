@@ -3,7 +3,7 @@
 use toml::de::DeTable;
 
 use super::error::{ConfigError, Position};
-use super::keys::{KEYS, Key, SECTIONS_TO_COME, SHARD_KEYS, ShardSettings};
+use super::keys::{KEYS, Key, SHARD_KEYS, ShardSettings};
 use super::value::{Flavor, Steal, Value, one_of};
 use super::{Config, Written};
 
@@ -39,11 +39,6 @@ impl Reader<'_> {
         (section, place, value): Entry<'_, '_>,
     ) -> Result<(), ConfigError> {
         let error = |message| Err(self.error(place.start, message));
-        if SECTIONS_TO_COME.contains(&section) {
-            return error(format!(
-                "[{section}] is a known section, but not supported by this version; remove it"
-            ));
-        }
         let known = sections();
         if !known.contains(&section) {
             let accepted = known.join(", ");

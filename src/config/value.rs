@@ -120,6 +120,13 @@ words! {
         /// Whatever the process's policy says.
         None = "none",
     }
+    /// Which of the listeners of `TcpListener::bind_sharded` gets a connection.
+    Steering {
+        /// The kernel's choice, evenly.
+        Reuseport = "reuseport",
+        /// That of the shard whose CPU the packet came in on.
+        IncomingCpu = "incoming-cpu",
+    }
     /// What a CPU quota of a control group does.
     QuotaPolicy {
         /// It bounds the number of shards.

@@ -529,7 +529,14 @@ impl Builder {
         let mesh = Mesh::new(engine, clock);
         let seat = Seat::for_shard_of(&mesh);
         seat.fill(Driven::new(worker::build_shard(&mesh, ShardId(0), self.event_limits)?));
-        let inner = Inner::new(self.parts(&config, mesh, RuntimeFlavor::CurrentThread, Some(seat), 0, &[]));
+        let inner = Inner::new(self.parts(
+            &config,
+            mesh,
+            RuntimeFlavor::CurrentThread,
+            Some(seat),
+            0,
+            &Plan::unplaced(1),
+        ));
         Ok(Runtime::from_parts(inner, Vec::new()))
     }
 
@@ -548,7 +555,7 @@ impl Builder {
         if self.flavor == Flavor::MultiThread && config.runtime.flavor != Flavor::MultiThread {
             config.scheduler.steal = Steal::All;
         }
-        let (places, sites, may_spin, pool_cpus, memory_nodes, warnings) = if planned {
+        let (plan, sites) = if planned {
             // Read before any thread is pinned: what a thread is allowed is what its parent was.
             let topology = Topology::discover();
             if let Some(workers) = self.worker_threads {
@@ -559,34 +566,34 @@ impl Builder {
             }
             let plan = Plan::new(&topology, &config)?;
             let sites = plan.shards.iter().map(|shard| site(&topology, shard)).collect();
-            let places = plan.shards.into_iter().map(Some).collect::<Vec<_>>();
-            (places, sites, plan.may_spin, plan.blocking_cpus, plan.memory_nodes, plan.warnings)
+            (plan, sites)
         } else {
             let cpus = std::thread::available_parallelism().map_or(1, usize::from);
             let workers = self.worker_threads.unwrap_or(cpus);
-            (vec![None; workers], vec![Site::default(); workers], false, Vec::new(), Vec::new(), Vec::new())
+            (Plan::unplaced(workers), vec![Site::default(); workers])
         };
         if config.placement.on_error == OnError::Warn {
-            for warning in &warnings {
+            for warning in &plan.warnings {
                 eprintln!("corelane: {warning}");
             }
         }
-        let engine = engine::Config { spin: spin(&config, may_spin), ..self.engine_config(&config, sites) };
+        let engine =
+            engine::Config { spin: spin(&config, plan.may_spin), ..self.engine_config(&config, sites) };
         let mesh = Mesh::new(engine, Clock::new());
-        let workers = places.len() - usize::from(here);
+        let workers = plan.shards.len() - usize::from(here);
         // The threads first: one that starts from a pinned thread would be pinned too. So the seat is filled last.
         let seat = here.then(|| Seat::for_shard_of(&mesh));
-        let inner = Inner::new(self.parts(&config, mesh, flavor, seat, workers, &pool_cpus));
+        let inner = Inner::new(self.parts(&config, mesh, flavor, seat, workers, &plan));
         let (started, reports) = mpsc::channel();
         let mut threads = Vec::with_capacity(workers);
         let mut failed = None;
-        let mut places = places.into_iter().enumerate();
+        let mut places = plan.shards.into_iter().enumerate();
         let own = if here { places.next() } else { None };
         for (id, place) in places {
             let order = Order {
                 id: ShardId(id as u32),
                 place,
-                memory_nodes: memory_nodes.clone(),
+                memory_nodes: plan.memory_nodes.clone(),
                 on_error: config.placement.on_error,
                 thread_name: (self.thread_name)(),
                 stack_size: self.stack_size,
@@ -611,7 +618,7 @@ impl Builder {
             }
         }
         if let (Some((_, place)), Some(seat), None) = (own, &inner.seat, &failed) {
-            match worker::prepare(&inner, ShardId(0), place.as_ref(), config.placement.on_error) {
+            match worker::prepare(&inner, ShardId(0), &place, config.placement.on_error) {
                 Ok((shard, warning)) => {
                     if let (Some(warning), OnError::Warn) = (warning, config.placement.on_error) {
                         eprintln!("corelane: {warning}");
@@ -638,7 +645,7 @@ impl Builder {
         flavor: RuntimeFlavor,
         seat: Option<Seat<Driven>>,
         workers: usize,
-        pool_cpus: &[u32],
+        plan: &Plan,
     ) -> Parts {
         let pool = PoolConfig {
             max_threads: self.max_blocking_threads.unwrap_or(config.blocking.max_threads as usize),
@@ -647,7 +654,7 @@ impl Builder {
                 .unwrap_or(Duration::from_millis(u64::from(config.blocking.keep_alive_ms))),
             stack_size: self.stack_size,
             thread_name: Arc::clone(&self.thread_name),
-            on_start: pool_start(self.hooks.start.clone(), pool_cpus),
+            on_start: pool_start(self.hooks.start.clone(), &plan.blocking_cpus),
             on_stop: self.hooks.stop.clone(),
             ..PoolConfig::default()
         };
@@ -662,6 +669,7 @@ impl Builder {
             io_enabled: self.enable_io,
             time_enabled: self.enable_time,
             seat,
+            incoming_cpus: plan.incoming_cpus.clone(),
             pool,
             workers,
         }

@@ -47,6 +47,8 @@ pub(crate) struct Inner {
     pub seat: Option<Seat<Driven>>,
     /// The thread that this shard stays on, if its tasks need not be `Send`: the one that built the runtime.
     pub local_thread: Option<ThreadId>,
+    /// See [`Parts`].
+    pub incoming_cpus: Vec<Option<u32>>,
     pub pool: Pool<Work>,
     /// Worker threads that have not ended.
     alive: Mutex<usize>,
@@ -91,6 +93,8 @@ pub(crate) struct Parts {
     pub io_enabled: bool,
     pub time_enabled: bool,
     pub seat: Option<Seat<Driven>>,
+    /// For each shard the CPU whose packets its listener wants; empty where that does not matter.
+    pub incoming_cpus: Vec<Option<u32>>,
     pub pool: PoolConfig,
     pub workers: usize,
 }
@@ -130,6 +134,7 @@ impl Inner {
                 time_enabled: parts.time_enabled,
                 shutdown: AtomicBool::new(false),
                 seat: parts.seat,
+                incoming_cpus: parts.incoming_cpus,
                 pool: Pool::new(pool),
                 alive: Mutex::new(parts.workers),
                 ended: Condvar::new(),

@@ -22,8 +22,7 @@ use super::inner::Inner;
 /// What one worker is told.
 pub(crate) struct Order {
     pub id: ShardId,
-    /// `None`: not pinned.
-    pub place: Option<ShardPlan>,
+    pub place: ShardPlan,
     /// The NUMA nodes to interleave memory over; none: as the process does.
     pub memory_nodes: Vec<u32>,
     pub on_error: OnError,
@@ -72,7 +71,7 @@ pub(crate) fn start(
         }
         let _ended = Ended(&inner);
         let ready = memory::interleave(&order.memory_nodes, order.on_error).and_then(|memory| {
-            let (shard, pin) = prepare(&inner, order.id, order.place.as_ref(), order.on_error)?;
+            let (shard, pin) = prepare(&inner, order.id, &order.place, order.on_error)?;
             Ok((shard, memory.into_iter().chain(pin).collect()))
         });
         match ready {
@@ -93,13 +92,10 @@ pub(crate) fn start(
 pub(crate) fn prepare(
     inner: &Inner,
     id: ShardId,
-    place: Option<&ShardPlan>,
+    place: &ShardPlan,
     on_error: OnError,
 ) -> io::Result<(Shard, Option<String>)> {
-    let warning = match place {
-        Some(place) => pin::pin_shard(place, on_error)?,
-        None => None,
-    };
+    let warning = pin::pin_shard(place, on_error)?;
     Ok((build_shard(&inner.mesh, id, inner.event_limits)?, warning))
 }
 

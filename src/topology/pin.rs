@@ -63,6 +63,9 @@ pub fn pin(cpus: &[u32]) -> io::Result<()> {
 ///
 /// As for [`pin`], with `fail` only.
 pub fn pin_shard(shard: &ShardPlan, on_error: OnError) -> io::Result<Option<String>> {
+    if shard.cpus.is_empty() {
+        return Ok(None);
+    }
     let before = current().unwrap_or_default();
     bind(shard, on_error, &before.iter().collect::<Vec<_>>(), pin)
 }

@@ -55,6 +55,9 @@ impl TcpListener {
     /// Listens at an address with a listener for each shard of the runtime, in their order, for a task on each to accept
     /// from. The kernel spreads connections over them (`SO_REUSEPORT`), and a connection stays on the shard that took it.
     ///
+    /// With `[listen] steering = "incoming-cpu"` in the config file it prefers the listener of the shard whose CPU the packet
+    /// came in on (`SO_INCOMING_CPU`).
+    ///
     /// With port 0 the system chooses one port for all.
     ///
     /// # Errors
@@ -66,12 +69,16 @@ impl TcpListener {
     /// Outside of a runtime.
     pub async fn bind_sharded<A: ToSocketAddrs>(addr: A) -> io::Result<Vec<TcpListener>> {
         let shards = crate::net::mesh()?.remotes().len();
-        with_each(addr, |addr| {
-            let first = listen(addr, true)?;
-            let addr = first.local_addr()?;
-            let mut all = vec![first];
-            for _ in 1..shards {
-                all.push(listen(addr, true)?);
+        let incoming = crate::net::incoming_cpus();
+        with_each(addr, |mut addr| {
+            let mut all = Vec::with_capacity(shards);
+            for shard in 0..shards {
+                let listener = listen(addr, true)?;
+                addr = listener.local_addr()?;
+                if let Some(Some(cpu)) = incoming.get(shard) {
+                    steer(&listener, *cpu)?;
+                }
+                all.push(listener);
             }
             Ok(all)
         })
@@ -144,6 +151,18 @@ fn listen(addr: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     }
     socket.bind(addr)?;
     socket.listen(BACKLOG)
+}
+
+/// Has the kernel prefer this listener, of those that share its port, for what comes in on that CPU.
+#[cfg(target_os = "linux")]
+fn steer(listener: &TcpListener, cpu: u32) -> io::Result<()> {
+    SockRef::from(&listener.io.io).set_cpu_affinity(cpu as usize)
+}
+
+/// There is no such option here, and no CPU that a shard is bound to either.
+#[cfg(not(target_os = "linux"))]
+fn steer(_: &TcpListener, _: u32) -> io::Result<()> {
+    Ok(())
 }
 
 impl TryFrom<net::TcpListener> for TcpListener {

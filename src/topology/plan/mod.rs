@@ -38,6 +38,8 @@ pub struct Plan {
     pub blocking_reason: String,
     /// The quota that counts. `None` with `quota = "ignore"`.
     pub quota: Option<Quota>,
+    /// For each shard the CPU whose packets its listener wants. Empty: the kernel chooses a listener.
+    pub incoming_cpus: Vec<Option<u32>>,
     /// Where the shards' memory comes from.
     pub memory: Memory,
     /// The NUMA nodes their memory is taken from in turn. Empty: it is not interleaved.
@@ -94,6 +96,28 @@ impl Plan {
         planner.keep_preferred();
         planner.put_in_order()?;
         planner.place()
+    }
+}
+
+impl Plan {
+    /// So many shards that nobody placed: threads that the kernel moves as it likes.
+    pub(crate) fn unplaced(shards: usize) -> Self {
+        let reason = || "not placed".to_owned();
+        Self {
+            shards: (0..shards)
+                .map(|id| ShardPlan { id, reason: reason(), ..ShardPlan::default() })
+                .collect(),
+            pin: Pin::None,
+            left_out: Vec::new(),
+            blocking_cpus: Vec::new(),
+            blocking_reason: reason(),
+            quota: None,
+            incoming_cpus: Vec::new(),
+            memory: Memory::None,
+            memory_nodes: Vec::new(),
+            may_spin: false,
+            warnings: Vec::new(),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::order::group;
 use super::{Plan, PlanError, Planner, ShardPlan};
 use crate::config::{
-    AutoOr, BlockingCpus, Config, CpuList, Flavor, GroupBy, Memory, Pin, QuotaPolicy, ShardSettings,
+    AutoOr, BlockingCpus, Config, CpuList, Flavor, GroupBy, Memory, Pin, QuotaPolicy, ShardSettings, Steering,
 };
 use crate::topology::{Cpu, Quota};
 
@@ -34,6 +34,7 @@ impl Planner<'_> {
                 format!("{file} allows {cpus:.2} CPUs; with shards = {count} they are throttled when busy");
             self.warnings.push(warning);
         }
+        let incoming_cpus = self.incoming_cpus(&shards)?;
         let memory_nodes = self.memory_nodes(&used)?;
         let (blocking_cpus, blocking_reason) = self.blocking(&used)?;
         let told_once = told.iter().map(|shard| shard.cpus.len()).sum::<usize>() == self.told.len();
@@ -45,6 +46,7 @@ impl Planner<'_> {
             blocking_cpus: blocking_cpus.iter().collect(),
             blocking_reason,
             quota,
+            incoming_cpus,
             memory: placement.memory,
             memory_nodes,
             warnings: self.warnings,
@@ -145,6 +147,22 @@ impl Planner<'_> {
             }
         };
         (0..count).map(&mut shard).collect()
+    }
+
+    fn incoming_cpus(&mut self, shards: &[ShardPlan]) -> Result<Vec<Option<u32>>, PlanError> {
+        if self.config.listen.steering != Steering::IncomingCpu {
+            return Ok(Vec::new());
+        }
+        let own = |shard: &ShardPlan| match *shard.cpus {
+            [cpu] => Some(cpu),
+            _ => None,
+        };
+        if shards.iter().any(|shard| own(shard).is_none()) {
+            let message =
+                "a shard that is not bound to one CPU takes packets of any; expected pin = \"core\"";
+            self.unmet("listen", "steering", message.into())?;
+        }
+        Ok(shards.iter().map(own).collect())
     }
 
     /// The nodes to interleave over; for "local" a word about shards whose node has no memory.

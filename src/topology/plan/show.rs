@@ -36,6 +36,9 @@ impl fmt::Display for Plan {
                 }
             }
         }
+        if self.incoming_cpus.iter().any(Option::is_some) {
+            writeln!(f, "listeners: each takes what comes in on its shard's cpu")?;
+        }
         writeln!(f, "blocking pool → {} ({})", bound(&self.blocking_cpus), self.blocking_reason)?;
         self.warnings.iter().try_for_each(|warning| writeln!(f, "warning: {warning}"))
     }
