@@ -49,7 +49,8 @@ pub struct Builder {
     worker_threads: Option<usize>,
     max_blocking_threads: Option<usize>,
     keep_alive: Option<Duration>,
-    thread_name: NameFn,
+    /// `None`: a shard's thread has the shard's number in its name, so that `corelane show` and top can tell.
+    thread_name: Option<NameFn>,
     stack_size: Option<usize>,
     hooks: Hooks,
     poll_times: Wanted,
@@ -71,13 +72,15 @@ enum Source {
     Given(Box<Config>),
 }
 
-/// The names of worker threads unless the builder was told another. Flavors that Tokio has keep Tokio's, which tools look for.
-const THREAD_NAME: &str = "corelane-worker";
+/// The names of threads unless the builder was told another. Flavors that Tokio has keep Tokio's, which tools look for. The
+/// kernel keeps 15 bytes of a name.
+const SHARD_THREAD_NAME: &str = "corelane-";
+const POOL_THREAD_NAME: &str = "corelane-pool";
 const TOKIO_THREAD_NAME: &str = "tokio-rt-worker";
 
 impl Builder {
     fn new(flavor: Flavor) -> Self {
-        let thread_name = if flavor == Flavor::Sharded { THREAD_NAME } else { TOKIO_THREAD_NAME };
+        let tokio_name = || -> NameFn { Arc::new(|| TOKIO_THREAD_NAME.into()) };
         Self {
             flavor,
             from_environment: false,
@@ -85,7 +88,7 @@ impl Builder {
             worker_threads: None,
             max_blocking_threads: None,
             keep_alive: None,
-            thread_name: Arc::new(move || thread_name.into()),
+            thread_name: (flavor != Flavor::Sharded).then(tokio_name),
             stack_size: None,
             hooks: Hooks::default(),
             poll_times: Wanted::default(),
@@ -172,6 +175,9 @@ impl Builder {
     }
 
     /// The name of the runtime's threads.
+    ///
+    /// Without one the threads of a sharded runtime are named after their shard, `corelane-0` and so on, and those of
+    /// its blocking pool `corelane-pool`. Those of other flavors are named as Tokio names them.
     pub fn thread_name(&mut self, val: impl Into<String>) -> &mut Self {
         let name = val.into();
         self.thread_name_fn(move || name.clone())
@@ -182,7 +188,7 @@ impl Builder {
     where
         F: Fn() -> String + Send + Sync + 'static,
     {
-        self.thread_name = Arc::new(f);
+        self.thread_name = Some(Arc::new(f));
         self
     }
 
@@ -595,7 +601,10 @@ impl Builder {
                 place,
                 memory_nodes: plan.memory_nodes.clone(),
                 on_error: config.placement.on_error,
-                thread_name: (self.thread_name)(),
+                thread_name: match &self.thread_name {
+                    Some(name) => name(),
+                    None => format!("{SHARD_THREAD_NAME}{id}"),
+                },
                 stack_size: self.stack_size,
             };
             match worker::start(&inner, order, started.clone()) {
@@ -653,7 +662,10 @@ impl Builder {
                 .keep_alive
                 .unwrap_or(Duration::from_millis(u64::from(config.blocking.keep_alive_ms))),
             stack_size: self.stack_size,
-            thread_name: Arc::clone(&self.thread_name),
+            thread_name: self
+                .thread_name
+                .clone()
+                .unwrap_or_else(|| Arc::new(|| POOL_THREAD_NAME.into())),
             on_start: pool_start(self.hooks.start.clone(), &plan.blocking_cpus),
             on_stop: self.hooks.stop.clone(),
             ..PoolConfig::default()
