@@ -7,6 +7,7 @@
 //! Here: file → values, and errors that say where. Not here: what the machine can do ([`topology`](crate::topology)).
 
 mod error;
+mod find;
 mod keys;
 mod read;
 mod value;
@@ -18,6 +19,7 @@ use std::{env, fmt, fs, io};
 
 pub use self::cpu_list::CpuList;
 pub use self::error::ConfigError;
+pub use self::find::find_keys;
 pub use self::keys::{
     BlockingSettings, Key, ListenSettings, PlacementSettings, RuntimeSettings, SchedulerSettings,
     ShardSettings, TimerSettings,

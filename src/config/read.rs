@@ -155,7 +155,7 @@ fn with_sections(name: &str) -> String {
 }
 
 /// The candidate that takes the fewest edits to reach, if those are few for the word's length.
-fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(super) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let (edits, candidate) = candidates.map(|c| (distance(word, c), c)).min_by_key(|(edits, _)| *edits)?;
     (edits <= candidate.len().div_ceil(3)).then_some(candidate)
 }
