@@ -265,7 +265,10 @@ fn explain_tells_what_the_table_of_keys_says() {
         ("placement.quantum_us", "did you mean `scheduler.quantum_us`?"),
         ("shcards", "did you mean `placement.shards`?"),
         ("place_ment", "did you mean the section `placement`?"),
-        ("what-is-this-key", "the sections are runtime, placement, scheduler, timer, blocking, shard"),
+        (
+            "what-is-this-key",
+            "the sections are runtime, placement, scheduler, timer, blocking, listen, shard",
+        ),
     ] {
         let (status, error) = refused(&["explain", word]);
         assert_eq!(status, Some(1));

@@ -662,10 +662,7 @@ impl Builder {
                 .keep_alive
                 .unwrap_or(Duration::from_millis(u64::from(config.blocking.keep_alive_ms))),
             stack_size: self.stack_size,
-            thread_name: self
-                .thread_name
-                .clone()
-                .unwrap_or_else(|| Arc::new(|| POOL_THREAD_NAME.into())),
+            thread_name: self.thread_name.clone().unwrap_or_else(|| Arc::new(|| POOL_THREAD_NAME.into())),
             on_start: pool_start(self.hooks.start.clone(), &plan.blocking_cpus),
             on_stop: self.hooks.stop.clone(),
             ..PoolConfig::default()
