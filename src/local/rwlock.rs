@@ -116,8 +116,8 @@ impl<T: ?Sized> RwLock<T> {
 
 impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
     /// Reads on without letting a writer in between, and lets other readers in.
-    pub fn downgrade(self) -> RwLockReadGuard<'a, T> {
-        RwLockReadGuard(self.0.downgrade(|value| value))
+    pub fn downgrade(mut self) -> RwLockReadGuard<'a, T> {
+        RwLockReadGuard::let_in(RwLockReadGuard(self.0.downgrade(|value| value)))
     }
 }
 

@@ -1,17 +1,19 @@
 //! What a guard is: a lock that it holds, and a pointer into what the lock protects.
 //!
-//! Here: that pair, once for all guards of `Mutex` and `RwLock`, and the macro that gives their public types the traits.
+//! Here: that pair, once for all guards of `Mutex` and `RwLock`, and the macro that gives their public types the drop and
+//! the traits.
 //! Not here: the public types, which are this with a name.
 //! Threads: any, or those of one shard.
 //!
 //! The kind of the pointer says what the guard may do: `*const U` reads and holds one permit, `*mut U` writes and holds
 //! all. It also gives the variance that goes with it.
+//!
+//! The public types drop, as Tokio's do, so nothing can be moved out of them: a guard that becomes another one gives its lock
+//! away and drops without.
 
 #![expect(unsafe_code, reason = "follows the pointer into the lock's value")]
 
-use std::mem::ManuallyDrop;
 use std::ops::Deref;
-use std::ptr;
 
 use super::batch::Batch;
 use super::domain::Domain;
@@ -52,9 +54,13 @@ impl<U: ?Sized> Access for *mut U {
     const WRITES: bool = true;
 }
 
-/// Holds the permits that its access needs, and gives them back.
+/// Holds the permits that its access needs, until it releases them or gives them to another.
+///
+/// After that nobody may look at the value by it: the public types release when they drop and give away where they are
+/// consumed.
 pub(crate) struct Held<L: Deref<Target: Guarding>, A: Access> {
-    lock: L,
+    /// There while the permits are.
+    lock: Option<L>,
     data: A,
 }
 
@@ -65,32 +71,34 @@ impl<L: Deref<Target: Guarding>, A: Access> Held<L, A> {
     /// `lock` lives.
     #[inline]
     pub unsafe fn new(lock: L, data: A) -> Self {
-        Self { lock, data }
+        Self { lock: Some(lock), data }
     }
 
     pub fn lock(&self) -> &L {
-        &self.lock
+        self.lock.as_ref().expect("a guard has its lock until it is consumed")
     }
 
-    /// Without the drop.
-    fn into_parts(self) -> (L, A) {
-        let this = ManuallyDrop::new(self);
-        // SAFETY: read once, and not dropped.
-        (unsafe { ptr::read(&this.lock) }, this.data)
+    /// Gives the permits back if they are still here.
+    #[inline]
+    pub fn release(&mut self) {
+        if let Some(lock) = self.lock.take() {
+            lock.batch().release(if A::WRITES { lock.all() } else { 1 });
+        }
+    }
+
+    /// Gives the permits to another guard.
+    pub fn take(&mut self) -> Self {
+        self.lead_to(self.data)
     }
 
     /// Holds it by another handle, which leads to the same permits.
     pub fn by<M: Deref<Target: Guarding>>(self, other: impl FnOnce(L) -> M) -> Held<M, A> {
-        let (lock, data) = self.into_parts();
-        Held { lock: other(lock), data }
+        Held { lock: self.lock.map(other), data: self.data }
     }
-}
 
-impl<L: Deref<Target: Guarding>, A: Access> Drop for Held<L, A> {
-    #[inline]
-    fn drop(&mut self) {
-        let permits = if A::WRITES { self.lock.all() } else { 1 };
-        self.lock.batch().release(permits);
+    /// Gives the permits to another guard, which leads to something else.
+    fn lead_to<B: Access>(&mut self, data: B) -> Held<L, B> {
+        Held { lock: self.lock.take(), data }
     }
 }
 
@@ -101,15 +109,21 @@ impl<L: Deref<Target: Guarding>, U: ?Sized> Held<L, *const U> {
         unsafe { &*self.data }
     }
 
-    pub fn map<V: ?Sized>(self, f: impl FnOnce(&U) -> &V) -> Held<L, *const V> {
+    pub fn map<V: ?Sized>(&mut self, f: impl FnOnce(&U) -> &V) -> Held<L, *const V> {
         let data: *const V = f(self.get());
-        Held { lock: self.into_parts().0, data }
+        self.lead_to(data)
     }
 
-    pub fn try_map<V: ?Sized>(self, f: impl FnOnce(&U) -> Option<&V>) -> Result<Held<L, *const V>, Self> {
-        match f(self.get()).map(ptr::from_ref) {
-            Some(data) => Ok(Held { lock: self.into_parts().0, data }),
-            None => Err(self),
+    pub fn try_map<V: ?Sized>(&mut self, f: impl FnOnce(&U) -> Option<&V>) -> Option<Held<L, *const V>> {
+        let data: *const V = f(self.get())?;
+        Some(self.lead_to(data))
+    }
+
+    /// Gives back what a writer had beyond the permit of a reader.
+    pub fn let_in(&self) {
+        let surplus = self.lock().all() - 1;
+        if surplus > 0 {
+            self.lock().batch().release(surplus);
         }
     }
 }
@@ -127,51 +141,55 @@ impl<L: Deref<Target: Guarding>, U: ?Sized> Held<L, *mut U> {
         unsafe { &mut *self.data }
     }
 
-    pub fn map<V: ?Sized>(mut self, f: impl FnOnce(&mut U) -> &mut V) -> Held<L, *mut V> {
+    pub fn map<V: ?Sized>(&mut self, f: impl FnOnce(&mut U) -> &mut V) -> Held<L, *mut V> {
         let data: *mut V = f(self.get_mut());
-        Held { lock: self.into_parts().0, data }
+        self.lead_to(data)
     }
 
     pub fn try_map<V: ?Sized>(
-        mut self,
+        &mut self,
         f: impl FnOnce(&mut U) -> Option<&mut V>,
-    ) -> Result<Held<L, *mut V>, Self> {
-        match f(self.get_mut()).map(ptr::from_mut) {
-            Some(data) => Ok(Held { lock: self.into_parts().0, data }),
-            None => Err(self),
-        }
+    ) -> Option<Held<L, *mut V>> {
+        let data: *mut V = f(self.get_mut())?;
+        Some(self.lead_to(data))
     }
 
-    /// Reads on, and lets others read as well.
-    pub fn downgrade<V: ?Sized>(self, f: impl FnOnce(&U) -> &V) -> Held<L, *const V> {
+    /// Reads on; [`let_in`](Held::let_in) has to follow.
+    pub fn downgrade<V: ?Sized>(&mut self, f: impl FnOnce(&U) -> &V) -> Held<L, *const V> {
         let data: *const V = f(self.get());
-        self.share(data)
+        self.lead_to(data)
     }
 
     pub fn try_downgrade<V: ?Sized>(
-        self,
+        &mut self,
         f: impl FnOnce(&U) -> Option<&V>,
-    ) -> Result<Held<L, *const V>, Self> {
-        match f(self.get()).map(ptr::from_ref) {
-            Some(data) => Ok(self.share(data)),
-            None => Err(self),
-        }
-    }
-
-    fn share<V: ?Sized>(self, data: *const V) -> Held<L, *const V> {
-        let (lock, _) = self.into_parts();
-        let surplus = lock.all() - 1;
-        let held = Held { lock, data };
-        if surplus > 0 {
-            held.lock.batch().release(surplus);
-        }
-        held
+    ) -> Option<Held<L, *const V>> {
+        let data: *const V = f(self.get())?;
+        Some(self.lead_to(data))
     }
 }
 
-/// Gives a guard the traits of what it leads to: `guard!(['a, T: ?Sized] MutexGuard<'a, T> => T, write)`.
+/// Gives a guard its drop and the traits of what it leads to: `guard!(['a, T: ?Sized] MutexGuard<'a, T> => T, write)`.
 macro_rules! guard {
     ([$($generics:tt)*] $guard:ty => $target:ident, read) => {
+        guard!(@both [$($generics)*] $guard => $target);
+
+        impl<$($generics)*> $guard {
+            /// After a downgrade, and as a guard: a waker that panics then leaves no permit behind.
+            fn let_in(this: Self) -> Self {
+                this.0.let_in();
+                this
+            }
+        }
+    };
+    (@both [$($generics:tt)*] $guard:ty => $target:ident) => {
+        impl<$($generics)*> Drop for $guard {
+            #[inline]
+            fn drop(&mut self) {
+                self.0.release();
+            }
+        }
+
         impl<$($generics)*> std::ops::Deref for $guard {
             type Target = $target;
 
@@ -200,7 +218,7 @@ macro_rules! guard {
         }
     };
     ([$($generics:tt)*] $guard:ty => $target:ident, write) => {
-        guard!([$($generics)*] $guard => $target, read);
+        guard!(@both [$($generics)*] $guard => $target);
 
         impl<$($generics)*> std::ops::DerefMut for $guard {
             #[inline]

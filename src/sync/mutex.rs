@@ -282,7 +282,7 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
     /// assert_eq!(pair.into_inner(), (1, 3));
     /// # }
     /// ```
-    pub fn map<U, F>(this: Self, f: F) -> MappedMutexGuard<'a, U>
+    pub fn map<U, F>(mut this: Self, f: F) -> MappedMutexGuard<'a, U>
     where
         U: ?Sized,
         F: FnOnce(&mut T) -> &mut U,
@@ -295,12 +295,12 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
     /// # Errors
     ///
     /// The guard as it was, when `f` returns `None`.
-    pub fn try_map<U, F>(this: Self, f: F) -> Result<MappedMutexGuard<'a, U>, Self>
+    pub fn try_map<U, F>(mut this: Self, f: F) -> Result<MappedMutexGuard<'a, U>, Self>
     where
         U: ?Sized,
         F: FnOnce(&mut T) -> Option<&mut U>,
     {
-        this.0.try_map(f).map(|held| MappedMutexGuard(held.by(|mutex| &mutex.batch))).map_err(Self)
+        this.0.try_map(f).map(|held| MappedMutexGuard(held.by(|mutex| &mutex.batch))).ok_or(this)
     }
 
     /// The mutex.
@@ -311,7 +311,7 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
 
 impl<'a, T: ?Sized> MappedMutexGuard<'a, T> {
     /// Keeps the lock and leads to a part of the part.
-    pub fn map<U, F>(this: Self, f: F) -> MappedMutexGuard<'a, U>
+    pub fn map<U, F>(mut this: Self, f: F) -> MappedMutexGuard<'a, U>
     where
         F: FnOnce(&mut T) -> &mut U,
     {
@@ -323,17 +323,17 @@ impl<'a, T: ?Sized> MappedMutexGuard<'a, T> {
     /// # Errors
     ///
     /// The guard as it was, when `f` returns `None`.
-    pub fn try_map<U, F>(this: Self, f: F) -> Result<MappedMutexGuard<'a, U>, Self>
+    pub fn try_map<U, F>(mut this: Self, f: F) -> Result<MappedMutexGuard<'a, U>, Self>
     where
         F: FnOnce(&mut T) -> Option<&mut U>,
     {
-        this.0.try_map(f).map(MappedMutexGuard).map_err(Self)
+        this.0.try_map(f).map(MappedMutexGuard).ok_or(this)
     }
 }
 
 impl<T: ?Sized> OwnedMutexGuard<T> {
     /// Keeps the lock and leads to a part of the value.
-    pub fn map<U, F>(this: Self, f: F) -> OwnedMappedMutexGuard<T, U>
+    pub fn map<U, F>(mut this: Self, f: F) -> OwnedMappedMutexGuard<T, U>
     where
         U: ?Sized,
         F: FnOnce(&mut T) -> &mut U,
@@ -346,12 +346,12 @@ impl<T: ?Sized> OwnedMutexGuard<T> {
     /// # Errors
     ///
     /// The guard as it was, when `f` returns `None`.
-    pub fn try_map<U, F>(this: Self, f: F) -> Result<OwnedMappedMutexGuard<T, U>, Self>
+    pub fn try_map<U, F>(mut this: Self, f: F) -> Result<OwnedMappedMutexGuard<T, U>, Self>
     where
         U: ?Sized,
         F: FnOnce(&mut T) -> Option<&mut U>,
     {
-        this.0.try_map(f).map(OwnedMappedMutexGuard).map_err(Self)
+        this.0.try_map(f).map(OwnedMappedMutexGuard).ok_or(this)
     }
 
     /// The mutex.
@@ -362,7 +362,7 @@ impl<T: ?Sized> OwnedMutexGuard<T> {
 
 impl<T: ?Sized, U: ?Sized> OwnedMappedMutexGuard<T, U> {
     /// Keeps the lock and leads to a part of the part.
-    pub fn map<S, F>(this: Self, f: F) -> OwnedMappedMutexGuard<T, S>
+    pub fn map<S, F>(mut this: Self, f: F) -> OwnedMappedMutexGuard<T, S>
     where
         F: FnOnce(&mut U) -> &mut S,
     {
@@ -374,10 +374,10 @@ impl<T: ?Sized, U: ?Sized> OwnedMappedMutexGuard<T, U> {
     /// # Errors
     ///
     /// The guard as it was, when `f` returns `None`.
-    pub fn try_map<S, F>(this: Self, f: F) -> Result<OwnedMappedMutexGuard<T, S>, Self>
+    pub fn try_map<S, F>(mut this: Self, f: F) -> Result<OwnedMappedMutexGuard<T, S>, Self>
     where
         F: FnOnce(&mut U) -> Option<&mut S>,
     {
-        this.0.try_map(f).map(OwnedMappedMutexGuard).map_err(Self)
+        this.0.try_map(f).map(OwnedMappedMutexGuard).ok_or(this)
     }
 }

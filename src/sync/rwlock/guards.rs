@@ -86,7 +86,7 @@ impl<'a, T: ?Sized> RwLockReadGuard<'a, T> {
     /// assert_eq!(*second, 2);
     /// # }
     /// ```
-    pub fn map<F, U: ?Sized>(this: Self, f: F) -> RwLockReadGuard<'a, U>
+    pub fn map<F, U: ?Sized>(mut this: Self, f: F) -> RwLockReadGuard<'a, U>
     where
         F: FnOnce(&T) -> &U,
     {
@@ -98,17 +98,17 @@ impl<'a, T: ?Sized> RwLockReadGuard<'a, T> {
     /// # Errors
     ///
     /// The guard as it was, when `f` returns `None`.
-    pub fn try_map<F, U: ?Sized>(this: Self, f: F) -> Result<RwLockReadGuard<'a, U>, Self>
+    pub fn try_map<F, U: ?Sized>(mut this: Self, f: F) -> Result<RwLockReadGuard<'a, U>, Self>
     where
         F: FnOnce(&T) -> Option<&U>,
     {
-        this.0.try_map(f).map(RwLockReadGuard).map_err(Self)
+        this.0.try_map(f).map(RwLockReadGuard).ok_or(this)
     }
 }
 
 impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
     /// Keeps the lock and leads to a part of the value.
-    pub fn map<F, U: ?Sized>(this: Self, f: F) -> RwLockMappedWriteGuard<'a, U>
+    pub fn map<F, U: ?Sized>(mut this: Self, f: F) -> RwLockMappedWriteGuard<'a, U>
     where
         F: FnOnce(&mut T) -> &mut U,
     {
@@ -120,21 +120,21 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
     /// # Errors
     ///
     /// The guard as it was, when `f` returns `None`.
-    pub fn try_map<F, U: ?Sized>(this: Self, f: F) -> Result<RwLockMappedWriteGuard<'a, U>, Self>
+    pub fn try_map<F, U: ?Sized>(mut this: Self, f: F) -> Result<RwLockMappedWriteGuard<'a, U>, Self>
     where
         F: FnOnce(&mut T) -> Option<&mut U>,
     {
-        this.0.try_map(f).map(RwLockMappedWriteGuard).map_err(Self)
+        this.0.try_map(f).map(RwLockMappedWriteGuard).ok_or(this)
     }
 
     /// Reads on without letting a writer in between, and leads to a part of the value.
     ///
     /// Inside of `f` the lock is still held for writing.
-    pub fn downgrade_map<F, U: ?Sized>(this: Self, f: F) -> RwLockReadGuard<'a, U>
+    pub fn downgrade_map<F, U: ?Sized>(mut this: Self, f: F) -> RwLockReadGuard<'a, U>
     where
         F: FnOnce(&T) -> &U,
     {
-        RwLockReadGuard(this.0.downgrade(f))
+        RwLockReadGuard::let_in(RwLockReadGuard(this.0.downgrade(f)))
     }
 
     /// [`downgrade_map`](Self::downgrade_map) that may decline.
@@ -142,16 +142,16 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
     /// # Errors
     ///
     /// The guard as it was, when `f` returns `None`.
-    pub fn try_downgrade_map<F, U: ?Sized>(this: Self, f: F) -> Result<RwLockReadGuard<'a, U>, Self>
+    pub fn try_downgrade_map<F, U: ?Sized>(mut this: Self, f: F) -> Result<RwLockReadGuard<'a, U>, Self>
     where
         F: FnOnce(&T) -> Option<&U>,
     {
-        this.0.try_downgrade(f).map(RwLockReadGuard).map_err(Self)
+        this.0.try_downgrade(f).map(|held| RwLockReadGuard::let_in(RwLockReadGuard(held))).ok_or(this)
     }
 
     /// The same guard by the name that a mapped one has.
-    pub fn into_mapped(this: Self) -> RwLockMappedWriteGuard<'a, T> {
-        RwLockMappedWriteGuard(this.0)
+    pub fn into_mapped(mut this: Self) -> RwLockMappedWriteGuard<'a, T> {
+        RwLockMappedWriteGuard(this.0.take())
     }
 
     /// Reads on without letting a writer in between, and lets other readers in.
@@ -177,7 +177,7 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
 
 impl<'a, T: ?Sized> RwLockMappedWriteGuard<'a, T> {
     /// Keeps the lock and leads to a part of the part.
-    pub fn map<F, U: ?Sized>(this: Self, f: F) -> RwLockMappedWriteGuard<'a, U>
+    pub fn map<F, U: ?Sized>(mut this: Self, f: F) -> RwLockMappedWriteGuard<'a, U>
     where
         F: FnOnce(&mut T) -> &mut U,
     {
@@ -189,17 +189,17 @@ impl<'a, T: ?Sized> RwLockMappedWriteGuard<'a, T> {
     /// # Errors
     ///
     /// The guard as it was, when `f` returns `None`.
-    pub fn try_map<F, U: ?Sized>(this: Self, f: F) -> Result<RwLockMappedWriteGuard<'a, U>, Self>
+    pub fn try_map<F, U: ?Sized>(mut this: Self, f: F) -> Result<RwLockMappedWriteGuard<'a, U>, Self>
     where
         F: FnOnce(&mut T) -> Option<&mut U>,
     {
-        this.0.try_map(f).map(RwLockMappedWriteGuard).map_err(Self)
+        this.0.try_map(f).map(RwLockMappedWriteGuard).ok_or(this)
     }
 }
 
 impl<T: ?Sized, U: ?Sized> OwnedRwLockReadGuard<T, U> {
     /// Keeps the lock and leads to a part of the value.
-    pub fn map<F, V: ?Sized>(this: Self, f: F) -> OwnedRwLockReadGuard<T, V>
+    pub fn map<F, V: ?Sized>(mut this: Self, f: F) -> OwnedRwLockReadGuard<T, V>
     where
         F: FnOnce(&U) -> &V,
     {
@@ -211,11 +211,11 @@ impl<T: ?Sized, U: ?Sized> OwnedRwLockReadGuard<T, U> {
     /// # Errors
     ///
     /// The guard as it was, when `f` returns `None`.
-    pub fn try_map<F, V: ?Sized>(this: Self, f: F) -> Result<OwnedRwLockReadGuard<T, V>, Self>
+    pub fn try_map<F, V: ?Sized>(mut this: Self, f: F) -> Result<OwnedRwLockReadGuard<T, V>, Self>
     where
         F: FnOnce(&U) -> Option<&V>,
     {
-        this.0.try_map(f).map(OwnedRwLockReadGuard).map_err(Self)
+        this.0.try_map(f).map(OwnedRwLockReadGuard).ok_or(this)
     }
 
     /// The lock.
@@ -226,7 +226,7 @@ impl<T: ?Sized, U: ?Sized> OwnedRwLockReadGuard<T, U> {
 
 impl<T: ?Sized> OwnedRwLockWriteGuard<T> {
     /// Keeps the lock and leads to a part of the value.
-    pub fn map<F, U: ?Sized>(this: Self, f: F) -> OwnedRwLockMappedWriteGuard<T, U>
+    pub fn map<F, U: ?Sized>(mut this: Self, f: F) -> OwnedRwLockMappedWriteGuard<T, U>
     where
         F: FnOnce(&mut T) -> &mut U,
     {
@@ -238,21 +238,21 @@ impl<T: ?Sized> OwnedRwLockWriteGuard<T> {
     /// # Errors
     ///
     /// The guard as it was, when `f` returns `None`.
-    pub fn try_map<F, U: ?Sized>(this: Self, f: F) -> Result<OwnedRwLockMappedWriteGuard<T, U>, Self>
+    pub fn try_map<F, U: ?Sized>(mut this: Self, f: F) -> Result<OwnedRwLockMappedWriteGuard<T, U>, Self>
     where
         F: FnOnce(&mut T) -> Option<&mut U>,
     {
-        this.0.try_map(f).map(OwnedRwLockMappedWriteGuard).map_err(Self)
+        this.0.try_map(f).map(OwnedRwLockMappedWriteGuard).ok_or(this)
     }
 
     /// Reads on without letting a writer in between, and leads to a part of the value.
     ///
     /// Inside of `f` the lock is still held for writing.
-    pub fn downgrade_map<F, U: ?Sized>(this: Self, f: F) -> OwnedRwLockReadGuard<T, U>
+    pub fn downgrade_map<F, U: ?Sized>(mut this: Self, f: F) -> OwnedRwLockReadGuard<T, U>
     where
         F: FnOnce(&T) -> &U,
     {
-        OwnedRwLockReadGuard(this.0.downgrade(f))
+        OwnedRwLockReadGuard::let_in(OwnedRwLockReadGuard(this.0.downgrade(f)))
     }
 
     /// [`downgrade_map`](Self::downgrade_map) that may decline.
@@ -260,16 +260,19 @@ impl<T: ?Sized> OwnedRwLockWriteGuard<T> {
     /// # Errors
     ///
     /// The guard as it was, when `f` returns `None`.
-    pub fn try_downgrade_map<F, U: ?Sized>(this: Self, f: F) -> Result<OwnedRwLockReadGuard<T, U>, Self>
+    pub fn try_downgrade_map<F, U: ?Sized>(mut this: Self, f: F) -> Result<OwnedRwLockReadGuard<T, U>, Self>
     where
         F: FnOnce(&T) -> Option<&U>,
     {
-        this.0.try_downgrade(f).map(OwnedRwLockReadGuard).map_err(Self)
+        this.0
+            .try_downgrade(f)
+            .map(|held| OwnedRwLockReadGuard::let_in(OwnedRwLockReadGuard(held)))
+            .ok_or(this)
     }
 
     /// The same guard by the name that a mapped one has.
-    pub fn into_mapped(this: Self) -> OwnedRwLockMappedWriteGuard<T> {
-        OwnedRwLockMappedWriteGuard(this.0)
+    pub fn into_mapped(mut this: Self) -> OwnedRwLockMappedWriteGuard<T> {
+        OwnedRwLockMappedWriteGuard(this.0.take())
     }
 
     /// Reads on without letting a writer in between, and lets other readers in.
@@ -285,7 +288,7 @@ impl<T: ?Sized> OwnedRwLockWriteGuard<T> {
 
 impl<T: ?Sized, U: ?Sized> OwnedRwLockMappedWriteGuard<T, U> {
     /// Keeps the lock and leads to a part of the part.
-    pub fn map<F, V: ?Sized>(this: Self, f: F) -> OwnedRwLockMappedWriteGuard<T, V>
+    pub fn map<F, V: ?Sized>(mut this: Self, f: F) -> OwnedRwLockMappedWriteGuard<T, V>
     where
         F: FnOnce(&mut U) -> &mut V,
     {
@@ -297,11 +300,11 @@ impl<T: ?Sized, U: ?Sized> OwnedRwLockMappedWriteGuard<T, U> {
     /// # Errors
     ///
     /// The guard as it was, when `f` returns `None`.
-    pub fn try_map<F, V: ?Sized>(this: Self, f: F) -> Result<OwnedRwLockMappedWriteGuard<T, V>, Self>
+    pub fn try_map<F, V: ?Sized>(mut this: Self, f: F) -> Result<OwnedRwLockMappedWriteGuard<T, V>, Self>
     where
         F: FnOnce(&mut U) -> Option<&mut V>,
     {
-        this.0.try_map(f).map(OwnedRwLockMappedWriteGuard).map_err(Self)
+        this.0.try_map(f).map(OwnedRwLockMappedWriteGuard).ok_or(this)
     }
 
     /// The lock.
