@@ -3,12 +3,11 @@
 #![expect(unsafe_code, reason = "hands the value to who has the permit")]
 
 use std::cell::UnsafeCell;
-use std::fmt;
 
 use crate::sync::TryLockError;
 use crate::sync::batch::Batch;
 use crate::sync::domain::OneShard;
-use crate::sync::guard::{Held, guard};
+use crate::sync::guard::{Held, guard, lock_traits};
 
 /// A value for one task of this shard at a time, held across `await`; see [`sync::Mutex`](crate::sync::Mutex).
 ///
@@ -81,25 +80,4 @@ impl<T: ?Sized> Mutex<T> {
     }
 }
 
-impl<T: Default> Default for Mutex<T> {
-    fn default() -> Self {
-        Self::new(T::default())
-    }
-}
-
-impl<T> From<T> for Mutex<T> {
-    fn from(value: T) -> Self {
-        Self::new(value)
-    }
-}
-
-impl<T: ?Sized + fmt::Debug> fmt::Debug for Mutex<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut f = f.debug_struct("Mutex");
-        match self.try_lock() {
-            Ok(value) => f.field("data", &&*value),
-            Err(_) => f.field("data", &format_args!("<locked>")),
-        };
-        f.finish()
-    }
-}
+lock_traits!(Mutex, try_lock);

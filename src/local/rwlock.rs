@@ -3,11 +3,10 @@
 #![expect(unsafe_code, reason = "hands the value to who has the permits")]
 
 use std::cell::UnsafeCell;
-use std::fmt;
 
 use crate::sync::TryLockError;
 use crate::sync::domain::OneShard;
-use crate::sync::guard::{Guarding, Held, guard};
+use crate::sync::guard::{Guarding, Held, guard, lock_traits};
 use crate::sync::rwlock::Gate;
 
 /// A value for many readers or one writer among the tasks of this shard, held across `await`; see
@@ -121,25 +120,4 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
     }
 }
 
-impl<T: Default> Default for RwLock<T> {
-    fn default() -> Self {
-        Self::new(T::default())
-    }
-}
-
-impl<T> From<T> for RwLock<T> {
-    fn from(value: T) -> Self {
-        Self::new(value)
-    }
-}
-
-impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLock<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut f = f.debug_struct("RwLock");
-        match self.try_read() {
-            Ok(value) => f.field("data", &&*value),
-            Err(_) => f.field("data", &format_args!("<locked>")),
-        };
-        f.finish()
-    }
-}
+lock_traits!(RwLock, try_read);

@@ -229,4 +229,66 @@ macro_rules! guard {
     };
 }
 
-pub(crate) use guard;
+/// Gives a guard the ways to one of a part: `maps!([T: ?Sized] OwnedMutexGuard<T>, &mut T => [V: ?Sized, F] &mut V,
+/// OwnedMappedMutexGuard[T, V])`. The order of the parameters is Tokio's, for who names them.
+macro_rules! maps {
+    (
+        $(#[$example:meta])*
+        [$($generics:tt)*] $guard:ty, $from:ty => [$($params:tt)*] $to:ty, $Mapped:ident[$($args:tt)*]
+        $(, by $by:expr)?
+    ) => {
+        impl<$($generics)*> $guard {
+            /// Keeps the lock and leads to a part of what this leads to. Called as a function, so that it hides no method of
+            /// the value.
+            $(#[$example])*
+            pub fn map<$($params)*>(mut this: Self, f: F) -> $Mapped<$($args)*>
+            where
+                F: FnOnce($from) -> $to,
+            {
+                $Mapped(this.0.map(f)$(.by($by))?)
+            }
+
+            /// [`map`](Self::map) that may decline.
+            ///
+            /// # Errors
+            ///
+            /// The guard as it was, when `f` returns `None`.
+            pub fn try_map<$($params)*>(mut this: Self, f: F) -> Result<$Mapped<$($args)*>, Self>
+            where
+                F: FnOnce($from) -> Option<$to>,
+            {
+                this.0.try_map(f).map(|held| $Mapped(held$(.by($by))?)).ok_or(this)
+            }
+        }
+    };
+}
+
+/// Gives a lock the traits of its kind: `lock_traits!(Mutex, try_lock)`.
+macro_rules! lock_traits {
+    ($Lock:ident, $try_look:ident) => {
+        impl<T: Default> Default for $Lock<T> {
+            fn default() -> Self {
+                Self::new(T::default())
+            }
+        }
+
+        impl<T> From<T> for $Lock<T> {
+            fn from(value: T) -> Self {
+                Self::new(value)
+            }
+        }
+
+        impl<T: ?Sized + std::fmt::Debug> std::fmt::Debug for $Lock<T> {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                let mut f = f.debug_struct(stringify!($Lock));
+                match self.$try_look() {
+                    Ok(value) => f.field("data", &&*value),
+                    Err(_) => f.field("data", &format_args!("<locked>")),
+                };
+                f.finish()
+            }
+        }
+    };
+}
+
+pub(crate) use {guard, lock_traits, maps};

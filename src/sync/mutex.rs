@@ -5,7 +5,6 @@
 
 #![expect(unsafe_code, reason = "hands the value to who has the permit")]
 
-use std::fmt;
 use std::sync::Arc;
 
 use corelane_shards::loom::cell::UnsafeCell;
@@ -13,7 +12,7 @@ use corelane_shards::loom::cell::UnsafeCell;
 use super::batch::Batch;
 use super::domain::Threads;
 use super::error::TryLockError;
-use super::guard::{Guarding, Held, guard};
+use super::guard::{Guarding, Held, guard, lock_traits, maps};
 use crate::runtime::block_thread_on;
 
 /// A value for one task at a time, held across `await`.
@@ -242,31 +241,9 @@ impl<T: ?Sized> Mutex<T> {
     }
 }
 
-impl<T: Default> Default for Mutex<T> {
-    fn default() -> Self {
-        Self::new(T::default())
-    }
-}
+lock_traits!(Mutex, try_lock);
 
-impl<T> From<T> for Mutex<T> {
-    fn from(value: T) -> Self {
-        Self::new(value)
-    }
-}
-
-impl<T: ?Sized + fmt::Debug> fmt::Debug for Mutex<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut f = f.debug_struct("Mutex");
-        match self.try_lock() {
-            Ok(value) => f.field("data", &&*value),
-            Err(_) => f.field("data", &format_args!("<locked>")),
-        };
-        f.finish()
-    }
-}
-
-impl<'a, T: ?Sized> MutexGuard<'a, T> {
-    /// Keeps the lock and leads to a part of the value. Called as a function, so that it hides no method of the value.
+maps! {
     ///
     /// # Examples
     ///
@@ -282,102 +259,23 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
     /// assert_eq!(pair.into_inner(), (1, 3));
     /// # }
     /// ```
-    pub fn map<U, F>(mut this: Self, f: F) -> MappedMutexGuard<'a, U>
-    where
-        U: ?Sized,
-        F: FnOnce(&mut T) -> &mut U,
-    {
-        MappedMutexGuard(this.0.map(f).by(|mutex| &mutex.batch))
-    }
+    ['a, T: ?Sized] MutexGuard<'a, T>, &mut T => [V: ?Sized, F] &mut V, MappedMutexGuard['a, V],
+    by |mutex| &mutex.batch
+}
+maps!(['a, T: ?Sized] MappedMutexGuard<'a, T>, &mut T => [V: ?Sized, F] &mut V, MappedMutexGuard['a, V]);
+maps!([T: ?Sized] OwnedMutexGuard<T>, &mut T => [V: ?Sized, F] &mut V, OwnedMappedMutexGuard[T, V]);
+maps!([T: ?Sized, U: ?Sized] OwnedMappedMutexGuard<T, U>, &mut U => [V: ?Sized, F] &mut V, OwnedMappedMutexGuard[T, V]);
 
-    /// [`map`](Self::map) that may decline.
-    ///
-    /// # Errors
-    ///
-    /// The guard as it was, when `f` returns `None`.
-    pub fn try_map<U, F>(mut this: Self, f: F) -> Result<MappedMutexGuard<'a, U>, Self>
-    where
-        U: ?Sized,
-        F: FnOnce(&mut T) -> Option<&mut U>,
-    {
-        this.0.try_map(f).map(|held| MappedMutexGuard(held.by(|mutex| &mutex.batch))).ok_or(this)
-    }
-
+impl<'a, T: ?Sized> MutexGuard<'a, T> {
     /// The mutex.
     pub fn mutex(this: &Self) -> &'a Mutex<T> {
         this.0.lock()
     }
 }
 
-impl<'a, T: ?Sized> MappedMutexGuard<'a, T> {
-    /// Keeps the lock and leads to a part of the part.
-    pub fn map<U, F>(mut this: Self, f: F) -> MappedMutexGuard<'a, U>
-    where
-        F: FnOnce(&mut T) -> &mut U,
-    {
-        MappedMutexGuard(this.0.map(f))
-    }
-
-    /// [`map`](Self::map) that may decline.
-    ///
-    /// # Errors
-    ///
-    /// The guard as it was, when `f` returns `None`.
-    pub fn try_map<U, F>(mut this: Self, f: F) -> Result<MappedMutexGuard<'a, U>, Self>
-    where
-        F: FnOnce(&mut T) -> Option<&mut U>,
-    {
-        this.0.try_map(f).map(MappedMutexGuard).ok_or(this)
-    }
-}
-
 impl<T: ?Sized> OwnedMutexGuard<T> {
-    /// Keeps the lock and leads to a part of the value.
-    pub fn map<U, F>(mut this: Self, f: F) -> OwnedMappedMutexGuard<T, U>
-    where
-        U: ?Sized,
-        F: FnOnce(&mut T) -> &mut U,
-    {
-        OwnedMappedMutexGuard(this.0.map(f))
-    }
-
-    /// [`map`](Self::map) that may decline.
-    ///
-    /// # Errors
-    ///
-    /// The guard as it was, when `f` returns `None`.
-    pub fn try_map<U, F>(mut this: Self, f: F) -> Result<OwnedMappedMutexGuard<T, U>, Self>
-    where
-        U: ?Sized,
-        F: FnOnce(&mut T) -> Option<&mut U>,
-    {
-        this.0.try_map(f).map(OwnedMappedMutexGuard).ok_or(this)
-    }
-
     /// The mutex.
     pub fn mutex(this: &Self) -> &Arc<Mutex<T>> {
         this.0.lock()
-    }
-}
-
-impl<T: ?Sized, U: ?Sized> OwnedMappedMutexGuard<T, U> {
-    /// Keeps the lock and leads to a part of the part.
-    pub fn map<S, F>(mut this: Self, f: F) -> OwnedMappedMutexGuard<T, S>
-    where
-        F: FnOnce(&mut U) -> &mut S,
-    {
-        OwnedMappedMutexGuard(this.0.map(f))
-    }
-
-    /// [`map`](Self::map) that may decline.
-    ///
-    /// # Errors
-    ///
-    /// The guard as it was, when `f` returns `None`.
-    pub fn try_map<S, F>(mut this: Self, f: F) -> Result<OwnedMappedMutexGuard<T, S>, Self>
-    where
-        F: FnOnce(&mut U) -> Option<&mut S>,
-    {
-        this.0.try_map(f).map(OwnedMappedMutexGuard).ok_or(this)
     }
 }

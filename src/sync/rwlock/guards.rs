@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::super::domain::Threads;
-use super::super::guard::{Held, guard};
+use super::super::guard::{Held, guard, maps};
 use super::{Gate, RwLock};
 
 /// A [`RwLock`] locked for reading; unlocks when dropped.
@@ -71,8 +71,7 @@ unsafe impl<T: ?Sized + Send + Sync, U: ?Sized + Send + Sync> Send for OwnedRwLo
 // SAFETY: shared, it gives `&U` and `&Arc<RwLock<T>>`.
 unsafe impl<T: ?Sized + Send + Sync, U: ?Sized + Send + Sync> Sync for OwnedRwLockMappedWriteGuard<T, U> {}
 
-impl<'a, T: ?Sized> RwLockReadGuard<'a, T> {
-    /// Keeps the lock and leads to a part of the value. Called as a function, so that it hides no method of the value.
+maps! {
     ///
     /// # Examples
     ///
@@ -86,138 +85,78 @@ impl<'a, T: ?Sized> RwLockReadGuard<'a, T> {
     /// assert_eq!(*second, 2);
     /// # }
     /// ```
-    pub fn map<F, U: ?Sized>(mut this: Self, f: F) -> RwLockReadGuard<'a, U>
-    where
-        F: FnOnce(&T) -> &U,
-    {
-        RwLockReadGuard(this.0.map(f))
-    }
-
-    /// [`map`](Self::map) that may decline.
-    ///
-    /// # Errors
-    ///
-    /// The guard as it was, when `f` returns `None`.
-    pub fn try_map<F, U: ?Sized>(mut this: Self, f: F) -> Result<RwLockReadGuard<'a, U>, Self>
-    where
-        F: FnOnce(&T) -> Option<&U>,
-    {
-        this.0.try_map(f).map(RwLockReadGuard).ok_or(this)
-    }
+    ['a, T: ?Sized] RwLockReadGuard<'a, T>, &T => [F, V: ?Sized] &V, RwLockReadGuard['a, V]
+}
+maps!(['a, T: ?Sized] RwLockWriteGuard<'a, T>, &mut T => [F, V: ?Sized] &mut V, RwLockMappedWriteGuard['a, V]);
+maps!(['a, T: ?Sized] RwLockMappedWriteGuard<'a, T>, &mut T => [F, V: ?Sized] &mut V, RwLockMappedWriteGuard['a, V]);
+maps!([T: ?Sized, U: ?Sized] OwnedRwLockReadGuard<T, U>, &U => [F, V: ?Sized] &V, OwnedRwLockReadGuard[T, V]);
+maps!([T: ?Sized] OwnedRwLockWriteGuard<T>, &mut T => [F, V: ?Sized] &mut V, OwnedRwLockMappedWriteGuard[T, V]);
+maps! {
+    [T: ?Sized, U: ?Sized] OwnedRwLockMappedWriteGuard<T, U>, &mut U => [F, V: ?Sized] &mut V,
+    OwnedRwLockMappedWriteGuard[T, V]
 }
 
-impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
-    /// Keeps the lock and leads to a part of the value.
-    pub fn map<F, U: ?Sized>(mut this: Self, f: F) -> RwLockMappedWriteGuard<'a, U>
-    where
-        F: FnOnce(&mut T) -> &mut U,
-    {
-        RwLockMappedWriteGuard(this.0.map(f))
-    }
+/// Gives a writing guard the ways to a reading one, and to a mapped one.
+macro_rules! downgrades {
+    ([$($generics:tt)*] $guard:ty, $write:literal, $Read:ident, $Mapped:ident, $first:tt) => {
+        impl<$($generics)*> $guard {
+            /// Reads on without letting a writer in between, and leads to a part of the value.
+            ///
+            /// Inside of `f` the lock is still held for writing.
+            pub fn downgrade_map<F, V: ?Sized>(mut this: Self, f: F) -> $Read<$first, V>
+            where
+                F: FnOnce(&T) -> &V,
+            {
+                $Read::let_in($Read(this.0.downgrade(f)))
+            }
 
-    /// [`map`](Self::map) that may decline.
-    ///
-    /// # Errors
-    ///
-    /// The guard as it was, when `f` returns `None`.
-    pub fn try_map<F, U: ?Sized>(mut this: Self, f: F) -> Result<RwLockMappedWriteGuard<'a, U>, Self>
-    where
-        F: FnOnce(&mut T) -> Option<&mut U>,
-    {
-        this.0.try_map(f).map(RwLockMappedWriteGuard).ok_or(this)
-    }
+            /// [`downgrade_map`](Self::downgrade_map) that may decline.
+            ///
+            /// # Errors
+            ///
+            /// The guard as it was, when `f` returns `None`.
+            pub fn try_downgrade_map<F, V: ?Sized>(mut this: Self, f: F) -> Result<$Read<$first, V>, Self>
+            where
+                F: FnOnce(&T) -> Option<&V>,
+            {
+                this.0.try_downgrade(f).map(|held| $Read::let_in($Read(held))).ok_or(this)
+            }
 
-    /// Reads on without letting a writer in between, and leads to a part of the value.
-    ///
-    /// Inside of `f` the lock is still held for writing.
-    pub fn downgrade_map<F, U: ?Sized>(mut this: Self, f: F) -> RwLockReadGuard<'a, U>
-    where
-        F: FnOnce(&T) -> &U,
-    {
-        RwLockReadGuard::let_in(RwLockReadGuard(this.0.downgrade(f)))
-    }
+            /// The same guard by the name that a mapped one has.
+            pub fn into_mapped(mut this: Self) -> $Mapped<$first, T> {
+                $Mapped(this.0.take())
+            }
 
-    /// [`downgrade_map`](Self::downgrade_map) that may decline.
-    ///
-    /// # Errors
-    ///
-    /// The guard as it was, when `f` returns `None`.
-    pub fn try_downgrade_map<F, U: ?Sized>(mut this: Self, f: F) -> Result<RwLockReadGuard<'a, U>, Self>
-    where
-        F: FnOnce(&T) -> Option<&U>,
-    {
-        this.0.try_downgrade(f).map(|held| RwLockReadGuard::let_in(RwLockReadGuard(held))).ok_or(this)
-    }
-
-    /// The same guard by the name that a mapped one has.
-    pub fn into_mapped(mut this: Self) -> RwLockMappedWriteGuard<'a, T> {
-        RwLockMappedWriteGuard(this.0.take())
-    }
-
-    /// Reads on without letting a writer in between, and lets other readers in.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # #[corelane::main]
-    /// # async fn main() {
-    /// use corelane::sync::RwLock;
-    ///
-    /// let lock = RwLock::new(1);
-    /// let mut writing = lock.write().await;
-    /// *writing += 1;
-    /// let reading = writing.downgrade();
-    /// assert_eq!(*lock.read().await, *reading);
-    /// # }
-    /// ```
-    pub fn downgrade(self) -> RwLockReadGuard<'a, T> {
-        Self::downgrade_map(self, |value| value)
-    }
+            /// Reads on without letting a writer in between, and lets other readers in.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// # #[corelane::main]
+            /// # async fn main() {
+            /// use corelane::sync::RwLock;
+            /// use std::sync::Arc;
+            ///
+            /// let lock = Arc::new(RwLock::new(1));
+            #[doc = concat!("let mut writing = lock.", $write, ".await;")]
+            /// *writing += 1;
+            /// let reading = writing.downgrade();
+            /// assert_eq!(*lock.read().await, *reading);
+            /// # }
+            /// ```
+            pub fn downgrade(self) -> $Read<$first, T> {
+                Self::downgrade_map(self, |value| value)
+            }
+        }
+    };
 }
-
-impl<'a, T: ?Sized> RwLockMappedWriteGuard<'a, T> {
-    /// Keeps the lock and leads to a part of the part.
-    pub fn map<F, U: ?Sized>(mut this: Self, f: F) -> RwLockMappedWriteGuard<'a, U>
-    where
-        F: FnOnce(&mut T) -> &mut U,
-    {
-        RwLockMappedWriteGuard(this.0.map(f))
-    }
-
-    /// [`map`](Self::map) that may decline.
-    ///
-    /// # Errors
-    ///
-    /// The guard as it was, when `f` returns `None`.
-    pub fn try_map<F, U: ?Sized>(mut this: Self, f: F) -> Result<RwLockMappedWriteGuard<'a, U>, Self>
-    where
-        F: FnOnce(&mut T) -> Option<&mut U>,
-    {
-        this.0.try_map(f).map(RwLockMappedWriteGuard).ok_or(this)
-    }
+downgrades!(['a, T: ?Sized] RwLockWriteGuard<'a, T>, "write()", RwLockReadGuard, RwLockMappedWriteGuard, 'a);
+downgrades! {
+    [T: ?Sized] OwnedRwLockWriteGuard<T>, "clone().write_owned()",
+    OwnedRwLockReadGuard, OwnedRwLockMappedWriteGuard, T
 }
 
 impl<T: ?Sized, U: ?Sized> OwnedRwLockReadGuard<T, U> {
-    /// Keeps the lock and leads to a part of the value.
-    pub fn map<F, V: ?Sized>(mut this: Self, f: F) -> OwnedRwLockReadGuard<T, V>
-    where
-        F: FnOnce(&U) -> &V,
-    {
-        OwnedRwLockReadGuard(this.0.map(f))
-    }
-
-    /// [`map`](Self::map) that may decline.
-    ///
-    /// # Errors
-    ///
-    /// The guard as it was, when `f` returns `None`.
-    pub fn try_map<F, V: ?Sized>(mut this: Self, f: F) -> Result<OwnedRwLockReadGuard<T, V>, Self>
-    where
-        F: FnOnce(&U) -> Option<&V>,
-    {
-        this.0.try_map(f).map(OwnedRwLockReadGuard).ok_or(this)
-    }
-
     /// The lock.
     pub fn rwlock(this: &Self) -> &Arc<RwLock<T>> {
         this.0.lock()
@@ -225,61 +164,6 @@ impl<T: ?Sized, U: ?Sized> OwnedRwLockReadGuard<T, U> {
 }
 
 impl<T: ?Sized> OwnedRwLockWriteGuard<T> {
-    /// Keeps the lock and leads to a part of the value.
-    pub fn map<F, U: ?Sized>(mut this: Self, f: F) -> OwnedRwLockMappedWriteGuard<T, U>
-    where
-        F: FnOnce(&mut T) -> &mut U,
-    {
-        OwnedRwLockMappedWriteGuard(this.0.map(f))
-    }
-
-    /// [`map`](Self::map) that may decline.
-    ///
-    /// # Errors
-    ///
-    /// The guard as it was, when `f` returns `None`.
-    pub fn try_map<F, U: ?Sized>(mut this: Self, f: F) -> Result<OwnedRwLockMappedWriteGuard<T, U>, Self>
-    where
-        F: FnOnce(&mut T) -> Option<&mut U>,
-    {
-        this.0.try_map(f).map(OwnedRwLockMappedWriteGuard).ok_or(this)
-    }
-
-    /// Reads on without letting a writer in between, and leads to a part of the value.
-    ///
-    /// Inside of `f` the lock is still held for writing.
-    pub fn downgrade_map<F, U: ?Sized>(mut this: Self, f: F) -> OwnedRwLockReadGuard<T, U>
-    where
-        F: FnOnce(&T) -> &U,
-    {
-        OwnedRwLockReadGuard::let_in(OwnedRwLockReadGuard(this.0.downgrade(f)))
-    }
-
-    /// [`downgrade_map`](Self::downgrade_map) that may decline.
-    ///
-    /// # Errors
-    ///
-    /// The guard as it was, when `f` returns `None`.
-    pub fn try_downgrade_map<F, U: ?Sized>(mut this: Self, f: F) -> Result<OwnedRwLockReadGuard<T, U>, Self>
-    where
-        F: FnOnce(&T) -> Option<&U>,
-    {
-        this.0
-            .try_downgrade(f)
-            .map(|held| OwnedRwLockReadGuard::let_in(OwnedRwLockReadGuard(held)))
-            .ok_or(this)
-    }
-
-    /// The same guard by the name that a mapped one has.
-    pub fn into_mapped(mut this: Self) -> OwnedRwLockMappedWriteGuard<T> {
-        OwnedRwLockMappedWriteGuard(this.0.take())
-    }
-
-    /// Reads on without letting a writer in between, and lets other readers in.
-    pub fn downgrade(self) -> OwnedRwLockReadGuard<T> {
-        Self::downgrade_map(self, |value| value)
-    }
-
     /// The lock.
     pub fn rwlock(this: &Self) -> &Arc<RwLock<T>> {
         this.0.lock()
@@ -287,26 +171,6 @@ impl<T: ?Sized> OwnedRwLockWriteGuard<T> {
 }
 
 impl<T: ?Sized, U: ?Sized> OwnedRwLockMappedWriteGuard<T, U> {
-    /// Keeps the lock and leads to a part of the part.
-    pub fn map<F, V: ?Sized>(mut this: Self, f: F) -> OwnedRwLockMappedWriteGuard<T, V>
-    where
-        F: FnOnce(&mut U) -> &mut V,
-    {
-        OwnedRwLockMappedWriteGuard(this.0.map(f))
-    }
-
-    /// [`map`](Self::map) that may decline.
-    ///
-    /// # Errors
-    ///
-    /// The guard as it was, when `f` returns `None`.
-    pub fn try_map<F, V: ?Sized>(mut this: Self, f: F) -> Result<OwnedRwLockMappedWriteGuard<T, V>, Self>
-    where
-        F: FnOnce(&mut U) -> Option<&mut V>,
-    {
-        this.0.try_map(f).map(OwnedRwLockMappedWriteGuard).ok_or(this)
-    }
-
     /// The lock.
     pub fn rwlock(this: &Self) -> &Arc<RwLock<T>> {
         this.0.lock()

@@ -13,7 +13,6 @@ pub use guards::{
     RwLockReadGuard, RwLockWriteGuard,
 };
 
-use std::fmt;
 use std::sync::Arc;
 
 use corelane_shards::loom::cell::UnsafeCell;
@@ -21,7 +20,7 @@ use corelane_shards::loom::cell::UnsafeCell;
 use super::batch::{self, Batch};
 use super::domain::{Domain, OneShard, Threads};
 use super::error::TryLockError;
-use super::guard::{Guarding, Held};
+use super::guard::{Guarding, Held, lock_traits};
 use crate::runtime::block_thread_on;
 
 /// Readers at a time unless another number is asked for, and the most that may be asked for.
@@ -298,25 +297,4 @@ impl<T: ?Sized> RwLock<T> {
     }
 }
 
-impl<T: Default> Default for RwLock<T> {
-    fn default() -> Self {
-        Self::new(T::default())
-    }
-}
-
-impl<T> From<T> for RwLock<T> {
-    fn from(value: T) -> Self {
-        Self::new(value)
-    }
-}
-
-impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLock<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut f = f.debug_struct("RwLock");
-        match self.try_read() {
-            Ok(value) => f.field("data", &&*value),
-            Err(_) => f.field("data", &format_args!("<locked>")),
-        };
-        f.finish()
-    }
-}
+lock_traits!(RwLock, try_read);
