@@ -90,20 +90,20 @@ pub(crate) fn channel<T, K: Kind>() -> (Tx<T, K>, Rx<T, K>) {
     let cells = UnsafeCell::new(Cells { value: None, receiver: None, sender: None });
     let chan = NonNull::from(Box::leak(Box::new(Chan { flags: Flags::new(), cells })));
     (
-        Tx { chan, waiting: false, _kind: PhantomData },
+        Tx { chan: Some(chan), waiting: false, _kind: PhantomData },
         Rx { chan: Some(chan), waiting: false, _kind: PhantomData },
     )
 }
 
-/// The sending end.
+/// The sending end. Has nothing left once it left, which is the duty of who drops it.
 pub(crate) struct Tx<T, K: Kind> {
-    chan: NonNull<Chan<T, K>>,
+    chan: Option<NonNull<Chan<T, K>>>,
     /// Whether a waker was left, so that the next poll looks at it before it clones another.
     waiting: bool,
     _kind: PhantomData<K>,
 }
 
-/// The receiving end. Has nothing left once it gave its result.
+/// The receiving end. Has nothing left once it gave its result or left, which is the duty of who drops it.
 pub(crate) struct Rx<T, K: Kind> {
     chan: Option<NonNull<Chan<T, K>>>,
     waiting: bool,
@@ -128,29 +128,22 @@ pub(crate) enum TryRecv<T> {
 
 impl<T, K: Kind> Tx<T, K> {
     #[inline(always)]
-    fn chan(&self) -> &Chan<T, K> {
-        // SAFETY: freed by whoever leaves second, and this end has not left.
-        unsafe { self.chan.as_ref() }
+    fn chan(&self) -> Option<&Chan<T, K>> {
+        // SAFETY: freed by whoever leaves second, and this end has not left while it is `Some`.
+        self.chan.as_ref().map(|chan| unsafe { chan.as_ref() })
     }
 
-    /// Sends and leaves; gives the value back if the receiver doesn't want it.
+    /// Leaves with or without a value; gives back one that nobody wants.
     #[inline]
-    pub fn send(self, value: T) -> Result<(), T> {
-        let this = std::mem::ManuallyDrop::new(self);
-        match this.leave(Some(value)) {
-            None => Ok(()),
-            Some(value) => Err(value),
-        }
-    }
-
-    /// Leaves with or without a value; gives back one that nobody wants. The last thing this end does.
-    #[inline]
-    fn leave(&self, value: Option<T>) -> Option<T> {
+    pub fn leave(&mut self, value: Option<T>) -> Option<T> {
         enum Left<T> {
             Last(Option<T>),
             First { unwanted: Option<T>, receiver: Option<Waker>, sender: Option<Waker> },
         }
-        let left = self.chan().with(|flags, cells| {
+        let Some(here) = self.chan.take() else { return value };
+        // SAFETY: freed by whoever leaves second, and this end is just about to.
+        let chan = unsafe { here.as_ref() };
+        let left = chan.with(|flags, cells| {
             if *flags & RX_GONE != 0 {
                 return Left::Last(value);
             }
@@ -168,7 +161,7 @@ impl<T, K: Kind> Tx<T, K> {
         match left {
             Left::Last(value) => {
                 // SAFETY: RX_GONE was seen.
-                unsafe { free(self.chan) };
+                unsafe { free(here) };
                 value
             }
             Left::First { unwanted, receiver, sender } => {
@@ -183,7 +176,7 @@ impl<T, K: Kind> Tx<T, K> {
 
     /// Whether the receiver closed or left.
     pub fn is_closed(&self) -> bool {
-        self.chan().flags.look() & CLOSED != 0
+        self.chan().is_none_or(|chan| chan.flags.look() & CLOSED != 0)
     }
 
     /// Ready once the receiver closed or left.
@@ -199,13 +192,7 @@ impl<T, K: Kind> Tx<T, K> {
     /// Leaves a waker; false if the channel is closed.
     fn wait(&mut self, cx: &Context<'_>) -> bool {
         let waiting = std::mem::replace(&mut self.waiting, true);
-        leave_waker(self.chan(), cx, waiting, CLOSED, |cells| &mut cells.sender)
-    }
-}
-
-impl<T, K: Kind> Drop for Tx<T, K> {
-    fn drop(&mut self) {
-        self.leave(None);
+        self.chan().is_some_and(|chan| leave_waker(chan, cx, waiting, CLOSED, |cells| &mut cells.sender))
     }
 }
 
@@ -292,7 +279,7 @@ impl<T, K: Kind> Rx<T, K> {
     }
 
     /// Wakes a sender that waits for this, and leaves.
-    fn leave(&mut self) {
+    pub fn leave(&mut self) {
         let Some(here) = self.chan.take() else { return };
         // SAFETY: freed by whoever leaves second, and this end is just about to.
         let chan = unsafe { here.as_ref() };
@@ -318,12 +305,6 @@ impl<T, K: Kind> Rx<T, K> {
                 drop(receiver);
             }
         }
-    }
-}
-
-impl<T, K: Kind> Drop for Rx<T, K> {
-    fn drop(&mut self) {
-        self.leave();
     }
 }
 
