@@ -26,7 +26,7 @@
 #![expect(unsafe_code, reason = "vouches for the queue being one field")]
 
 use std::fmt;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Deref};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -71,11 +71,6 @@ impl Core<OneShard> {
 }
 
 impl<D: Domain> Core<D> {
-    #[inline]
-    pub fn queue(&self) -> &WaitQueue<D, (), Order> {
-        &self.queue
-    }
-
     /// How often all were notified.
     #[inline]
     fn calls(&self) -> usize {
@@ -163,37 +158,25 @@ impl<D: Domain> Core<D> {
     }
 }
 
-/// Has a [`Core`], whose queue is its queue.
-pub(crate) trait Notifies: Queued<State = (), Payload = Order> {
-    fn core(&self) -> &Core<Self::Domain>;
+// SAFETY: always that field.
+unsafe impl<D: Domain> Queued for Core<D> {
+    type Domain = D;
+    type State = ();
+    type Payload = Order;
+
+    #[inline]
+    fn queue(&self) -> &WaitQueue<D, (), Order> {
+        &self.queue
+    }
 }
 
 pin_project! {
-    /// Waits for a notification.
-    pub(crate) struct Waiting<H>
-    where
-        H: Stable,
-        H::Target: Notifies,
-    {
+    /// Waits for a notification. Who drops it calls [`leave`](Self::leave) first.
+    pub(crate) struct Waiting<D: Domain, H: Stable<Target = Core<D>>> {
         calls: usize,
         step: Step,
         #[pin]
         waiter: Waiter<H>,
-    }
-
-    impl<H> PinnedDrop for Waiting<H>
-    where
-        H: Stable,
-        H::Target: Notifies,
-    {
-        fn drop(this: Pin<&mut Self>) {
-            let this = this.project();
-            let mut waiter = this.waiter;
-            if *this.step == Step::Waiting && waiter.as_mut().cancel() == Status::Chosen {
-                let order = waiter.as_mut().payload();
-                waiter.handle().core().notify(order);
-            }
-        }
     }
 }
 
@@ -207,14 +190,16 @@ enum Step {
     Done,
 }
 
-impl<H> Waiting<H>
+impl<D, H> Waiting<D, H>
 where
-    H: Stable,
-    H::Target: Notifies,
+    D: Domain,
+    H: Stable<Target = Core<D>>,
+    // Always so, but what follows from `Stable` hides it from the compiler.
+    Core<D>: Queued<Payload = Order>,
 {
     #[inline]
     pub fn new(handle: H) -> Self {
-        let calls = handle.core().calls();
+        let calls = handle.calls();
         Self { calls, step: Step::New, waiter: Waiter::new(handle, Order::First) }
     }
 
@@ -224,18 +209,28 @@ where
         let calls = *this.calls;
         let notified = match this.step {
             Step::New => {
-                let decide = |notifies: &H::Target| match notifies.core().take(calls, QUEUED) {
+                let decide = |core: &Core<D>| match core.take(calls, QUEUED) {
                     true => ControlFlow::Break(()),
                     false => ControlFlow::Continue(Order::First),
                 };
-                this.waiter.handle().core().take(calls, 0)
-                    || this.waiter.enqueue(waker, |notifies, _| decide(notifies)).is_some()
+                this.waiter.handle().take(calls, 0)
+                    || this.waiter.enqueue(waker, |core, _| decide(core)).is_some()
             }
             Step::Waiting => matches!(this.waiter.refresh(waker), Status::Chosen | Status::Released),
             Step::Done => true,
         };
         *this.step = if notified { Step::Done } else { Step::Waiting };
         if notified { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Leaves the queue. A notification that it was given and has not reported goes on to the next.
+    pub fn leave(self: Pin<&mut Self>) {
+        let this = self.project();
+        let mut waiter = this.waiter;
+        if *this.step == Step::Waiting && waiter.as_mut().cancel() == Status::Chosen {
+            let order = waiter.as_mut().payload();
+            waiter.handle().notify(order);
+        }
     }
 }
 
@@ -244,6 +239,141 @@ impl<D: Domain> fmt::Debug for Core<D> {
         f.debug_struct("Notify").finish_non_exhaustive()
     }
 }
+
+/// `notify!(Threads, "sync")` gives the `Notify` of a module what both have.
+macro_rules! notify {
+    ($Domain:ty, $module:literal) => {
+        impl Notify {
+            /// Waits for a notification.
+            ///
+            /// The future is ready when a kept notification is there, when `notify_one` chooses it, or when `notify_waiters`
+            /// is called at any time after the future was *made*. Polled or [enabled](Notified::enable), it stands in the
+            /// queue, in the order of first polls.
+            ///
+            /// # Cancel safety
+            ///
+            /// Dropped, it leaves its place in the queue. A notification by `notify_one` that it was given and has not
+            /// reported goes on to the next.
+            pub fn notified(&self) -> Notified<'_> {
+                Notified { waiting: Waiting::new(&self.core) }
+            }
+
+            /// Notifies who has waited longest. If nobody waits, the next who comes is ready at once; however often this
+            /// was called meanwhile, one notification is kept.
+            ///
+            /// What was done before the call is seen by who is notified.
+            pub fn notify_one(&self) {
+                self.core.notify(Order::First);
+            }
+
+            /// [`notify_one`](Self::notify_one) for who came last.
+            pub fn notify_last(&self) {
+                self.core.notify(Order::Last);
+            }
+
+            /// Notifies everybody whose future has been made by now. Nothing is kept for who comes later.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// # #[corelane::main]
+            /// # async fn main() {
+            #[doc = concat!("use corelane::", $module, "::Notify;")]
+            ///
+            /// let notify = Notify::new();
+            /// let before = notify.notified();
+            /// notify.notify_waiters();
+            /// before.await;
+            /// # }
+            /// ```
+            pub fn notify_waiters(&self) {
+                self.core.notify_all();
+            }
+        }
+
+        impl Default for Notify {
+            fn default() -> Self {
+                Self::new()
+            }
+        }
+
+        impl std::fmt::Debug for Notify {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.core.fmt(f)
+            }
+        }
+
+        $crate::sync::notify::notified! {
+            /// Made by [`Notify::notified`].
+            Notified['a], $Domain, &'a Core<$Domain>, $module
+        }
+    };
+}
+
+/// A future that waits by some handle.
+macro_rules! notified {
+    (
+        $(#[$doc:meta])*
+        $Notified:ident[$($life:lifetime)?], $Domain:ty, $Handle:ty, $module:literal
+    ) => {
+        pin_project_lite::pin_project! {
+            $(#[$doc])*
+            #[must_use = "futures do nothing unless polled"]
+            pub struct $Notified$(<$life>)? {
+                #[pin]
+                waiting: Waiting<$Domain, $Handle>,
+            }
+
+            impl$(<$life>)? PinnedDrop for $Notified$(<$life>)? {
+                fn drop(this: Pin<&mut Self>) {
+                    this.project().waiting.leave();
+                }
+            }
+        }
+
+        impl$(<$life>)? $Notified$(<$life>)? {
+            /// Takes a place in the queue without waiting; true if there is a notification already.
+            ///
+            /// Needed where a `notify_one` must not be missed that comes between making the future and its first poll, and
+            /// another waiter could take it.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// # #[corelane::main]
+            /// # async fn main() {
+            #[doc = concat!("use corelane::", $module, "::Notify;")]
+            /// use std::pin::pin;
+            ///
+            /// let notify = Notify::new();
+            /// let mut first = pin!(notify.notified());
+            /// assert!(!first.as_mut().enable());
+            /// notify.notify_one();
+            /// first.await;
+            /// # }
+            /// ```
+            pub fn enable(self: Pin<&mut Self>) -> bool {
+                self.project().waiting.poll(None).is_ready()
+            }
+        }
+
+        impl$(<$life>)? Future for $Notified$(<$life>)? {
+            type Output = ();
+
+            fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+                self.project().waiting.poll(Some(cx.waker()))
+            }
+        }
+
+        impl$(<$life>)? std::fmt::Debug for $Notified$(<$life>)? {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(stringify!($Notified)).finish_non_exhaustive()
+            }
+        }
+    };
+}
+
+pub(crate) use {notified, notify};
 
 /// Wakes tasks that wait for something to happen.
 ///
@@ -283,25 +413,6 @@ pub struct Notify {
     core: Core<Threads>,
 }
 
-// SAFETY: always that field.
-unsafe impl Queued for Notify {
-    type Domain = Threads;
-    type State = ();
-    type Payload = Order;
-
-    #[inline]
-    fn queue(&self) -> &WaitQueue<Threads, (), Order> {
-        self.core.queue()
-    }
-}
-
-impl Notifies for Notify {
-    #[inline]
-    fn core(&self) -> &Core<Threads> {
-        &self.core
-    }
-}
-
 impl Notify {
     /// Nobody waits, nothing is kept.
     pub fn new() -> Self {
@@ -315,153 +426,37 @@ impl Notify {
         }
     }
 
-    /// Waits for a notification.
-    ///
-    /// The future is ready when a kept notification is there, when `notify_one` chooses it, or when `notify_waiters`
-    /// is called at any time after the future was *made*. Polled or [enabled](Notified::enable), it stands in the queue, in the
-    /// order of first polls.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropped, it leaves its place in the queue. A notification by `notify_one` that it was given and has not reported
-    /// goes on to the next.
-    pub fn notified(&self) -> Notified<'_> {
-        Notified { waiting: Waiting::new(self) }
-    }
-
     /// [`notified`](Self::notified) as a future that keeps the `Notify` alive and may go where a borrow can't.
     ///
     /// # Cancel safety
     ///
     /// As with [`notified`](Self::notified).
     pub fn notified_owned(self: Arc<Self>) -> OwnedNotified {
-        OwnedNotified { waiting: Waiting::new(self) }
-    }
-
-    /// Notifies who has waited longest. If nobody waits, the next who comes is ready at once; however often this was
-    /// called meanwhile, one notification is kept.
-    ///
-    /// What was done before the call is seen by who is notified.
-    pub fn notify_one(&self) {
-        self.core.notify(Order::First);
-    }
-
-    /// [`notify_one`](Self::notify_one) for who came last.
-    pub fn notify_last(&self) {
-        self.core.notify(Order::Last);
-    }
-
-    /// Notifies everybody whose future has been made by now. Nothing is kept for who comes later.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # #[corelane::main]
-    /// # async fn main() {
-    /// use corelane::sync::Notify;
-    ///
-    /// let notify = Notify::new();
-    /// let before = notify.notified();
-    /// notify.notify_waiters();
-    /// before.await;
-    /// # }
-    /// ```
-    pub fn notify_waiters(&self) {
-        self.core.notify_all();
+        OwnedNotified { waiting: Waiting::new(Shared(self)) }
     }
 }
 
-impl Default for Notify {
-    fn default() -> Self {
-        Self::new()
-    }
-}
+notify!(Threads, "sync");
 
-impl fmt::Debug for Notify {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.core.fmt(f)
-    }
+notified! {
+    /// Made by [`Notify::notified_owned`].
+    OwnedNotified[], Threads, Shared, "sync"
 }
 
 // No code of a caller runs under the lock, so a panic leaves nothing half done.
-impl UnwindSafe for Notify {}
-impl RefUnwindSafe for Notify {}
+impl UnwindSafe for Core<Threads> {}
+impl RefUnwindSafe for Core<Threads> {}
 
-pin_project! {
-    /// Made by [`Notify::notified`].
-    #[must_use = "futures do nothing unless polled"]
-    pub struct Notified<'a> {
-        #[pin]
-        waiting: Waiting<&'a Notify>,
+/// Leads to the core of a `Notify` that it keeps alive.
+struct Shared(Arc<Notify>);
+
+impl Deref for Shared {
+    type Target = Core<Threads>;
+
+    fn deref(&self) -> &Core<Threads> {
+        &self.0.core
     }
 }
 
-pin_project! {
-    /// Made by [`Notify::notified_owned`].
-    #[must_use = "futures do nothing unless polled"]
-    pub struct OwnedNotified {
-        #[pin]
-        waiting: Waiting<Arc<Notify>>,
-    }
-}
-
-impl Notified<'_> {
-    /// Takes a place in the queue without waiting; true if there is a notification already.
-    ///
-    /// Needed where a `notify_one` must not be missed that comes between making the future and its first poll, and another
-    /// waiter could take it.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # #[corelane::main]
-    /// # async fn main() {
-    /// use corelane::sync::Notify;
-    /// use std::pin::pin;
-    ///
-    /// let notify = Notify::new();
-    /// let mut first = pin!(notify.notified());
-    /// assert!(!first.as_mut().enable());
-    /// notify.notify_one();
-    /// first.await;
-    /// # }
-    /// ```
-    pub fn enable(self: Pin<&mut Self>) -> bool {
-        self.project().waiting.poll(None).is_ready()
-    }
-}
-
-impl OwnedNotified {
-    /// Takes a place in the queue without waiting; see [`Notified::enable`].
-    pub fn enable(self: Pin<&mut Self>) -> bool {
-        self.project().waiting.poll(None).is_ready()
-    }
-}
-
-impl Future for Notified<'_> {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.project().waiting.poll(Some(cx.waker()))
-    }
-}
-
-impl Future for OwnedNotified {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.project().waiting.poll(Some(cx.waker()))
-    }
-}
-
-impl fmt::Debug for Notified<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Notified").finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for OwnedNotified {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OwnedNotified").finish_non_exhaustive()
-    }
-}
+// SAFETY: always that field, in the heap's memory, which does not move.
+unsafe impl Stable for Shared {}
