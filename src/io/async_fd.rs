@@ -42,9 +42,9 @@ use super::{Interest, Ready};
 ///
 /// [`clear_ready`]: AsyncFdReadyGuard::clear_ready
 pub struct AsyncFd<T: AsRawFd> {
-    // In this order: the file must not be closed before it is taken out of the reactor.
     registration: Registration,
-    inner: T,
+    /// There until it is taken out of the runtime.
+    inner: Option<T>,
 }
 
 /// Found ready. Dropping it leaves the readiness as it is.
@@ -71,6 +71,7 @@ pub struct AsyncFdRegisterError<T> {
     cause: io::Error,
 }
 
+const THERE: &str = "the file is there until it is taken out";
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
 impl<T: AsRawFd> AsyncFd<T> {
@@ -108,7 +109,7 @@ impl<T: AsRawFd> AsyncFd<T> {
             registration.bind_now().map(|()| registration)
         });
         match bound {
-            Ok(registration) => Ok(Self { registration, inner }),
+            Ok(registration) => Ok(Self { registration, inner: Some(inner) }),
             Err(cause) => Err(AsyncFdRegisterError { inner, cause }),
         }
     }
@@ -140,19 +141,23 @@ impl<T: AsRawFd> AsyncFd<T> {
 
     /// The file.
     pub fn get_ref(&self) -> &T {
-        &self.inner
+        self.inner.as_ref().expect(THERE)
     }
 
     /// The file, to be changed. It has to keep its descriptor.
     pub fn get_mut(&mut self) -> &mut T {
-        &mut self.inner
+        self.inner.as_mut().expect(THERE)
     }
 
     /// Takes the file out of the runtime.
-    pub fn into_inner(self) -> T {
-        let Self { registration, inner } = self;
-        drop(registration);
-        inner
+    pub fn into_inner(mut self) -> T {
+        self.take().expect(THERE)
+    }
+
+    /// The file must not be closed, nor be used elsewhere, before it is taken out of the reactor.
+    fn take(&mut self) -> Option<T> {
+        self.registration.take_out();
+        self.inner.take()
     }
 
     /// Polls until the file is readable. Of the tasks that poll for reading, the last is woken.
@@ -242,7 +247,7 @@ impl<T: AsRawFd> AsyncFd<T> {
         interest: Interest,
         mut f: impl FnMut(&T) -> io::Result<R>,
     ) -> io::Result<R> {
-        self.registration.async_io(interest, || f(&self.inner)).await
+        self.registration.async_io(interest, || f(self.get_ref())).await
     }
 
     /// As [`async_io`](Self::async_io), with the file to be changed.
@@ -251,7 +256,7 @@ impl<T: AsRawFd> AsyncFd<T> {
         interest: Interest,
         mut f: impl FnMut(&mut T) -> io::Result<R>,
     ) -> io::Result<R> {
-        self.registration.async_io(interest, || f(&mut self.inner)).await
+        self.registration.async_io(interest, || f(self.inner.as_mut().expect(THERE))).await
     }
 
     /// Does something with the file if the interest is ready, which only `WouldBlock` clears.
@@ -260,7 +265,7 @@ impl<T: AsRawFd> AsyncFd<T> {
     ///
     /// What `f` gives, or `WouldBlock` without calling it.
     pub fn try_io<R>(&self, interest: Interest, f: impl FnOnce(&T) -> io::Result<R>) -> io::Result<R> {
-        self.registration.try_io(interest, || f(&self.inner))
+        self.registration.try_io(interest, || f(self.get_ref()))
     }
 
     /// As [`try_io`](Self::try_io), with the file to be changed.
@@ -269,19 +274,25 @@ impl<T: AsRawFd> AsyncFd<T> {
         interest: Interest,
         f: impl FnOnce(&mut T) -> io::Result<R>,
     ) -> io::Result<R> {
-        self.registration.try_io(interest, || f(&mut self.inner))
+        self.registration.try_io(interest, || f(self.inner.as_mut().expect(THERE)))
+    }
+}
+
+impl<T: AsRawFd> Drop for AsyncFd<T> {
+    fn drop(&mut self) {
+        drop(self.take());
     }
 }
 
 impl<T: fmt::Debug + AsRawFd> fmt::Debug for AsyncFd<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AsyncFd").field("inner", &self.inner).finish()
+        f.debug_struct("AsyncFd").field("inner", self.get_ref()).finish()
     }
 }
 
 impl<T: AsRawFd> AsRawFd for AsyncFd<T> {
     fn as_raw_fd(&self) -> RawFd {
-        self.inner.as_raw_fd()
+        self.get_ref().as_raw_fd()
     }
 }
 

@@ -485,6 +485,11 @@ impl Registration {
         (taken & self.watch.interest().ends_with()) - tried.map_or(Ready::EMPTY, Interest::ends_with)
     }
 
+    /// Takes the resource out of its reactor: for who has to do that before this drops, which does it as well.
+    pub fn take_out(&mut self) {
+        self.unbind(false);
+    }
+
     fn unbind(&mut self, moves: bool) {
         // Relaxed: exclusive.
         if let (Some(state), Some(registry)) = (self.state(), self.home().and_then(Remote::registry)) {
@@ -516,7 +521,7 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        self.unbind(false);
+        self.take_out();
     }
 }
 
