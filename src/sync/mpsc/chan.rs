@@ -361,7 +361,7 @@ impl<T, K: Kind> Drop for Tx<T, K> {
     }
 }
 
-/// Leads to a sending end while there is one.
+/// Leads to a sending end while there is one. Counted until it [leaves](Self::leave).
 pub(crate) struct Weak<T, K: Kind> {
     chan: K::Shared<Chan<T, K>>,
 }
@@ -383,6 +383,11 @@ impl<T, K: Kind> Weak<T, K> {
         alive.then(|| Tx { chan: self.chan.clone() })
     }
 
+    /// Takes this one out of the count, which `local` does not ask for.
+    pub fn leave(&self) {
+        self.chan.with(|state| state.weak_senders -= 1);
+    }
+
     pub fn counts(&self) -> (usize, usize) {
         self.chan.with(|state| (state.senders, state.weak_senders))
     }
@@ -391,12 +396,6 @@ impl<T, K: Kind> Weak<T, K> {
 impl<T, K: Kind> Clone for Weak<T, K> {
     fn clone(&self) -> Self {
         Self::new(&self.chan)
-    }
-}
-
-impl<T, K: Kind> Drop for Weak<T, K> {
-    fn drop(&mut self) {
-        self.chan.with(|state| state.weak_senders -= 1);
     }
 }
 

@@ -50,6 +50,7 @@
 pub(crate) mod acquire;
 mod bounded;
 pub(crate) mod chan;
+mod ends;
 pub mod error;
 mod permit;
 mod unbounded;
