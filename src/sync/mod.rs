@@ -28,7 +28,7 @@ mod mutex;
 pub(crate) mod notify;
 mod once_cell;
 pub(crate) mod rwlock;
-mod semaphore;
+pub(crate) mod semaphore;
 mod set_once;
 
 /// Futures that have a name.

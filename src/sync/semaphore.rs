@@ -1,15 +1,197 @@
 //! Permits, for a limit on how many do something at a time.
 //!
-//! Here: the public type and its permits. Not here: how they are handed out ([`batch`](super::batch)).
+//! Here: the public type and its permits; as macros, what they share with `local`'s.
+//! Not here: how permits are handed out ([`batch`](super::batch)).
 //! Threads: any. `blocking_*` parks the calling thread and is the one thing that is taken from `runtime`.
 
-use std::fmt;
 use std::sync::Arc;
 
 use super::batch::{self, Batch};
 use super::domain::Threads;
 use super::error::{AcquireError, TryAcquireError};
 use crate::runtime::block_thread_on;
+
+/// What the semaphores of `sync` and `local` have in common, for `semaphore!("sync")`.
+macro_rules! semaphore {
+    ($module:literal) => {
+        impl Semaphore {
+            /// The most permits that there may be: `usize::MAX >> 3`.
+            pub const MAX_PERMITS: usize = batch::MAX_PERMITS;
+
+            /// How many permits could be taken now.
+            pub fn available_permits(&self) -> usize {
+                self.batch.available()
+            }
+
+            /// Adds permits, first of all for those who wait.
+            ///
+            /// # Panics
+            ///
+            /// When there would be more than [`MAX_PERMITS`](Self::MAX_PERMITS).
+            #[track_caller]
+            pub fn add_permits(&self, n: usize) {
+                if n > 0 {
+                    self.batch.release(n);
+                }
+            }
+
+            /// Takes up to `n` permits away for good and says how many there were to take.
+            pub fn forget_permits(&self, n: usize) -> usize {
+                self.batch.forget(n)
+            }
+
+            /// Waits for a permit.
+            ///
+            /// # Cancel safety
+            ///
+            /// A call that is dropped leaves its place in the queue; nothing else is lost.
+            ///
+            /// # Errors
+            ///
+            /// When the semaphore is or gets closed.
+            pub async fn acquire(&self) -> Result<SemaphorePermit<'_>, AcquireError> {
+                self.batch.acquire(1).await?;
+                Ok(SemaphorePermit { semaphore: self, permits: 1 })
+            }
+
+            /// Waits for so many permits, which are handed over all at once.
+            ///
+            /// # Cancel safety
+            ///
+            /// As with [`acquire`](Self::acquire).
+            ///
+            /// # Errors
+            ///
+            /// When the semaphore is or gets closed.
+            pub async fn acquire_many(&self, n: u32) -> Result<SemaphorePermit<'_>, AcquireError> {
+                self.batch.acquire(n as usize).await?;
+                Ok(SemaphorePermit { semaphore: self, permits: n as usize })
+            }
+
+            /// Takes a permit if there is one.
+            ///
+            /// # Errors
+            ///
+            /// [`NoPermits`](TryAcquireError::NoPermits) and [`Closed`](TryAcquireError::Closed).
+            pub fn try_acquire(&self) -> Result<SemaphorePermit<'_>, TryAcquireError> {
+                self.try_acquire_many(1)
+            }
+
+            /// Takes so many permits if they are there.
+            ///
+            /// # Errors
+            ///
+            /// [`NoPermits`](TryAcquireError::NoPermits) and [`Closed`](TryAcquireError::Closed).
+            pub fn try_acquire_many(&self, n: u32) -> Result<SemaphorePermit<'_>, TryAcquireError> {
+                self.batch.try_acquire(n as usize)?;
+                Ok(SemaphorePermit { semaphore: self, permits: n as usize })
+            }
+
+            /// Refuses everybody from now on, those who wait included. Permits that are out stay out.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// # #[corelane::main]
+            /// # async fn main() {
+            #[doc = concat!("use corelane::", $module, "::Semaphore;")]
+            ///
+            /// let semaphore = Semaphore::new(1);
+            /// semaphore.close();
+            /// assert!(semaphore.acquire().await.is_err());
+            /// # }
+            /// ```
+            pub fn close(&self) {
+                self.batch.close();
+            }
+
+            /// Whether [`close`](Self::close) was called.
+            pub fn is_closed(&self) -> bool {
+                self.batch.is_closed()
+            }
+        }
+
+        impl std::fmt::Debug for Semaphore {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.batch.fmt(f)
+            }
+        }
+
+        $crate::sync::semaphore::permit!(['a] SemaphorePermit<'a>, Semaphore, $module);
+    };
+}
+
+/// What a permit can do, by whatever it holds its semaphore: `permit!([] OwnedSemaphorePermit, Arc<Semaphore>, "sync")`.
+macro_rules! permit {
+    ([$($life:lifetime)?] $Permit:ident$(<$arg:lifetime>)?, $semaphore:ty, $module:literal) => {
+        impl$(<$life>)? $Permit$(<$arg>)? {
+            /// Drops the permits without giving them back: the semaphore has fewer from now on.
+            pub fn forget(mut self) {
+                self.permits = 0;
+            }
+
+            /// Makes one of two.
+            ///
+            /// # Panics
+            ///
+            /// When they are not of the same semaphore.
+            #[track_caller]
+            pub fn merge(&mut self, mut other: Self) {
+                assert!(
+                    std::ptr::eq::<Semaphore>(&*self.semaphore, &*other.semaphore),
+                    "merging permits from different semaphore instances"
+                );
+                self.permits += std::mem::take(&mut other.permits);
+            }
+
+            /// Takes `n` permits out into another one, unless there are fewer.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            #[doc = concat!("use corelane::", $module, "::Semaphore;")]
+            ///
+            /// let semaphore = Semaphore::new(3);
+            /// let mut all = semaphore.try_acquire_many(3).unwrap();
+            /// let two = all.split(2).unwrap();
+            /// drop(two);
+            /// assert_eq!((all.num_permits(), semaphore.available_permits()), (1, 2));
+            /// ```
+            pub fn split(&mut self, n: usize) -> Option<Self> {
+                self.permits = self.permits.checked_sub(n)?;
+                Some(Self { semaphore: self.semaphore.clone(), permits: n })
+            }
+
+            /// How many permits this holds.
+            pub fn num_permits(&self) -> usize {
+                self.permits
+            }
+
+            /// Whose they are.
+            pub fn semaphore(&self) -> &$semaphore {
+                &self.semaphore
+            }
+        }
+
+        impl$(<$life>)? std::fmt::Debug for $Permit$(<$arg>)? {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(stringify!($Permit)).field("permits", &self.permits).finish_non_exhaustive()
+            }
+        }
+
+        impl$(<$life>)? Drop for $Permit$(<$arg>)? {
+            #[inline]
+            fn drop(&mut self) {
+                self.semaphore.add_permits(self.permits);
+            }
+        }
+    };
+}
+
+pub(crate) use {permit, semaphore};
+
+semaphore!("sync");
+permit!([] OwnedSemaphorePermit, Arc<Semaphore>, "sync");
 
 /// A number of permits that tasks take, hold and give back.
 ///
@@ -62,9 +244,6 @@ pub struct OwnedSemaphorePermit {
 }
 
 impl Semaphore {
-    /// The most permits that there may be: `usize::MAX >> 3`.
-    pub const MAX_PERMITS: usize = batch::MAX_PERMITS;
-
     /// A semaphore with so many permits.
     ///
     /// # Panics
@@ -88,75 +267,6 @@ impl Semaphore {
         pub fn const_new(permits: usize) -> Self {
             Self { batch: Batch::<Threads>::new(permits) }
         }
-    }
-
-    /// How many permits could be taken now.
-    pub fn available_permits(&self) -> usize {
-        self.batch.available()
-    }
-
-    /// Adds permits, first of all for those who wait.
-    ///
-    /// # Panics
-    ///
-    /// When there would be more than [`MAX_PERMITS`](Self::MAX_PERMITS).
-    #[track_caller]
-    pub fn add_permits(&self, n: usize) {
-        if n > 0 {
-            self.batch.release(n);
-        }
-    }
-
-    /// Takes up to `n` permits away for good and says how many there were to take.
-    pub fn forget_permits(&self, n: usize) -> usize {
-        self.batch.forget(n)
-    }
-
-    /// Waits for a permit.
-    ///
-    /// # Cancel safety
-    ///
-    /// A call that is dropped leaves its place in the queue; nothing else is lost.
-    ///
-    /// # Errors
-    ///
-    /// When the semaphore is or gets closed.
-    pub async fn acquire(&self) -> Result<SemaphorePermit<'_>, AcquireError> {
-        self.batch.acquire(1).await?;
-        Ok(SemaphorePermit { semaphore: self, permits: 1 })
-    }
-
-    /// Waits for so many permits, which are handed over all at once.
-    ///
-    /// # Cancel safety
-    ///
-    /// As with [`acquire`](Self::acquire).
-    ///
-    /// # Errors
-    ///
-    /// When the semaphore is or gets closed.
-    pub async fn acquire_many(&self, n: u32) -> Result<SemaphorePermit<'_>, AcquireError> {
-        self.batch.acquire(n as usize).await?;
-        Ok(SemaphorePermit { semaphore: self, permits: n as usize })
-    }
-
-    /// Takes a permit if there is one.
-    ///
-    /// # Errors
-    ///
-    /// [`NoPermits`](TryAcquireError::NoPermits) and [`Closed`](TryAcquireError::Closed).
-    pub fn try_acquire(&self) -> Result<SemaphorePermit<'_>, TryAcquireError> {
-        self.try_acquire_many(1)
-    }
-
-    /// Takes so many permits if they are there.
-    ///
-    /// # Errors
-    ///
-    /// [`NoPermits`](TryAcquireError::NoPermits) and [`Closed`](TryAcquireError::Closed).
-    pub fn try_acquire_many(&self, n: u32) -> Result<SemaphorePermit<'_>, TryAcquireError> {
-        self.batch.try_acquire(n as usize)?;
-        Ok(SemaphorePermit { semaphore: self, permits: n as usize })
     }
 
     /// [`acquire`](Self::acquire) with a permit that keeps the semaphore alive and may go where a borrow can't.
@@ -294,142 +404,5 @@ impl Semaphore {
         n: u32,
     ) -> Result<OwnedSemaphorePermit, AcquireError> {
         block_thread_on(self.acquire_many_owned(n))
-    }
-
-    /// Refuses everybody from now on, those who wait included. Permits that are out stay out.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # #[corelane::main]
-    /// # async fn main() {
-    /// use corelane::sync::Semaphore;
-    ///
-    /// let semaphore = Semaphore::new(1);
-    /// semaphore.close();
-    /// assert!(semaphore.acquire().await.is_err());
-    /// # }
-    /// ```
-    pub fn close(&self) {
-        self.batch.close();
-    }
-
-    /// Whether [`close`](Self::close) was called.
-    pub fn is_closed(&self) -> bool {
-        self.batch.is_closed()
-    }
-}
-
-impl fmt::Debug for Semaphore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.batch.fmt(f)
-    }
-}
-
-impl<'a> SemaphorePermit<'a> {
-    /// Drops the permits without giving them back: the semaphore has fewer from now on.
-    pub fn forget(mut self) {
-        self.permits = 0;
-    }
-
-    /// Makes one of two.
-    ///
-    /// # Panics
-    ///
-    /// When they are not of the same semaphore.
-    #[track_caller]
-    pub fn merge(&mut self, mut other: Self) {
-        assert!(std::ptr::eq(self.semaphore, other.semaphore), "{}", UNRELATED);
-        self.permits += std::mem::take(&mut other.permits);
-    }
-
-    /// Takes `n` permits out into another one, unless there are fewer.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use corelane::sync::Semaphore;
-    ///
-    /// let semaphore = Semaphore::new(3);
-    /// let mut all = semaphore.try_acquire_many(3).unwrap();
-    /// let two = all.split(2).unwrap();
-    /// drop(two);
-    /// assert_eq!((all.num_permits(), semaphore.available_permits()), (1, 2));
-    /// ```
-    pub fn split(&mut self, n: usize) -> Option<Self> {
-        self.permits = self.permits.checked_sub(n)?;
-        Some(Self { semaphore: self.semaphore, permits: n })
-    }
-
-    /// How many permits this holds.
-    pub fn num_permits(&self) -> usize {
-        self.permits
-    }
-
-    /// Whose they are.
-    pub fn semaphore(&self) -> &Semaphore {
-        self.semaphore
-    }
-}
-
-impl OwnedSemaphorePermit {
-    /// Drops the permits without giving them back: the semaphore has fewer from now on.
-    pub fn forget(mut self) {
-        self.permits = 0;
-    }
-
-    /// Makes one of two.
-    ///
-    /// # Panics
-    ///
-    /// When they are not of the same semaphore.
-    #[track_caller]
-    pub fn merge(&mut self, mut other: Self) {
-        assert!(Arc::ptr_eq(&self.semaphore, &other.semaphore), "{}", UNRELATED);
-        self.permits += std::mem::take(&mut other.permits);
-    }
-
-    /// Takes `n` permits out into another one, unless there are fewer.
-    pub fn split(&mut self, n: usize) -> Option<Self> {
-        self.permits = self.permits.checked_sub(n)?;
-        Some(Self { semaphore: Arc::clone(&self.semaphore), permits: n })
-    }
-
-    /// How many permits this holds.
-    pub fn num_permits(&self) -> usize {
-        self.permits
-    }
-
-    /// Whose they are.
-    pub fn semaphore(&self) -> &Arc<Semaphore> {
-        &self.semaphore
-    }
-}
-
-const UNRELATED: &str = "merging permits from different semaphore instances";
-
-impl fmt::Debug for SemaphorePermit<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SemaphorePermit").field("permits", &self.permits).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for OwnedSemaphorePermit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OwnedSemaphorePermit").field("permits", &self.permits).finish_non_exhaustive()
-    }
-}
-
-impl Drop for SemaphorePermit<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        self.semaphore.add_permits(self.permits);
-    }
-}
-
-impl Drop for OwnedSemaphorePermit {
-    #[inline]
-    fn drop(&mut self) {
-        self.semaphore.add_permits(self.permits);
     }
 }
