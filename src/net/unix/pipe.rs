@@ -23,12 +23,7 @@ use crate::net::source::{Source, Start, fd_traits, ready_methods, stream_traits,
 #[track_caller]
 pub fn pipe() -> io::Result<(Sender, Receiver)> {
     let (sender, receiver) = mio::unix::pipe::new()?;
-    Ok((
-        Sender { io: Source::with_interest(OwnedFd::from(sender).into(), Interest::WRITABLE)? },
-        Receiver {
-            io: Source::starting(OwnedFd::from(receiver).into(), Interest::READABLE, Start::Untried)?,
-        },
-    ))
+    Ok((Sender::new(OwnedFd::from(sender).into())?, Receiver::new(OwnedFd::from(receiver).into())?))
 }
 
 /// How to open an end of a FIFO file.
@@ -71,7 +66,7 @@ impl OpenOptions {
     #[track_caller]
     pub fn open_receiver<P: AsRef<Path>>(&self, path: P) -> io::Result<Receiver> {
         let file = self.open(path.as_ref(), true, self.read_write)?;
-        Ok(Receiver { io: Source::starting(file, Interest::READABLE, Start::Untried)? })
+        Receiver::new(file)
     }
 
     /// Opens the sending end.
@@ -86,7 +81,7 @@ impl OpenOptions {
     #[track_caller]
     pub fn open_sender<P: AsRef<Path>>(&self, path: P) -> io::Result<Sender> {
         let file = self.open(path.as_ref(), self.read_write, true)?;
-        Ok(Sender { io: Source::with_interest(file, Interest::WRITABLE)? })
+        Sender::new(file)
     }
 
     fn open(&self, path: &Path, read: bool, write: bool) -> io::Result<File> {
@@ -106,72 +101,102 @@ pub struct Sender {
     io: Source<File>,
 }
 
-impl Sender {
-    /// Goes on with a file, which is made not to block.
-    ///
-    /// # Errors
-    ///
-    /// `InvalidInput` if the file is not a FIFO or not open for writing.
-    ///
-    /// # Panics
-    ///
-    /// Outside of a runtime.
-    #[track_caller]
-    pub fn from_file(file: File) -> io::Result<Sender> {
-        check_fifo(&file)?;
-        if flags(file.as_fd())? & libc::O_ACCMODE == libc::O_RDONLY {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not in O_WRONLY or O_RDWR access mode"));
+/// The receiving end of a pipe.
+///
+/// Reading gives 0 bytes, the end, once nothing is left and nobody sends any more. A FIFO file that nobody has opened for sending
+/// since is waited for.
+pub struct Receiver {
+    io: Source<File>,
+}
+
+/// What the ends have in common: `end!(Sender: WRITABLE, Start::Unknown, not O_RDONLY or "…", for "writing")`.
+macro_rules! end {
+    ($End:ident: $interest:ident, $start:expr, not $other:ident or $refusal:literal, for $doing:literal) => {
+        impl $End {
+            #[track_caller]
+            fn new(file: File) -> io::Result<$End> {
+                Ok(Self { io: Source::starting(file, Interest::$interest, $start)? })
+            }
+
+            /// Goes on with a file, which is made not to block.
+            ///
+            /// # Errors
+            ///
+            #[doc = concat!("`InvalidInput` if the file is not a FIFO or not open for ", $doing, ".")]
+            ///
+            /// # Panics
+            ///
+            /// Outside of a runtime.
+            #[track_caller]
+            pub fn from_file(file: File) -> io::Result<$End> {
+                check_fifo(&file)?;
+                if flags(file.as_fd())? & libc::O_ACCMODE == libc::$other {
+                    return Err(io::Error::new(io::ErrorKind::InvalidInput, $refusal));
+                }
+                Self::from_file_unchecked(file)
+            }
+
+            /// Goes on with a file, which is made not to block, without looking at what it is.
+            ///
+            /// # Panics
+            ///
+            /// Outside of a runtime.
+            #[track_caller]
+            pub fn from_file_unchecked(file: File) -> io::Result<$End> {
+                set_nonblocking(file.as_fd(), true)?;
+                Self::new(file)
+            }
+
+            /// As [`from_file`](Self::from_file).
+            #[track_caller]
+            pub fn from_owned_fd(fd: OwnedFd) -> io::Result<$End> {
+                Self::from_file(fd.into())
+            }
+
+            /// As [`from_file_unchecked`](Self::from_file_unchecked).
+            #[track_caller]
+            pub fn from_owned_fd_unchecked(fd: OwnedFd) -> io::Result<$End> {
+                Self::from_file_unchecked(fd.into())
+            }
+
+            ready_methods!(ready);
+
+            /// Does something of one's own with the pipe if it is ready, which only `WouldBlock` clears.
+            ///
+            /// # Errors
+            ///
+            /// What `f` gives, or `WouldBlock` without calling it.
+            pub fn try_io<R>(&self, f: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
+                self.io.registration.try_io(Interest::$interest, f)
+            }
+
+            /// Takes the file out of the runtime, and makes it block.
+            pub fn into_blocking_fd(self) -> io::Result<OwnedFd> {
+                let fd = self.into_nonblocking_fd()?;
+                set_nonblocking(fd.as_fd(), false)?;
+                Ok(fd)
+            }
+
+            /// Takes the file out of the runtime. It does not block.
+            pub fn into_nonblocking_fd(self) -> io::Result<OwnedFd> {
+                Ok(self.io.into_inner().into())
+            }
         }
-        Self::from_file_unchecked(file)
-    }
 
-    /// Goes on with a file, which is made not to block, without looking at what it is.
-    ///
-    /// # Panics
-    ///
-    /// Outside of a runtime.
-    #[track_caller]
-    pub fn from_file_unchecked(file: File) -> io::Result<Sender> {
-        set_nonblocking(file.as_fd(), true)?;
-        Ok(Self { io: Source::with_interest(file, Interest::WRITABLE)? })
-    }
+        fd_traits!($End);
+    };
+}
+end!(Sender: WRITABLE, Start::Unknown, not O_RDONLY or "not in O_WRONLY or O_RDWR access mode", for "writing");
+end!(Receiver: READABLE, Start::Untried, not O_WRONLY or "not in O_RDONLY or O_RDWR access mode", for "reading");
 
-    /// As [`from_file`](Self::from_file).
-    #[track_caller]
-    pub fn from_owned_fd(fd: OwnedFd) -> io::Result<Sender> {
-        Self::from_file(fd.into())
-    }
-
-    /// As [`from_file_unchecked`](Self::from_file_unchecked).
-    #[track_caller]
-    pub fn from_owned_fd_unchecked(fd: OwnedFd) -> io::Result<Sender> {
-        Self::from_file_unchecked(fd.into())
-    }
-
-    ready_methods!(ready);
+impl Sender {
     ready_methods!(write poll_write_ready);
     try_methods!(write);
+}
 
-    /// Does something of one's own with the pipe if it is ready, which only `WouldBlock` clears.
-    ///
-    /// # Errors
-    ///
-    /// What `f` gives, or `WouldBlock` without calling it.
-    pub fn try_io<R>(&self, f: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
-        self.io.registration.try_io(Interest::WRITABLE, f)
-    }
-
-    /// Takes the file out of the runtime, and makes it block.
-    pub fn into_blocking_fd(self) -> io::Result<OwnedFd> {
-        let fd = self.into_nonblocking_fd()?;
-        set_nonblocking(fd.as_fd(), false)?;
-        Ok(fd)
-    }
-
-    /// Takes the file out of the runtime. It does not block.
-    pub fn into_nonblocking_fd(self) -> io::Result<OwnedFd> {
-        Ok(self.io.into_inner().into())
-    }
+impl Receiver {
+    ready_methods!(read poll_read_ready);
+    try_methods!(read);
 }
 
 impl AsyncWrite for Sender {
@@ -183,86 +208,7 @@ impl AsyncWrite for Sender {
     }
 }
 
-fd_traits!(Sender);
-
-/// The receiving end of a pipe.
-///
-/// Reading gives 0 bytes, the end, once nothing is left and nobody sends any more. A FIFO file that nobody has opened for sending
-/// since is waited for.
-pub struct Receiver {
-    io: Source<File>,
-}
-
-impl Receiver {
-    /// Goes on with a file, which is made not to block.
-    ///
-    /// # Errors
-    ///
-    /// `InvalidInput` if the file is not a FIFO or not open for reading.
-    ///
-    /// # Panics
-    ///
-    /// Outside of a runtime.
-    #[track_caller]
-    pub fn from_file(file: File) -> io::Result<Receiver> {
-        check_fifo(&file)?;
-        if flags(file.as_fd())? & libc::O_ACCMODE == libc::O_WRONLY {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not in O_RDONLY or O_RDWR access mode"));
-        }
-        Self::from_file_unchecked(file)
-    }
-
-    /// Goes on with a file, which is made not to block, without looking at what it is.
-    ///
-    /// # Panics
-    ///
-    /// Outside of a runtime.
-    #[track_caller]
-    pub fn from_file_unchecked(file: File) -> io::Result<Receiver> {
-        set_nonblocking(file.as_fd(), true)?;
-        Ok(Self { io: Source::starting(file, Interest::READABLE, Start::Untried)? })
-    }
-
-    /// As [`from_file`](Self::from_file).
-    #[track_caller]
-    pub fn from_owned_fd(fd: OwnedFd) -> io::Result<Receiver> {
-        Self::from_file(fd.into())
-    }
-
-    /// As [`from_file_unchecked`](Self::from_file_unchecked).
-    #[track_caller]
-    pub fn from_owned_fd_unchecked(fd: OwnedFd) -> io::Result<Receiver> {
-        Self::from_file_unchecked(fd.into())
-    }
-
-    ready_methods!(ready);
-    ready_methods!(read poll_read_ready);
-    try_methods!(read);
-
-    /// Does something of one's own with the pipe if it is ready, which only `WouldBlock` clears.
-    ///
-    /// # Errors
-    ///
-    /// What `f` gives, or `WouldBlock` without calling it.
-    pub fn try_io<R>(&self, f: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
-        self.io.registration.try_io(Interest::READABLE, f)
-    }
-
-    /// Takes the file out of the runtime, and makes it block.
-    pub fn into_blocking_fd(self) -> io::Result<OwnedFd> {
-        let fd = self.into_nonblocking_fd()?;
-        set_nonblocking(fd.as_fd(), false)?;
-        Ok(fd)
-    }
-
-    /// Takes the file out of the runtime. It does not block.
-    pub fn into_nonblocking_fd(self) -> io::Result<OwnedFd> {
-        Ok(self.io.into_inner().into())
-    }
-}
-
 stream_traits!(@read Receiver);
-fd_traits!(Receiver);
 
 fn check_fifo(file: &File) -> io::Result<()> {
     if file.metadata()?.file_type().is_fifo() {
