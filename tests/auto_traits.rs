@@ -1,7 +1,7 @@
 //! What is `Send`, `Sync`, `Unpin`, `UnwindSafe` and `RefUnwindSafe`. Programs rely on it without naming these types.
 //!
-//! Whatever Tokio's types are, these are too. Channels, pipes in memory and files survive a panic here, and there not.
-//! All of it is decided when this file is compiled.
+//! Whatever Tokio's types are, these are too, and what has a `Drop` there has one here. Channels, pipes in memory and
+//! files survive a panic here, and there not. All of it is decided when this file is compiled.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -384,4 +384,22 @@ futures! {
         *Rc::new(1) }); shard::Sharded::new(|_| Rc::new(1));
         s.invoke_on(id, |n| **n); s.invoke_on_all(|n| **n); s.map_reduce(|n| **n, 0, |a, b| a + b); s.stop();
     }
+}
+
+/// Types that Tokio gives a `Drop` of their own, with which nothing can be moved out of them.
+macro_rules! drop_themselves {
+    ($($ty:ty),* $(,)?) => {
+        $(
+            #[expect(drop_bounds, reason = "the question is whether there is an `impl`, not whether something is dropped")]
+            const _: () = assert!(holds!($ty: Drop), concat!("Drop: ", stringify!($ty)));
+        )*
+    };
+}
+drop_themselves! {
+    io::unix::AsyncFd<Fd<u8>>, sync::MutexGuard<'static, u8>, sync::MappedMutexGuard<'static, u8>,
+    sync::OwnedMutexGuard<u8>, sync::OwnedMappedMutexGuard<u8, u8>, sync::RwLockReadGuard<'static, u8>,
+    sync::RwLockWriteGuard<'static, u8>, sync::RwLockMappedWriteGuard<'static, u8>, sync::OwnedRwLockReadGuard<u8>,
+    sync::OwnedRwLockWriteGuard<u8>, sync::OwnedRwLockMappedWriteGuard<u8>, sync::futures::Notified<'static>,
+    sync::futures::OwnedNotified, sync::mpsc::WeakSender<u8>, sync::mpsc::WeakUnboundedSender<u8>,
+    sync::oneshot::Sender<u8>, sync::oneshot::Receiver<u8>,
 }

@@ -1,6 +1,9 @@
 //! The primitives of one shard behave as those of all threads.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Wake};
 
 use corelane::local::{Mutex, Notify, RwLock, Semaphore};
 use corelane::task::{spawn_local, yield_now};
@@ -93,4 +96,22 @@ fn a_writer_who_waits_lets_no_later_reader_pass() {
         let reading = lock.write().await.downgrade();
         assert_eq!(*lock.try_read().unwrap(), *reading);
     });
+}
+
+#[test]
+fn a_downgrade_whose_waker_panics_leaves_no_permit_behind() {
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("woken");
+        }
+    }
+
+    let lock = RwLock::new(());
+    let writing = lock.try_write().unwrap();
+    let mut waits = Box::pin(lock.read());
+    assert!(waits.as_mut().poll(&mut Context::from_waker(&Arc::new(Panics).into())).is_pending());
+    assert!(catch_unwind(AssertUnwindSafe(|| writing.downgrade())).is_err());
+    drop(waits);
+    assert!(lock.try_write().is_ok());
 }
