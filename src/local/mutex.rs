@@ -7,7 +7,7 @@ use std::cell::UnsafeCell;
 use crate::sync::TryLockError;
 use crate::sync::batch::Batch;
 use crate::sync::domain::OneShard;
-use crate::sync::guard::{Held, guard, lock_traits};
+use crate::sync::guard::{Held, Writes, guard, lock_traits};
 
 /// A value for one task of this shard at a time, held across `await`; see [`sync::Mutex`](crate::sync::Mutex).
 ///
@@ -31,7 +31,7 @@ pub struct Mutex<T: ?Sized> {
 /// A locked [`Mutex`]; unlocks when dropped.
 #[clippy::has_significant_drop]
 #[must_use = "if unused the Mutex will immediately unlock"]
-pub struct MutexGuard<'a, T: ?Sized>(Held<&'a Batch<OneShard>, *mut T>);
+pub struct MutexGuard<'a, T: ?Sized>(Held<&'a Batch<OneShard>, Writes<T>>);
 
 guard!(['a, T: ?Sized] MutexGuard<'a, T> => T, write);
 
@@ -76,7 +76,7 @@ impl<T: ?Sized> Mutex<T> {
     /// Called with the permit in hand.
     fn guard(&self) -> MutexGuard<'_, T> {
         // SAFETY: the permit is the guard's from here on, and protects the value.
-        MutexGuard(unsafe { Held::new(&self.batch, self.value.get()) })
+        MutexGuard(unsafe { Held::writing(&self.batch, self.value.get()) })
     }
 }
 

@@ -6,7 +6,7 @@ use std::cell::UnsafeCell;
 
 use crate::sync::TryLockError;
 use crate::sync::domain::OneShard;
-use crate::sync::guard::{Guarding, Held, guard, lock_traits};
+use crate::sync::guard::{Guarding, Held, Reads, Writes, guard, lock_traits};
 use crate::sync::rwlock::Gate;
 
 /// A value for many readers or one writer among the tasks of this shard, held across `await`; see
@@ -32,12 +32,12 @@ pub struct RwLock<T: ?Sized> {
 /// A [`RwLock`] locked for reading; unlocks when dropped.
 #[clippy::has_significant_drop]
 #[must_use = "if unused the RwLock will immediately unlock"]
-pub struct RwLockReadGuard<'a, T: ?Sized>(Held<&'a Gate<OneShard>, *const T>);
+pub struct RwLockReadGuard<'a, T: ?Sized>(Held<&'a Gate<OneShard>, Reads<T>>);
 
 /// A [`RwLock`] locked for writing; unlocks when dropped.
 #[clippy::has_significant_drop]
 #[must_use = "if unused the RwLock will immediately unlock"]
-pub struct RwLockWriteGuard<'a, T: ?Sized>(Held<&'a Gate<OneShard>, *mut T>);
+pub struct RwLockWriteGuard<'a, T: ?Sized>(Held<&'a Gate<OneShard>, Writes<T>>);
 
 guard!(['a, T: ?Sized] RwLockReadGuard<'a, T> => T, read);
 guard!(['a, T: ?Sized] RwLockWriteGuard<'a, T> => T, write);
@@ -104,12 +104,12 @@ impl<T: ?Sized> RwLock<T> {
 
     fn read_guard(&self) -> RwLockReadGuard<'_, T> {
         // SAFETY: one permit is the guard's from here on, and while it is out nobody writes.
-        RwLockReadGuard(unsafe { Held::new(&self.gate, self.value.get().cast_const()) })
+        RwLockReadGuard(unsafe { Held::reading(&self.gate, self.value.get()) })
     }
 
     fn write_guard(&self) -> RwLockWriteGuard<'_, T> {
         // SAFETY: all the permits are the guard's from here on, and nobody else is in.
-        RwLockWriteGuard(unsafe { Held::new(&self.gate, self.value.get()) })
+        RwLockWriteGuard(unsafe { Held::writing(&self.gate, self.value.get()) })
     }
 }
 

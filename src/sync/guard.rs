@@ -5,18 +5,20 @@
 //! Not here: the public types, which are this with a name.
 //! Threads: any, or those of one shard.
 //!
-//! The kind of the pointer says what the guard may do: `*const U` reads and holds one permit, `*mut U` writes and holds
-//! all. It also gives the variance that goes with it.
+//! The kind of the pointer says what the guard may do: [`Reads`] goes with one permit, [`Writes`] with all. It also gives
+//! the variance that goes with it.
 //!
 //! The public types drop, as Tokio's do, so nothing can be moved out of them: a guard that becomes another one gives its lock
 //! away and drops without.
 
 #![expect(unsafe_code, reason = "follows the pointer into the lock's value")]
 
+use std::marker::PhantomData;
 use std::ops::Deref;
+use std::ptr::NonNull;
 
 use super::batch::Batch;
-use super::domain::Domain;
+use super::domain::{Domain, Threads};
 
 /// A semaphore whose permits guard a value.
 pub(crate) trait Guarding {
@@ -41,16 +43,22 @@ impl<D: Domain> Guarding for Batch<D> {
     }
 }
 
-/// The pointer of a guard.
-pub(crate) trait Access: Copy {
+/// The pointer of a guard. It is never null, which is where an `Option` of a guard has its `None`.
+pub(crate) trait Access {
     const WRITES: bool;
 }
 
-impl<U: ?Sized> Access for *const U {
+/// Into what one permit lets read.
+pub(crate) struct Reads<U: ?Sized>(NonNull<U>);
+
+/// Into what all permits let write.
+pub(crate) struct Writes<U: ?Sized>(NonNull<U>, PhantomData<*mut U>);
+
+impl<U: ?Sized> Access for Reads<U> {
     const WRITES: bool = false;
 }
 
-impl<U: ?Sized> Access for *mut U {
+impl<U: ?Sized> Access for Writes<U> {
     const WRITES: bool = true;
 }
 
@@ -64,31 +72,19 @@ pub(crate) struct Held<L: Deref<Target: Guarding>, A: Access> {
     data: A,
 }
 
-impl<L: Deref<Target: Guarding>, A: Access> Held<L, A> {
-    /// # Safety
-    ///
-    /// The permits were taken and are this guard's now; `data` points into what they protect, and stays valid while
-    /// `lock` lives.
-    #[inline]
-    pub unsafe fn new(lock: L, data: A) -> Self {
-        Self { lock: Some(lock), data }
-    }
+const _: () = assert!(size_of::<Option<Held<&Batch<Threads>, Reads<u8>>>>() == 2 * size_of::<usize>());
 
+impl<L: Deref<Target: Guarding>, A: Access> Held<L, A> {
     pub fn lock(&self) -> &L {
         self.lock.as_ref().expect("a guard has its lock until it is consumed")
     }
 
-    /// Gives the permits back if they are still here.
+    /// Gives the permits back if they are still here. For the drop, which drops the lock next.
     #[inline]
     pub fn release(&mut self) {
-        if let Some(lock) = self.lock.take() {
+        if let Some(lock) = &self.lock {
             lock.batch().release(if A::WRITES { lock.all() } else { 1 });
         }
-    }
-
-    /// Gives the permits to another guard.
-    pub fn take(&mut self) -> Self {
-        self.lead_to(self.data)
     }
 
     /// Holds it by another handle, which leads to the same permits.
@@ -96,76 +92,97 @@ impl<L: Deref<Target: Guarding>, A: Access> Held<L, A> {
         Held { lock: self.lock.map(other), data: self.data }
     }
 
-    /// Gives the permits to another guard, which leads to something else.
+    /// Gives the permits to another guard.
+    #[inline]
     fn lead_to<B: Access>(&mut self, data: B) -> Held<L, B> {
         Held { lock: self.lock.take(), data }
     }
 }
 
-impl<L: Deref<Target: Guarding>, U: ?Sized> Held<L, *const U> {
+impl<L: Deref<Target: Guarding>, U: ?Sized> Held<L, Reads<U>> {
+    /// # Safety
+    ///
+    /// A permit was taken and is this guard's now; `data` points into what it protects, and stays valid while `lock` lives.
+    #[inline]
+    pub unsafe fn reading(lock: L, data: *const U) -> Self {
+        // SAFETY: valid, by contract.
+        Self { lock: Some(lock), data: Reads(unsafe { NonNull::new_unchecked(data.cast_mut()) }) }
+    }
+
     #[inline]
     pub fn get(&self) -> &U {
-        // SAFETY: valid as `new` asks for, and nobody writes while a reader has its permit.
-        unsafe { &*self.data }
+        // SAFETY: valid as `reading` asks for, and nobody writes while a reader has its permit.
+        unsafe { self.data.0.as_ref() }
     }
 
-    pub fn map<V: ?Sized>(&mut self, f: impl FnOnce(&U) -> &V) -> Held<L, *const V> {
-        let data: *const V = f(self.get());
-        self.lead_to(data)
+    pub fn map<V: ?Sized>(&mut self, f: impl FnOnce(&U) -> &V) -> Held<L, Reads<V>> {
+        let data = NonNull::from(f(self.get()));
+        self.lead_to(Reads(data))
     }
 
-    pub fn try_map<V: ?Sized>(&mut self, f: impl FnOnce(&U) -> Option<&V>) -> Option<Held<L, *const V>> {
-        let data: *const V = f(self.get())?;
-        Some(self.lead_to(data))
+    pub fn try_map<V: ?Sized>(&mut self, f: impl FnOnce(&U) -> Option<&V>) -> Option<Held<L, Reads<V>>> {
+        let data = NonNull::from(f(self.get())?);
+        Some(self.lead_to(Reads(data)))
     }
 
     /// Gives back what a writer had beyond the permit of a reader.
+    #[inline]
     pub fn let_in(&self) {
-        let surplus = self.lock().all() - 1;
+        let lock = self.lock();
+        let surplus = lock.all() - 1;
         if surplus > 0 {
-            self.lock().batch().release(surplus);
+            lock.batch().release(surplus);
         }
     }
 }
 
-impl<L: Deref<Target: Guarding>, U: ?Sized> Held<L, *mut U> {
+impl<L: Deref<Target: Guarding>, U: ?Sized> Held<L, Writes<U>> {
+    /// # Safety
+    ///
+    /// As for `reading`, with all the permits.
+    #[inline]
+    pub unsafe fn writing(lock: L, data: *mut U) -> Self {
+        // SAFETY: valid, by contract.
+        Self { lock: Some(lock), data: Writes(unsafe { NonNull::new_unchecked(data) }, PhantomData) }
+    }
+
     #[inline]
     pub fn get(&self) -> &U {
-        // SAFETY: valid as `new` asks for, and nobody else is in while a writer has all the permits.
-        unsafe { &*self.data }
+        // SAFETY: valid as `writing` asks for, and nobody else is in while a writer has all the permits.
+        unsafe { self.data.0.as_ref() }
     }
 
     #[inline]
     pub fn get_mut(&mut self) -> &mut U {
         // SAFETY: as above, and this guard is borrowed exclusively.
-        unsafe { &mut *self.data }
+        unsafe { self.data.0.as_mut() }
     }
 
-    pub fn map<V: ?Sized>(&mut self, f: impl FnOnce(&mut U) -> &mut V) -> Held<L, *mut V> {
-        let data: *mut V = f(self.get_mut());
-        self.lead_to(data)
+    pub fn map<V: ?Sized>(&mut self, f: impl FnOnce(&mut U) -> &mut V) -> Held<L, Writes<V>> {
+        let data = NonNull::from(f(self.get_mut()));
+        self.lead_to(Writes(data, PhantomData))
     }
 
     pub fn try_map<V: ?Sized>(
         &mut self,
         f: impl FnOnce(&mut U) -> Option<&mut V>,
-    ) -> Option<Held<L, *mut V>> {
-        let data: *mut V = f(self.get_mut())?;
-        Some(self.lead_to(data))
+    ) -> Option<Held<L, Writes<V>>> {
+        let data = NonNull::from(f(self.get_mut())?);
+        Some(self.lead_to(Writes(data, PhantomData)))
     }
 
     /// Reads on; [`let_in`](Held::let_in) has to follow.
-    pub fn downgrade<V: ?Sized>(&mut self, f: impl FnOnce(&U) -> &V) -> Held<L, *const V> {
-        let data: *const V = f(self.get());
-        self.lead_to(data)
+    pub fn downgrade<V: ?Sized>(&mut self, f: impl FnOnce(&U) -> &V) -> Held<L, Reads<V>> {
+        let data = NonNull::from(f(self.get()));
+        self.lead_to(Reads(data))
     }
 
     pub fn try_downgrade<V: ?Sized>(
         &mut self,
         f: impl FnOnce(&U) -> Option<&V>,
-    ) -> Option<Held<L, *const V>> {
-        let data: *const V = f(self.get())?;
-        Some(self.lead_to(data))
+    ) -> Option<Held<L, Reads<V>>> {
+        let data = NonNull::from(f(self.get())?);
+        Some(self.lead_to(Reads(data)))
     }
 }
 

@@ -12,7 +12,7 @@ use corelane_shards::loom::cell::UnsafeCell;
 use super::batch::Batch;
 use super::domain::Threads;
 use super::error::TryLockError;
-use super::guard::{Guarding, Held, guard, lock_traits, maps};
+use super::guard::{Guarding, Held, Writes, guard, lock_traits, maps};
 use crate::runtime::block_thread_on;
 
 /// A value for one task at a time, held across `await`.
@@ -71,22 +71,22 @@ impl<T: ?Sized> Guarding for Mutex<T> {
 /// A locked [`Mutex`]; unlocks when dropped.
 #[clippy::has_significant_drop]
 #[must_use = "if unused the Mutex will immediately unlock"]
-pub struct MutexGuard<'a, T: ?Sized>(Held<&'a Mutex<T>, *mut T>);
+pub struct MutexGuard<'a, T: ?Sized>(Held<&'a Mutex<T>, Writes<T>>);
 
 /// A part of what a locked [`Mutex`] holds; unlocks when dropped. Made by [`MutexGuard::map`].
 #[clippy::has_significant_drop]
 #[must_use = "if unused the Mutex will immediately unlock"]
-pub struct MappedMutexGuard<'a, T: ?Sized>(Held<&'a Batch<Threads>, *mut T>);
+pub struct MappedMutexGuard<'a, T: ?Sized>(Held<&'a Batch<Threads>, Writes<T>>);
 
 /// A locked [`Mutex`] that this keeps alive; unlocks when dropped.
 #[clippy::has_significant_drop]
 #[must_use = "if unused the Mutex will immediately unlock"]
-pub struct OwnedMutexGuard<T: ?Sized>(Held<Arc<Mutex<T>>, *mut T>);
+pub struct OwnedMutexGuard<T: ?Sized>(Held<Arc<Mutex<T>>, Writes<T>>);
 
 /// A part of what a locked [`Mutex`] holds, which this keeps alive; unlocks when dropped. Made by [`OwnedMutexGuard::map`].
 #[clippy::has_significant_drop]
 #[must_use = "if unused the Mutex will immediately unlock"]
-pub struct OwnedMappedMutexGuard<T: ?Sized, U: ?Sized>(Held<Arc<Mutex<T>>, *mut U>);
+pub struct OwnedMappedMutexGuard<T: ?Sized, U: ?Sized>(Held<Arc<Mutex<T>>, Writes<U>>);
 
 guard!(['a, T: ?Sized] MutexGuard<'a, T> => T, write);
 guard!(['a, T: ?Sized] MappedMutexGuard<'a, T> => T, write);
@@ -230,14 +230,14 @@ impl<T: ?Sized> Mutex<T> {
     #[inline]
     fn guard(&self) -> MutexGuard<'_, T> {
         // SAFETY: the permit is the guard's from here on, and protects the value.
-        MutexGuard(unsafe { Held::new(self, self.value.with_mut(|value| value)) })
+        MutexGuard(unsafe { Held::writing(self, self.value.with_mut(|value| value)) })
     }
 
     /// Called with the permit in hand.
     fn owned_guard(self: Arc<Self>) -> OwnedMutexGuard<T> {
         let value = self.value.with_mut(|value| value);
         // SAFETY: the permit is the guard's from here on, and protects the value, which the `Arc` keeps in its place.
-        OwnedMutexGuard(unsafe { Held::new(self, value) })
+        OwnedMutexGuard(unsafe { Held::writing(self, value) })
     }
 }
 

@@ -5,39 +5,39 @@
 use std::sync::Arc;
 
 use super::super::domain::Threads;
-use super::super::guard::{Held, guard, maps};
+use super::super::guard::{Held, Reads, Writes, guard, maps};
 use super::{Gate, RwLock};
 
 /// A [`RwLock`] locked for reading; unlocks when dropped.
 #[clippy::has_significant_drop]
 #[must_use = "if unused the RwLock will immediately unlock"]
-pub struct RwLockReadGuard<'a, T: ?Sized>(pub(super) Held<&'a Gate<Threads>, *const T>);
+pub struct RwLockReadGuard<'a, T: ?Sized>(pub(super) Held<&'a Gate<Threads>, Reads<T>>);
 
 /// A [`RwLock`] locked for writing; unlocks when dropped.
 #[clippy::has_significant_drop]
 #[must_use = "if unused the RwLock will immediately unlock"]
-pub struct RwLockWriteGuard<'a, T: ?Sized>(pub(super) Held<&'a Gate<Threads>, *mut T>);
+pub struct RwLockWriteGuard<'a, T: ?Sized>(pub(super) Held<&'a Gate<Threads>, Writes<T>>);
 
 /// A part of what a [`RwLock`] locked for writing holds; unlocks when dropped. Made by [`RwLockWriteGuard::map`].
 #[clippy::has_significant_drop]
 #[must_use = "if unused the RwLock will immediately unlock"]
-pub struct RwLockMappedWriteGuard<'a, T: ?Sized>(Held<&'a Gate<Threads>, *mut T>);
+pub struct RwLockMappedWriteGuard<'a, T: ?Sized>(Held<&'a Gate<Threads>, Writes<T>>);
 
 /// A [`RwLock`] that this keeps alive, locked for reading, or a part of it; unlocks when dropped.
 #[clippy::has_significant_drop]
 #[must_use = "if unused the RwLock will immediately unlock"]
-pub struct OwnedRwLockReadGuard<T: ?Sized, U: ?Sized = T>(pub(super) Held<Arc<RwLock<T>>, *const U>);
+pub struct OwnedRwLockReadGuard<T: ?Sized, U: ?Sized = T>(pub(super) Held<Arc<RwLock<T>>, Reads<U>>);
 
 /// A [`RwLock`] that this keeps alive, locked for writing; unlocks when dropped.
 #[clippy::has_significant_drop]
 #[must_use = "if unused the RwLock will immediately unlock"]
-pub struct OwnedRwLockWriteGuard<T: ?Sized>(pub(super) Held<Arc<RwLock<T>>, *mut T>);
+pub struct OwnedRwLockWriteGuard<T: ?Sized>(pub(super) Held<Arc<RwLock<T>>, Writes<T>>);
 
 /// A part of what a [`RwLock`] locked for writing holds, which this keeps alive; unlocks when dropped. Made by
 /// [`OwnedRwLockWriteGuard::map`].
 #[clippy::has_significant_drop]
 #[must_use = "if unused the RwLock will immediately unlock"]
-pub struct OwnedRwLockMappedWriteGuard<T: ?Sized, U: ?Sized = T>(Held<Arc<RwLock<T>>, *mut U>);
+pub struct OwnedRwLockMappedWriteGuard<T: ?Sized, U: ?Sized = T>(Held<Arc<RwLock<T>>, Writes<U>>);
 
 guard!(['a, T: ?Sized] RwLockReadGuard<'a, T> => T, read);
 guard!(['a, T: ?Sized] RwLockWriteGuard<'a, T> => T, write);
@@ -124,7 +124,7 @@ macro_rules! downgrades {
 
             /// The same guard by the name that a mapped one has.
             pub fn into_mapped(mut this: Self) -> $Mapped<$first, T> {
-                $Mapped(this.0.take())
+                $Mapped(this.0.map(|value| value))
             }
 
             /// Reads on without letting a writer in between, and lets other readers in.

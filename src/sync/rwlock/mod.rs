@@ -276,24 +276,24 @@ impl<T: ?Sized> RwLock<T> {
 
     fn read_guard(&self) -> RwLockReadGuard<'_, T> {
         // SAFETY: one permit is the guard's from here on, and while it is out nobody writes.
-        RwLockReadGuard(unsafe { Held::new(&self.gate, self.value.with(|value| value)) })
+        RwLockReadGuard(unsafe { Held::reading(&self.gate, self.value.with(|value| value)) })
     }
 
     fn write_guard(&self) -> RwLockWriteGuard<'_, T> {
         // SAFETY: all the permits are the guard's from here on, and nobody else is in.
-        RwLockWriteGuard(unsafe { Held::new(&self.gate, self.value.with_mut(|value| value)) })
+        RwLockWriteGuard(unsafe { Held::writing(&self.gate, self.value.with_mut(|value| value)) })
     }
 
     fn owned_read_guard(self: Arc<Self>) -> OwnedRwLockReadGuard<T> {
         let value = self.value.with(|value| value);
         // SAFETY: as in `read_guard`, and the `Arc` keeps the value in its place.
-        OwnedRwLockReadGuard(unsafe { Held::new(self, value) })
+        OwnedRwLockReadGuard(unsafe { Held::reading(self, value) })
     }
 
     fn owned_write_guard(self: Arc<Self>) -> OwnedRwLockWriteGuard<T> {
         let value = self.value.with_mut(|value| value);
         // SAFETY: as in `write_guard`, and the `Arc` keeps the value in its place.
-        OwnedRwLockWriteGuard(unsafe { Held::new(self, value) })
+        OwnedRwLockWriteGuard(unsafe { Held::writing(self, value) })
     }
 }
 
