@@ -197,6 +197,30 @@ fn task_hooks_see_each_task() {
 }
 
 #[test]
+fn task_hooks_are_told_the_names_of_tasks() {
+    let mut builder = Builder::new_sharded();
+    let (tell, told) = mpsc::channel();
+    let told_too = tell.clone();
+    let note = |meta: &TaskMeta<'_>| meta.name().map(str::to_owned);
+    builder.worker_threads(1).on_task_spawn(move |meta| tell.send(("spawned", note(meta))).unwrap());
+    builder.on_task_terminate(move |meta| told_too.send(("terminated", note(meta))).unwrap());
+    let rt = builder.build_local(LocalOptions::default()).unwrap();
+    let named = |name| task::Builder::new().name(name);
+    rt.block_on(async {
+        named("one").spawn(async {}).unwrap().await.unwrap();
+        named("two").spawn_local(async {}).unwrap().await.unwrap();
+        named("three").spawn_on(async {}, rt.handle()).unwrap().await.unwrap();
+        task::Builder::new().spawn(async {}).unwrap().await.unwrap();
+    });
+    for name in [Some("one"), Some("two"), Some("three"), None] {
+        let name = name.map(str::to_owned);
+        assert_eq!(told.recv().unwrap(), ("spawned", name.clone()));
+        assert_eq!(told.recv().unwrap(), ("terminated", name));
+    }
+    assert!(told.try_recv().is_err());
+}
+
+#[test]
 fn task_hooks_see_tasks_that_stay() {
     let mut builder = Builder::new_sharded();
     let seen = hooked(builder.worker_threads(1));

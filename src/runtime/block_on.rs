@@ -7,7 +7,6 @@
 
 #![expect(unsafe_code, reason = "lets a shard that holds nothing but what is Send change threads")]
 
-use std::panic::Location;
 use std::pin::{Pin, pin};
 use std::ptr;
 use std::sync::Arc;
@@ -23,7 +22,7 @@ use futures_task::{ArcWake, waker_ref};
 use crate::error;
 
 use super::context::{self, Blocking};
-use super::hooks;
+use super::hooks::{self, Origin};
 use super::inner::Inner;
 use super::seat::{Parker, Seat, Sitting};
 use super::seed::Seeded;
@@ -65,9 +64,9 @@ impl Driven {
         &self,
         inner: &Inner,
         future: F,
-        at: &'static Location<'static>,
+        origin: Origin<'_>,
     ) -> JoinHandle<F::Output> {
-        self.shard.enter(|local| hooks::spawn_local(Some(inner), local, future, at))
+        self.shard.enter(|local| hooks::spawn_local(Some(inner), local, future, origin))
     }
 
     /// Turns the shard until the future completes. `None` if a panic in a task ends the runtime before.

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::num::NonZeroU64;
-use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,7 +13,7 @@ use corelane_shards::task::JoinHandle;
 use crate::error;
 
 use super::context::{self, EnterGuard};
-use super::hooks;
+use super::hooks::{self, Origin};
 use super::inner::Inner;
 use super::metrics::RuntimeMetrics;
 
@@ -129,7 +129,15 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        hooks::spawn(&self.0, future, Location::caller())
+        self.spawn_as(future, Origin::caller(None))
+    }
+
+    pub(crate) fn spawn_as<F>(&self, future: F, origin: Origin<'_>) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        hooks::spawn(&self.0, future, origin)
     }
 
     /// Runs a closure on a thread that may block. See [`task::spawn_blocking`](crate::task::spawn_blocking).

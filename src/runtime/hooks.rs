@@ -7,7 +7,6 @@
 //! Threads: the spawner's, then whichever polls or drops the task.
 
 use std::future::Future;
-use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
@@ -68,15 +67,30 @@ pub enum UnhandledPanic {
     ShutdownRuntime,
 }
 
+/// Where a task comes from, for hooks.
+#[derive(Clone, Copy)]
+pub(crate) struct Origin<'a> {
+    at: &'static Location<'static>,
+    name: Option<&'a str>,
+}
+
+impl<'a> Origin<'a> {
+    /// Spawned by the caller, with that name.
+    #[track_caller]
+    pub fn caller(name: Option<&'a str>) -> Self {
+        Self { at: Location::caller(), name }
+    }
+}
+
 /// What a task hook is told about the task.
 #[derive(Debug)]
 pub struct TaskMeta<'a> {
     id: Id,
     spawned_at: &'static Location<'static>,
-    _lifetime: PhantomData<&'a ()>,
+    name: Option<&'a str>,
 }
 
-impl TaskMeta<'_> {
+impl<'a> TaskMeta<'a> {
     /// The task's id.
     pub fn id(&self) -> Id {
         self.id
@@ -85,6 +99,11 @@ impl TaskMeta<'_> {
     /// Where in the source it was spawned.
     pub fn spawned_at(&self) -> &'static Location<'static> {
         self.spawned_at
+    }
+
+    /// The name that [`task::Builder`](crate::task::Builder::name) gave it. Beyond Tokio, which keeps names for its console.
+    pub fn name(&self) -> Option<&'a str> {
+        self.name
     }
 }
 
@@ -108,8 +127,9 @@ impl Around {
     }
 
     /// A task is about to be spawned.
-    fn end(self: &Arc<Self>, id: Id, spawned_at: &'static Location<'static>) -> End {
-        let end = End { around: Arc::clone(self), id, spawned_at };
+    fn end(self: &Arc<Self>, id: Id, origin: Origin<'_>) -> End {
+        let end =
+            End { around: Arc::clone(self), id, spawned_at: origin.at, name: origin.name.map(Box::from) };
         end.call(&self.hooks.spawn);
         end
     }
@@ -120,12 +140,13 @@ struct End {
     around: Arc<Around>,
     id: Id,
     spawned_at: &'static Location<'static>,
+    name: Option<Box<str>>,
 }
 
 impl End {
     fn call(&self, hook: &Option<TaskCallback>) {
         if let Some(hook) = hook {
-            hook(&TaskMeta { id: self.id, spawned_at: self.spawned_at, _lifetime: PhantomData });
+            hook(&TaskMeta { id: self.id, spawned_at: self.spawned_at, name: self.name.as_deref() });
         }
     }
 }
@@ -170,7 +191,7 @@ impl<F: Future + Unpin> Future for Hooked<F> {
 /// Spawns onto a runtime. One that a panic ended cancels at once: its shards close one after another, and the next might
 /// still run a task that comes after the panic was seen. The same holds for [`spawn_at`]; on its own shard a task comes too
 /// late only once that closes.
-pub(crate) fn spawn<F>(inner: &Inner, future: F, at: &'static Location<'static>) -> JoinHandle<F::Output>
+pub(crate) fn spawn<F>(inner: &Inner, future: F, origin: Origin<'_>) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
@@ -181,7 +202,7 @@ where
         Some(around) => {
             let id = task::next_id();
             let future: Pin<Box<dyn Future<Output = F::Output> + Send>> = Box::pin(future);
-            shard::spawn_as(&inner.mesh, id, Hooked { future, end: around.end(id, at) })
+            shard::spawn_as(&inner.mesh, id, Hooked { future, end: around.end(id, origin) })
         }
     }
 }
@@ -191,7 +212,7 @@ pub(crate) fn spawn_local<F>(
     inner: Option<&Inner>,
     local: &Local,
     future: F,
-    at: &'static Location<'static>,
+    origin: Origin<'_>,
 ) -> JoinHandle<F::Output>
 where
     F: Future + 'static,
@@ -211,7 +232,7 @@ where
         Some(around) => {
             let id = task::next_id();
             let future: Pin<Box<dyn Future<Output = F::Output>>> = Box::pin(future);
-            shard::spawn_local_as(local, id, Hooked { future, end: around.end(id, at) })
+            shard::spawn_local_as(local, id, Hooked { future, end: around.end(id, origin) })
         }
     }
 }
@@ -221,7 +242,7 @@ pub(crate) fn spawn_at<C, F>(
     inner: &Inner,
     remote: &Remote,
     make: C,
-    at: &'static Location<'static>,
+    origin: Origin<'_>,
 ) -> JoinHandle<F::Output>
 where
     C: FnOnce() -> F + Send + 'static,
@@ -233,7 +254,7 @@ where
         Some(_) if inner.has_panicked() => task::cancelled(task::next_id(), async move { make().await }),
         Some(around) => {
             let id = task::next_id();
-            let end = around.end(id, at);
+            let end = around.end(id, origin);
             shard::spawn_at_as(remote, id, move || {
                 let future: Pin<Box<dyn Future<Output = F::Output>>> = Box::pin(make());
                 Hooked { future, end }
@@ -243,14 +264,10 @@ where
 }
 
 /// As [`spawn_local`], with the hooks of the runtime that this thread is in.
-pub(crate) fn spawn_local_here<F>(
-    local: &Local,
-    future: F,
-    at: &'static Location<'static>,
-) -> JoinHandle<F::Output>
+pub(crate) fn spawn_local_here<F>(local: &Local, future: F, origin: Origin<'_>) -> JoinHandle<F::Output>
 where
     F: Future + 'static,
     F::Output: 'static,
 {
-    context::with(|inner| spawn_local(inner, local, future, at))
+    context::with(|inner| spawn_local(inner, local, future, origin))
 }

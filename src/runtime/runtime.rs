@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use super::block_on;
 use super::builder::Builder;
 use super::context::{self, Blocking, EnterGuard};
 use super::handle::Handle;
+use super::hooks::Origin;
 use super::inner::Inner;
 use super::metrics::RuntimeMetrics;
 
@@ -126,7 +127,7 @@ impl Runtime {
     {
         let inner = self.handle.inner();
         match inner.seat.as_ref().and_then(|seat| seat.sit_down()) {
-            Some(mut sitting) => sitting.occupied().spawn_local(inner, future, Location::caller()),
+            Some(mut sitting) => sitting.occupied().spawn_local(inner, future, Origin::caller(None)),
             // This thread is in `block_on` already.
             None => crate::task::spawn_local(future),
         }

@@ -33,7 +33,6 @@ mod slots;
 mod loom_tests;
 
 use std::future::Future;
-use std::panic::Location;
 use std::sync::Arc;
 
 use corelane_shards::mesh::Mesh;
@@ -41,7 +40,8 @@ use corelane_shards::shard::{self as engine, Local};
 use corelane_shards::task::JoinHandle;
 
 use crate::error::NO_RUNTIME;
-use crate::runtime::{Handle, Inner, context, hooks};
+use crate::runtime::hooks::{self, Origin};
+use crate::runtime::{Handle, Inner, context};
 
 pub use call::{IN_FLIGHT, call, call_async};
 pub use corelane_shards::mesh::ShardId;
@@ -143,7 +143,7 @@ where
     Fut::Output: Send + 'static,
 {
     let handle = Handle::current();
-    spawn_onto(handle.inner(), id, f, Location::caller())
+    spawn_onto(handle.inner(), id, f, Origin::caller(None))
 }
 
 impl Handle {
@@ -159,17 +159,12 @@ impl Handle {
         Fut: Future + 'static,
         Fut::Output: Send + 'static,
     {
-        spawn_onto(self.inner(), id, f, Location::caller())
+        spawn_onto(self.inner(), id, f, Origin::caller(None))
     }
 }
 
 #[track_caller]
-fn spawn_onto<F, Fut>(
-    inner: &Inner,
-    id: ShardId,
-    f: F,
-    at: &'static Location<'static>,
-) -> JoinHandle<Fut::Output>
+fn spawn_onto<F, Fut>(inner: &Inner, id: ShardId, f: F, origin: Origin<'_>) -> JoinHandle<Fut::Output>
 where
     F: FnOnce() -> Fut + Send + 'static,
     Fut: Future + 'static,
@@ -178,7 +173,7 @@ where
     let mesh = &*inner.mesh;
     assert_has(mesh, id);
     assert_stays(mesh);
-    hooks::spawn_at(inner, mesh.remote(id), f, at)
+    hooks::spawn_at(inner, mesh.remote(id), f, origin)
 }
 
 /// The mesh of the current runtime.

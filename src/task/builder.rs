@@ -2,15 +2,17 @@
 
 use std::future::Future;
 use std::io;
-use std::marker::PhantomData;
 
 use corelane_shards::task::JoinHandle;
 
 use crate::runtime::Handle;
+use crate::runtime::hooks::Origin;
 
 use super::LocalSet;
+use super::spawn::{spawn_as, spawn_local_as};
 
-/// Spawns a task that has a name. Nothing shows names yet; the builder is here for programs that give some.
+/// Spawns a task that has a name, which task hooks are told: see [`TaskMeta::name`](crate::runtime::TaskMeta::name). Tasks of a
+/// [`LocalSet`] and closures on blocking threads have no hooks, and so their names are not shown.
 ///
 /// # Examples
 ///
@@ -24,7 +26,7 @@ use super::LocalSet;
 #[derive(Debug, Default, Clone, Copy)]
 #[must_use = "a builder spawns nothing by itself"]
 pub struct Builder<'a> {
-    _name: PhantomData<&'a str>,
+    name: Option<&'a str>,
 }
 
 impl<'a> Builder<'a> {
@@ -34,8 +36,8 @@ impl<'a> Builder<'a> {
     }
 
     /// Gives it a name.
-    pub fn name(&self, _name: &'a str) -> Self {
-        *self
+    pub fn name(&self, name: &'a str) -> Self {
+        Self { name: Some(name) }
     }
 
     /// As [`spawn`](super::spawn()).
@@ -53,7 +55,7 @@ impl<'a> Builder<'a> {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        Ok(super::spawn(future))
+        Ok(spawn_as(future, Origin::caller(self.name)))
     }
 
     /// As [`Handle::spawn`].
@@ -63,7 +65,7 @@ impl<'a> Builder<'a> {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        Ok(handle.spawn(future))
+        Ok(handle.spawn_as(future, Origin::caller(self.name)))
     }
 
     /// As [`spawn_local`](super::spawn_local).
@@ -77,7 +79,7 @@ impl<'a> Builder<'a> {
         F: Future + 'static,
         F::Output: 'static,
     {
-        Ok(super::spawn_local(future))
+        Ok(spawn_local_as(future, Origin::caller(self.name)))
     }
 
     /// As [`LocalSet::spawn_local`].

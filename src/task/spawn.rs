@@ -1,13 +1,13 @@
 //! Spawning into the runtime that the caller is in.
 
 use std::future::Future;
-use std::panic::Location;
 
 use corelane_shards::shard;
 use corelane_shards::task::{Id, JoinHandle};
 
 use crate::error;
-use crate::runtime::{context, hooks};
+use crate::runtime::context;
+use crate::runtime::hooks::{self, Origin};
 
 use super::local_set;
 
@@ -37,8 +37,16 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    let at = Location::caller();
-    context::with_current(|inner| hooks::spawn(inner, future, at))
+    spawn_as(future, Origin::caller(None))
+}
+
+#[track_caller]
+pub(super) fn spawn_as<F>(future: F, origin: Origin<'_>) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    context::with_current(|inner| hooks::spawn(inner, future, origin))
 }
 
 /// Spawns a task onto the [`LocalSet`](super::LocalSet) this thread is in, or else onto the shard it is inside. The task stays
@@ -59,6 +67,16 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
+    spawn_local_as(future, Origin::caller(None))
+}
+
+#[inline(always)]
+#[track_caller]
+pub(super) fn spawn_local_as<F>(future: F, origin: Origin<'_>) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
     // The usual case: on a shard, in no set, and in a runtime of which the shard knows that there is nothing to call around tasks.
     let future = if local_set::is_inside() {
         future
@@ -68,12 +86,12 @@ where
             Err(future) => future,
         }
     };
-    spawn_local_elsewhere(future, Location::caller())
+    spawn_local_elsewhere(future, origin)
 }
 
 #[inline(never)]
 #[track_caller]
-fn spawn_local_elsewhere<F>(future: F, at: &'static Location<'static>) -> JoinHandle<F::Output>
+fn spawn_local_elsewhere<F>(future: F, origin: Origin<'_>) -> JoinHandle<F::Output>
 where
     F: Future + 'static,
     F::Output: 'static,
@@ -82,7 +100,7 @@ where
         return guest.spawn(future);
     }
     let future = match shard::current(|local| match local.filter(|local| local.mesh().config().local_tasks) {
-        Some(local) => Ok(hooks::spawn_local_here(local, future, at)),
+        Some(local) => Ok(hooks::spawn_local_here(local, future, origin)),
         None => Err(future),
     }) {
         Ok(handle) => return handle,
@@ -95,7 +113,7 @@ where
             None => Err(error::NO_LOCAL),
             Some(thread) if thread != context::thread_id() => Err(error::OTHER_THREAD),
             Some(_) => match inner.seat.as_ref().and_then(|seat| seat.sit_down()) {
-                Some(mut sitting) => Ok(sitting.occupied().spawn_local(inner, future, at)),
+                Some(mut sitting) => Ok(sitting.occupied().spawn_local(inner, future, origin)),
                 None => Err(error::NO_LOCAL),
             },
         }
