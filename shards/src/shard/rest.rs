@@ -125,25 +125,9 @@ mod tests {
     use super::*;
     use crate::config::{Config, Reach};
     use crate::mesh::{Mesh, ShardId};
-    use crate::park::Unpark;
-    use crate::shard::{self, Driver, Shard, Turn};
+    use crate::shard::{self, Shard, Turn};
+    use crate::task::tests::NoEvents;
     use crate::timer::Clock;
-
-    struct NoEvents;
-
-    impl Unpark for NoEvents {
-        fn unpark(&self) {}
-    }
-
-    impl Driver for NoEvents {
-        fn wait(&mut self, _: Option<Duration>) -> usize {
-            0
-        }
-
-        fn unparker(&self) -> Arc<dyn Unpark> {
-            Arc::new(NoEvents)
-        }
-    }
 
     /// The second of three shards sleeps as the watcher, the third for long. Meanwhile the first spawns a task that stays alone;
     /// then the wait ends with so many events. Says whether the third was called.

@@ -46,7 +46,7 @@ mod loom_tests;
 #[cfg(all(test, not(loom)))]
 mod stress;
 #[cfg(all(test, not(loom)))]
-mod tests;
+pub(crate) mod tests;
 #[cfg(all(test, not(loom)))]
 mod word_tests;
 

@@ -16,7 +16,8 @@ use crate::park::Unpark;
 use crate::shard::{self, Driver, Shard, Turn};
 use crate::timer::Clock;
 
-struct NoEvents;
+/// Waits for nothing.
+pub(crate) struct NoEvents;
 
 impl Unpark for NoEvents {
     fn unpark(&self) {}
