@@ -24,8 +24,8 @@
 //!
 //! A shard that pushes into its own ring or next slot leaves N2 out, which was a tenth of a spawn. Then a shard that goes idle in
 //! the very moment of the push may miss it, and be missed. The pusher takes the task itself unless it is held up; and since the
-//! pusher runs, the other one becomes the watcher or there is one, and finds the task a millisecond later. Should the watcher be
-//! called to other work in that same millisecond, the task is found by the next shard that goes idle, or at the next push.
+//! pusher runs, the other one becomes the watcher or there is one, and finds the task a millisecond later. Should that one stop
+//! watching in the very moment of the push, the task is found by the next shard that goes idle, or at the next push.
 
 #[cfg(all(test, loom))]
 mod loom_tests;
