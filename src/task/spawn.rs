@@ -67,16 +67,6 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    spawn_local_as(future, Origin::caller(None))
-}
-
-#[inline(always)]
-#[track_caller]
-pub(super) fn spawn_local_as<F>(future: F, origin: Origin<'_>) -> JoinHandle<F::Output>
-where
-    F: Future + 'static,
-    F::Output: 'static,
-{
     // The usual case: on a shard, in no set, and in a runtime of which the shard knows that there is nothing to call around tasks.
     let future = if local_set::is_inside() {
         future
@@ -86,12 +76,13 @@ where
             Err(future) => future,
         }
     };
-    spawn_local_elsewhere(future, origin)
+    spawn_local_as(future, Origin::caller(None))
 }
 
+/// As `spawn_local`, wherever the thread is.
 #[inline(never)]
 #[track_caller]
-fn spawn_local_elsewhere<F>(future: F, origin: Origin<'_>) -> JoinHandle<F::Output>
+pub(super) fn spawn_local_as<F>(future: F, origin: Origin<'_>) -> JoinHandle<F::Output>
 where
     F: Future + 'static,
     F::Output: 'static,
