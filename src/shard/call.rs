@@ -12,7 +12,6 @@
 //! Threads: any.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
@@ -182,13 +181,22 @@ fn name(remote: &Remote) -> usize {
     ptr::from_ref(remote).addr()
 }
 
+/// The names of a caller and of who is called.
+type Ends = (usize, usize);
+
 fn gate_between(caller: &Remote, target: &Remote) -> Arc<Gate> {
     thread_local! {
-        static GATES: RefCell<BTreeMap<(usize, usize), Arc<Gate>>> = const { RefCell::new(BTreeMap::new()) };
+        /// By ends, ascending.
+        static GATES: RefCell<Vec<(Ends, Arc<Gate>)>> = const { RefCell::new(Vec::new()) };
     }
+    let ends: Ends = (name(caller), name(target));
     let kept = GATES.try_with(|gates| {
         let mut gates = gates.borrow_mut();
-        Arc::clone(gates.entry((name(caller), name(target))).or_insert_with(|| Gate::new(IN_FLIGHT)))
+        let place = gates.binary_search_by_key(&ends, |(ends, _)| *ends).unwrap_or_else(|free| {
+            gates.insert(free, (ends, Gate::new(IN_FLIGHT)));
+            free
+        });
+        Arc::clone(&gates[place].1)
     });
     // A thread that is ending has no locals left, and few messages to send.
     kept.unwrap_or_else(|_| gate_for_aliens(target))
@@ -196,13 +204,14 @@ fn gate_between(caller: &Remote, target: &Remote) -> Arc<Gate> {
 
 /// Gates live while messages are under way, so those of runtimes that are gone don't pile up.
 fn gate_for_aliens(target: &Remote) -> Arc<Gate> {
-    static GATES: Mutex<BTreeMap<usize, Weak<Gate>>> = Mutex::new(BTreeMap::new());
+    static GATES: Mutex<Vec<(usize, Weak<Gate>)>> = Mutex::new(Vec::new());
     let mut gates = GATES.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(gate) = gates.get(&name(target)).and_then(Weak::upgrade) {
+    gates.retain(|(_, gate)| gate.strong_count() > 0);
+    if let Some(gate) = gates.iter().find(|(of, _)| *of == name(target)).and_then(|(_, gate)| gate.upgrade())
+    {
         return gate;
     }
-    gates.retain(|_, gate| gate.strong_count() > 0);
     let gate = Gate::new(IN_FLIGHT);
-    gates.insert(name(target), Arc::downgrade(&gate));
+    gates.push((name(target), Arc::downgrade(&gate)));
     gate
 }

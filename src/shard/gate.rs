@@ -19,7 +19,7 @@
 //!
 //! Threads: any.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
@@ -33,12 +33,20 @@ pub(super) struct Gate(Mutex<State>);
 struct State {
     free: usize,
     next_ticket: u64,
-    queue: BTreeMap<u64, Waker>,
+    /// In the order of their tickets.
+    queue: VecDeque<(u64, Waker)>,
+}
+
+impl State {
+    /// Where a ticket stands in the queue, unless it was served.
+    fn place(&self, ticket: u64) -> Option<usize> {
+        self.queue.binary_search_by_key(&ticket, |(ticket, _)| *ticket).ok()
+    }
 }
 
 impl Gate {
     pub fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(State { free: limit, next_ticket: 0, queue: BTreeMap::new() })))
+        Arc::new(Self(Mutex::new(State { free: limit, next_ticket: 0, queue: VecDeque::new() })))
     }
 
     /// Waits for a permit; callers are served in the order of their first polls.
@@ -53,7 +61,7 @@ impl Gate {
     /// A permit comes back.
     fn leave(&self) {
         let first = self.with(|state| {
-            let first = state.queue.pop_first();
+            let first = state.queue.pop_front();
             state.free += usize::from(first.is_none());
             first
         });
@@ -95,10 +103,11 @@ impl Future for Enter {
                 let ticket = state.next_ticket;
                 state.next_ticket += 1;
                 this.ticket = Some(ticket);
-                (false, state.queue.insert(ticket, waker))
+                state.queue.push_back((ticket, waker));
+                (false, None)
             }
-            Some(ticket) => match state.queue.get_mut(&ticket) {
-                Some(queued) => (false, Some(mem::replace(queued, waker))),
+            Some(ticket) => match state.place(ticket) {
+                Some(place) => (false, Some(mem::replace(&mut state.queue[place].1, waker))),
                 None => (true, Some(waker)),
             },
         });
@@ -113,7 +122,7 @@ impl Future for Enter {
 impl Drop for Enter {
     fn drop(&mut self) {
         let Some(ticket) = self.ticket else { return };
-        let queued = self.gate.with(|state| state.queue.remove(&ticket));
+        let queued = self.gate.with(|state| state.place(ticket).and_then(|place| state.queue.remove(place)));
         if queued.is_none() {
             self.gate.leave();
         }

@@ -10,7 +10,6 @@
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 
 use corelane_shards::mesh::ShardId;
@@ -19,7 +18,8 @@ use corelane_shards::mesh::ShardId;
 pub(super) type Key = (u64, ShardId);
 
 thread_local! {
-    static SLOTS: RefCell<BTreeMap<Key, Weak<dyn Any>>> = const { RefCell::new(BTreeMap::new()) };
+    /// By key, ascending.
+    static SLOTS: RefCell<Vec<(Key, Weak<dyn Any>)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// An instance, found for as long as this is there. Fields drop in order: an instance that is being dropped is not found.
@@ -34,7 +34,10 @@ impl<T: 'static> Kept<T> {
     pub fn new(key: Key, instance: T) -> Self {
         let instance = Rc::new(instance);
         let weak: Weak<T> = Rc::downgrade(&instance);
-        SLOTS.with(|slots| slots.borrow_mut().insert(key, weak));
+        SLOTS.with_borrow_mut(|slots| match place(slots, key) {
+            Ok(found) => slots[found].1 = weak,
+            Err(free) => slots.insert(free, (key, weak)),
+        });
         Self { _listed: Listed(key), _instance: instance }
     }
 }
@@ -42,12 +45,23 @@ impl<T: 'static> Kept<T> {
 impl Drop for Listed {
     fn drop(&mut self) {
         // An ending thread may have lost its map before it drops a `LocalRuntime`.
-        let _ = SLOTS.try_with(|slots| slots.borrow_mut().remove(&self.0));
+        let _ = SLOTS.try_with(|slots| {
+            let mut slots = slots.borrow_mut();
+            place(&slots, self.0).map(|found| slots.remove(found))
+        });
     }
+}
+
+fn place(slots: &[(Key, Weak<dyn Any>)], key: Key) -> Result<usize, usize> {
+    slots.binary_search_by_key(&key, |(key, _)| *key)
 }
 
 /// The instance on a shard that this thread drives.
 pub(super) fn find<T: 'static>(key: Key) -> Option<Rc<T>> {
-    let instance = SLOTS.try_with(|slots| slots.borrow().get(&key).and_then(Weak::upgrade)).ok()??;
+    let instance = SLOTS.try_with(|slots| {
+        let slots = slots.borrow();
+        place(&slots, key).ok().and_then(|found| slots[found].1.upgrade())
+    });
+    let instance = instance.ok()??;
     Some(instance.downcast::<T>().expect("a service has one type"))
 }

@@ -1,7 +1,5 @@
 //! What the told facts mean together: sets that contradict each other, and kinds of core by their capacity.
 
-use std::collections::BTreeMap;
-
 use super::{CoreKind, Cpu};
 use crate::config::CpuList;
 
@@ -19,23 +17,26 @@ fn drop_contradicted(
     set: fn(&mut Cpu) -> &mut Option<CpuList>,
     warnings: &mut Vec<String>,
 ) -> CpuList {
-    let mut said_by: BTreeMap<CpuList, CpuList> = BTreeMap::new();
+    // By the set, ascending.
+    let mut said_by: Vec<(CpuList, CpuList)> = Vec::new();
     let mut speakers = CpuList::default();
     for cpu in cpus.iter_mut() {
         let id = cpu.id;
-        if let Some(set) = set(cpu) {
-            said_by.entry(set.clone()).or_default().insert(id);
-            speakers.insert(id);
+        let Some(set) = set(cpu) else { continue };
+        speakers.insert(id);
+        match said_by.binary_search_by(|(seen, _)| seen.cmp(set)) {
+            Ok(found) => said_by[found].1.insert(id),
+            Err(free) => said_by.insert(free, (set.clone(), CpuList::from_iter([id]))),
         }
     }
     // A set is right when all its CPUs that say anything say the same.
-    said_by.retain(|set, said| set.common(&speakers) != *said);
+    said_by.retain(|(set, said)| set.common(&speakers) != *said);
     for (set, said) in &said_by {
         warnings.push(format!(
             "cpus {set} share their {what} according to cpus {said}, but not according to others of them"
         ));
     }
-    let dropped: CpuList = said_by.values().flat_map(CpuList::iter).collect();
+    let dropped: CpuList = said_by.iter().flat_map(|(_, said)| said.iter()).collect();
     cpus.iter_mut().filter(|cpu| dropped.contains(cpu.id)).for_each(|cpu| *set(cpu) = None);
     dropped
 }

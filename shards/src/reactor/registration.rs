@@ -274,6 +274,26 @@ impl Registration {
         is_last: impl Fn(&R) -> bool,
         failed: Option<(Word, io::Error)>,
     ) -> Poll<io::Result<R>> {
+        let mut done = None;
+        let mut attempt = || {
+            done = attempt(&mut f);
+            done.as_ref().map(|result| result.as_ref().is_ok_and(&is_last))
+        };
+        let unable = self.poll_attempt(cx, direction, &mut attempt, failed);
+        done.map_or_else(|| unable.map(Err), Poll::Ready)
+    }
+
+    /// Attempts when it may until it need not any more, or reports why that never happened. `attempt` says whether what it did was
+    /// the last for now, or nothing if it would block.
+    ///
+    /// Compiled once for all operations, of which a program has dozens.
+    fn poll_attempt(
+        &self,
+        cx: &mut Context<'_>,
+        direction: Direction,
+        attempt: &mut dyn FnMut() -> Option<bool>,
+        failed: Option<(Word, io::Error)>,
+    ) -> Poll<io::Error> {
         let mut tried = Word::NEVER;
         if let Some((word, error)) = failed {
             match (error.kind(), self.state()) {
@@ -285,22 +305,26 @@ impl Registration {
                 _ => {
                     // What was tried had budget, and is done.
                     coop::try_proceed().iter().for_each(coop::Proceed::made_progress);
-                    return Poll::Ready(Err(error));
+                    return Poll::Ready(error);
                 }
             }
         }
         let coop = ready!(coop::poll_proceed(cx));
         loop {
-            let state = match self.state() {
-                Some(state) => state,
-                None if self.is_untried() => self.bind(None)?,
+            let bound = match self.state() {
+                Some(state) => Ok(state),
+                None if self.is_untried() => self.bind(None),
                 None => {
-                    if let Some(result) = attempt(&mut f) {
+                    if attempt().is_some() {
                         coop.made_progress();
-                        return Poll::Ready(result);
+                        return Poll::Pending;
                     }
-                    self.bind(Some(direction.interest()))?
+                    self.bind(Some(direction.interest()))
                 }
+            };
+            let state = match bound {
+                Ok(state) => state,
+                Err(error) => return Poll::Ready(error),
             };
             let word = state.word();
             if !state.is_ready(word, direction, tried) {
@@ -308,16 +332,16 @@ impl Registration {
                 continue;
             }
             if word.is_shutdown() {
-                return Poll::Ready(Err(shutting_down()));
+                return Poll::Ready(shutting_down());
             }
-            match attempt(&mut f) {
-                Some(result) => {
+            match attempt() {
+                Some(is_last) => {
                     // The end is not cleared: no event would say again that it is there.
-                    if result.as_ref().is_ok_and(&is_last) && !word.is_closed(direction) {
+                    if is_last && !word.is_closed(direction) {
                         state.clear(word, direction);
                     }
                     coop.made_progress();
-                    return Poll::Ready(result);
+                    return Poll::Pending;
                 }
                 None => {
                     state.clear(word, direction);
@@ -346,25 +370,26 @@ impl Registration {
     ///
     /// `WouldBlock` if it is not.
     pub fn try_io<R>(&self, interest: Interest, f: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
+        let event = self.may_try(interest)?;
+        let result = f();
+        if would_block(&result) {
+            match event {
+                Some(event) => self.clear_readiness(event),
+                None => drop(self.bind(Some(interest))?),
+            }
+        }
+        result
+    }
+
+    /// What says that an operation may be tried. Nothing does for the first of an unbound resource: it just is.
+    fn may_try(&self, interest: Interest) -> io::Result<Option<ReadyEvent>> {
         let state = match self.state() {
             Some(state) => state,
             None if self.is_untried() => self.bind(None)?,
-            None => {
-                let result = f();
-                if would_block(&result) {
-                    self.bind(Some(interest))?;
-                }
-                return result;
-            }
+            None => return Ok(None),
         };
-        let Some(event) = event(state, interest, Word::NEVER)? else {
-            return Err(io::ErrorKind::WouldBlock.into());
-        };
-        let result = f();
-        if would_block(&result) {
-            self.clear_readiness(event);
-        }
-        result
+        event(state, interest, Word::NEVER)?
+            .map_or_else(|| Err(io::ErrorKind::WouldBlock.into()), |event| Ok(Some(event)))
     }
 
     /// Waits until something of the interest is ready. Any number of tasks may.

@@ -1,6 +1,6 @@
 //! The steps that take CPUs away, in their order.
 
-use std::collections::BTreeMap;
+use std::mem;
 
 use super::{PlanError, Planner, shown};
 use crate::config::{AutoOr, CpuList, Cpus, Domain, Isolated, Kind, ShardSettings, Smt};
@@ -188,7 +188,9 @@ impl Planner<'_> {
         }
         // Of a core with one hardware thread that is set apart and one that is not, the one that comes first stays.
         let preferred = self.preferred();
-        self.candidates.sort_by_key(|cpu| !preferred.contains(cpu.id));
+        let candidates = mem::take(&mut self.candidates).into_iter();
+        let (first, rest): (Vec<_>, Vec<_>) = candidates.partition(|cpu| preferred.contains(cpu.id));
+        self.candidates = [first, rest].concat();
         let mut cores = Cores::default();
         self.topology.cpus.iter().filter(|cpu| self.told.contains(cpu.id)).for_each(|cpu| cores.add(cpu));
         self.leave_out(|cpu| {
@@ -213,25 +215,22 @@ impl Planner<'_> {
     }
 }
 
-/// Cores by the CPU that came first: each of their hardware threads, with that CPU.
+/// Cores, each by the CPU of it that came first.
 #[derive(Default)]
-struct Cores(BTreeMap<u32, u32>);
+struct Cores<'a>(Vec<&'a Cpu>);
 
-impl Cores {
-    fn add(&mut self, first: &Cpu) {
-        for thread in first.siblings.iter().flat_map(CpuList::iter) {
-            self.0.entry(thread).or_insert(first.id);
-        }
-        self.0.insert(first.id, first.id);
+impl<'a> Cores<'a> {
+    fn add(&mut self, first: &'a Cpu) {
+        self.0.push(first);
     }
 
     /// The CPU that came first on this one's core, if there is one. It is enough if one of the two tells.
     fn first_of(&self, cpu: &Cpu) -> Option<u32> {
-        let of_its_own = || {
-            let mut threads = cpu.siblings.iter().flat_map(CpuList::iter);
-            threads.find(|thread| self.0.get(thread) == Some(thread))
-        };
-        self.0.get(&cpu.id).copied().or_else(of_its_own)
+        let names = |a: &Cpu, b: &Cpu| a.siblings.as_ref().is_some_and(|set| set.contains(b.id));
+        let mut firsts = self.0.iter();
+        firsts
+            .find(|first| first.id == cpu.id || names(first, cpu) || names(cpu, first))
+            .map(|first| first.id)
     }
 }
 

@@ -14,8 +14,6 @@ mod order;
 mod place;
 mod show;
 
-use std::collections::BTreeMap;
-
 pub use self::error::PlanError;
 use super::{Cpu, Quota, Topology};
 use crate::config::{Config, CpuList, Memory, OnError, Pin};
@@ -132,16 +130,20 @@ struct Planner<'a> {
     told: CpuList,
     /// What may still get a shard.
     candidates: Vec<&'a Cpu>,
-    left_out: BTreeMap<u32, String>,
+    left_out: Vec<(u32, String)>,
     warnings: Vec<String>,
 }
 
 impl<'a> Planner<'a> {
     fn leave_out(&mut self, mut why: impl FnMut(&'a Cpu) -> Option<String>) {
+        self.sort_out(&mut why);
+    }
+
+    fn sort_out(&mut self, why: &mut dyn FnMut(&'a Cpu) -> Option<String>) {
         let left_out = &mut self.left_out;
         self.candidates.retain(|cpu| match why(cpu) {
             Some(reason) => {
-                left_out.insert(cpu.id, reason);
+                left_out.push((cpu.id, reason));
                 false
             }
             None => true,

@@ -53,7 +53,7 @@ impl<'a> Planner<'a> {
         };
         let in_order = |mut cpus: Vec<&'a Cpu>| match placement.order {
             Order::Pack => {
-                cpus.sort_by_key(|cpu| group(cpu, level));
+                by_group(&mut cpus, level);
                 cpus
             }
             Order::Spread => spread(cpus, levels),
@@ -67,11 +67,16 @@ impl<'a> Planner<'a> {
     }
 }
 
+/// Within a group the order stays.
+fn by_group(cpus: &mut [&Cpu], level: GroupBy) {
+    cpus.sort_by_key(|cpu| group(cpu, level));
+}
+
 /// Takes from the groups of the first level in turn, and within each from those of the next: two neighbours in the
 /// result are as far apart as can be.
 fn spread<'a>(mut cpus: Vec<&'a Cpu>, levels: &[GroupBy]) -> Vec<&'a Cpu> {
     let [level, below @ ..] = levels else { return cpus };
-    cpus.sort_by_key(|cpu| group(cpu, *level));
+    by_group(&mut cpus, *level);
     let groups = cpus.chunk_by(|a, b| group(a, *level) == group(b, *level));
     let mut groups: Vec<_> = groups.map(|group| spread(group.to_vec(), below).into_iter()).collect();
     let mut spread = Vec::with_capacity(cpus.len());

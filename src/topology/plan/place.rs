@@ -1,7 +1,5 @@
 //! How many shards, and what each and the blocking pool are bound to.
 
-use std::collections::BTreeMap;
-
 use super::order::group;
 use super::{Plan, PlanError, Planner, ShardPlan};
 use crate::config::{
@@ -27,6 +25,7 @@ impl Planner<'_> {
         if pin != Pin::None {
             self.leave_out(|cpu| (!used.contains(cpu.id)).then(|| why.clone()));
         }
+        self.left_out.sort_unstable_by_key(|(cpu, _)| *cpu);
         let within_quota = quota.as_ref().is_none_or(|quota| count as f64 <= quota.cpus());
         if let Some(quota) = quota.as_ref().filter(|_| !within_quota) {
             let (file, cpus) = (quota.file.display(), quota.cpus());
@@ -42,7 +41,7 @@ impl Planner<'_> {
             may_spin: pin != Pin::None && count <= cpus && told_once && within_quota,
             shards,
             pin,
-            left_out: self.left_out.into_iter().collect(),
+            left_out: self.left_out,
             blocking_cpus: blocking_cpus.iter().collect(),
             blocking_reason,
             quota,
@@ -116,11 +115,10 @@ impl Planner<'_> {
         let (level, preferred) = (self.config.placement.group_by, self.preferred());
         // The kernel balances no load between CPUs that are set apart and others: they make no group.
         let group = |cpu: &Cpu| (preferred.contains(cpu.id), group(cpu, level));
-        let mut groups: BTreeMap<_, CpuList> = BTreeMap::new();
-        for cpu in &self.candidates {
-            groups.entry(group(cpu)).or_default().insert(cpu.id);
-        }
-        let mates = |cpu: &Cpu| groups.get(&group(cpu)).cloned().unwrap_or_default();
+        let mates = |cpu: &Cpu| -> CpuList {
+            let all = self.candidates.iter();
+            all.filter(|other| group(other) == group(cpu)).map(|other| other.id).collect()
+        };
         // More shards than CPUs share them evenly.
         let mut candidates = self.candidates.iter().cycle();
         let mut shard = |id| {
