@@ -1,13 +1,13 @@
-//! A timeout costs no look at the clock as long as nobody has to know. Here no clock is ever paused: after that, timeouts
+//! A timeout or a sleep costs no look at the clock as long as nobody has to know. Here no clock is ever paused: after that, they
 //! read it when they are made.
 
 use std::future::{Future, pending, ready};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use corelane::time::timeout;
+use corelane::time::{Instant, Sleep, sleep, timeout};
 use corelane_shards::config::Config;
 use corelane_shards::mesh::{Mesh, ShardId};
 use corelane_shards::park::Unpark;
@@ -70,4 +70,123 @@ fn a_turn_dates_what_was_made_in_it() {
     assert_eq!(shard.local().remote().lane().counts().armed, 1);
     drop(limit);
     assert_eq!(shard.local().remote().lane().counts().armed, 0);
+}
+
+fn poll(sleep: &mut Pin<Box<Sleep>>) -> Poll<()> {
+    sleep.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+}
+
+fn clocks() -> (Clock, Instant) {
+    (Clock::new(), Instant::now())
+}
+
+#[test]
+fn a_sleep_that_is_dropped_soon_leaves_the_clock_alone() {
+    let shard = shard();
+    for _ in 0..1_000 {
+        shard.enter(|local| {
+            let mut sleep = Box::pin(sleep(Duration::from_secs(1)));
+            assert!(poll(&mut sleep).is_pending());
+            assert_eq!(local.remote().lane().undated(), 1);
+            assert!(poll(&mut sleep).is_pending());
+        });
+        assert_eq!(shard.local().remote().lane().undated(), 0);
+        assert_eq!(shard.local().stamps().read_ns(), 0, "nobody asked for the time");
+    }
+    assert_eq!(shard.local().remote().lane().counts().cancelled, 1_000);
+}
+
+#[test]
+fn a_turn_dates_the_sleeps_armed_before_it() {
+    let (mut shard, (clock, before)) = (shard(), clocks());
+    let second = Duration::from_secs(1_000);
+    let mut sleeps: Vec<_> = shard.enter(|_| (0..3).map(|_| Box::pin(sleep(second))).collect());
+    shard.enter(|_| sleeps.iter_mut().for_each(|sleep| assert!(poll(sleep).is_pending())));
+    let armed = Instant::now();
+    // Who asks is told, and no turn changes that.
+    let told = shard.enter(|_| sleeps[1].deadline());
+    assert!(armed + second <= told);
+    assert_eq!(shard.local().remote().lane().undated(), 2);
+    assert_eq!(shard.turn(), Turn::Idle);
+    let (turned, turned_ns) = (Instant::now(), clock.now_ns());
+    assert_eq!(shard.local().remote().lane().undated(), 0);
+    assert_eq!(shard.enter(|_| sleeps[1].deadline()), told);
+    for sleep in [&sleeps[0], &sleeps[2]] {
+        // On a thread that is in no runtime as well.
+        let deadline = std::thread::scope(|scope| scope.spawn(|| sleep.deadline()).join().unwrap());
+        assert!((before + second..=turned + second).contains(&deadline));
+    }
+    let published = shard.local().remote().lane().next_deadline_ns();
+    assert!((turned_ns..=turned_ns + 1_001_000_000_000).contains(&published), "{published}");
+}
+
+#[test]
+fn a_sleep_first_polled_later_counts_from_its_making() {
+    let mut shard = shard();
+    let second = Duration::from_secs(1_000);
+    let before = Instant::now();
+    let mut late = Box::pin(shard.enter(|_| sleep(second)));
+    assert_eq!(shard.turn(), Turn::Idle);
+    let turned = Instant::now();
+    std::thread::scope(|scope| {
+        // And elsewhere: a stamp can be read anywhere, but armed for only where it was taken.
+        let polled = scope.spawn(|| self::shard().enter(|_| poll(&mut late)));
+        assert!(polled.join().unwrap().is_pending());
+    });
+    assert!((before + second..=turned + second).contains(&late.deadline()));
+}
+
+#[test]
+fn many_sleeps_at_once_read_the_clock_now_and_then() {
+    let shard = shard();
+    let mut sleeps: Vec<_> = Vec::new();
+    shard.enter(|local| {
+        for _ in 0..1_000 {
+            sleeps.push(Box::pin(sleep(Duration::from_secs(1))));
+            assert!(poll(sleeps.last_mut().unwrap()).is_pending());
+            assert!(local.remote().lane().undated() <= corelane_shards::timer::UNDATED_MOST);
+        }
+        assert!(local.stamps().read_ns() > 0);
+    });
+    let (lane, clock) = (shard.local().remote().lane(), Clock::new());
+    assert_eq!(lane.counts().armed, 1_000);
+    assert!(lane.next_deadline_ns() <= clock.now_ns() + 1_000_000_000);
+}
+
+#[test]
+fn no_sleep_is_early_whatever_the_poll_that_armed_it_does() {
+    let runtime = corelane::runtime::Builder::new_sharded().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let tasks: Vec<_> = (0..200_u64)
+            .map(|i| {
+                corelane::spawn(async move {
+                    let duration = Duration::from_micros(i * 37 % 3_000);
+                    let before = Instant::now();
+                    let nap = sleep(duration);
+                    if i % 7 == 0 {
+                        corelane::task::yield_now().await;
+                    }
+                    let mut nap = pin!(nap);
+                    std::future::poll_fn(|cx| {
+                        let polled = nap.as_mut().poll(cx);
+                        if i % 50 == 0 && polled.is_pending() {
+                            // A poll that goes on for long after it armed.
+                            let busy = Instant::now();
+                            while busy.elapsed() < Duration::from_millis(1) {}
+                        }
+                        polled
+                    })
+                    .await;
+                    let after = Instant::now();
+                    assert!(after >= before + duration, "early by {:?}", before + duration - after);
+                    assert!(
+                        nap.is_elapsed() && nap.deadline() <= after && nap.deadline() >= before + duration
+                    );
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+    });
 }

@@ -167,6 +167,7 @@ impl Remote {
         for id in &self.victims {
             let victim = mesh.remote(*id);
             if victim.lane().next_deadline_ns() < now_ns.saturating_sub(quantum_ns) {
+                victim.lane().date(|| mesh.clock().now_ns());
                 victim.lane().turn(now_ns);
             }
             if let Some(task) = victim.ring.steal_into(&self.ring) {

@@ -34,6 +34,7 @@ pub(crate) fn pause_clock(clock: &Clock) -> bool {
 /// When the clock stands already, outside of a runtime, and in a runtime that is not `current_thread`.
 #[track_caller]
 pub fn pause() {
+    driver::read_clock();
     if !driver::with_pausable_clock(pause_clock) {
         panic!("time is already frozen");
     }

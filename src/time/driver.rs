@@ -6,11 +6,11 @@
 
 use std::pin::Pin;
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use corelane_shards::mesh::Remote;
 use corelane_shards::shard::{self, Local};
-use corelane_shards::timer::{Clock, Entry, Filed, Stamp, Status};
+use corelane_shards::timer::{Clock, Entry, Filed, Stamp, Status, UNDATED_MOST};
 
 use crate::error;
 use crate::runtime::{RuntimeFlavor, context};
@@ -76,6 +76,7 @@ pub(super) fn with_pausable_clock<R>(f: impl FnOnce(&Clock) -> R) -> R {
 pub(super) fn turn_lane() {
     with_home(|remote, _| {
         let now_ns = remote.mesh().clock().now_ns();
+        remote.lane().date(|| now_ns);
         while remote.lane().next_deadline_ns() <= now_ns {
             remote.lane().turn(now_ns);
         }
@@ -118,6 +119,52 @@ pub(super) fn arm(entry: Pin<&mut Entry>, deadline: Instant, waker: &Waker) -> S
         Status::Armed
     });
     status.unwrap_or_else(|| panic!("{}", error::NO_RUNTIME))
+}
+
+/// Arms an entry that is not armed for a duration that began with the stamp, without reading the clock. `None` where that cannot
+/// be, since the stamp is not of this thread's current stretch.
+#[inline]
+pub(super) fn arm_for(
+    entry: Pin<&mut Entry>,
+    stamp: &Stamp,
+    duration: Duration,
+    waker: &Waker,
+) -> Option<Status> {
+    // What lasts longer than most machines makes no sum that fits.
+    const LONG_S: u64 = 1 << 32;
+    if clock::any_paused() || duration.as_secs() >= LONG_S {
+        return None;
+    }
+    let duration_ns = duration.as_secs() * 1_000_000_000 + u64::from(duration.subsec_nanos());
+    shard::home(|local| {
+        let local = local.filter(|local| local.stamps().is_current(stamp))?;
+        let lane = local.remote().lane();
+        if lane.undated() >= UNDATED_MOST {
+            // Which dates the stamp too.
+            local.read_clock();
+            return None;
+        }
+        match entry.arm_for(lane, duration_ns, local.stamps().read_ns(), waker.clone()) {
+            Filed::Refused => Some(Status::Closed),
+            Filed::Earliest | Filed::Later => Some(Status::Armed),
+        }
+    })
+}
+
+/// The deadline of an entry that was armed for a duration.
+pub(super) fn deadline(entry: &Entry) -> Instant {
+    // Clocks agree on what a number means, so any will do that is at hand; without one nothing is undated and alive.
+    let of = |clock: &Clock| clock.to_instant(entry.deadline_ns(|| clock.now_ns()));
+    with_home(|remote, _| of(remote.mesh().clock())).unwrap_or_else(|| of(&Clock::new()))
+}
+
+/// Dates what waits for the time to be read, before it is whatever a test says.
+pub(super) fn read_clock() {
+    shard::home(|local| {
+        if let Some(local) = local {
+            local.read_clock();
+        }
+    });
 }
 
 /// Moves the deadline of an entry. Afterwards it is armed, or idle and to be armed by the next poll. True if the deadline is

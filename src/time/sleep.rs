@@ -4,7 +4,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use corelane_shards::coop;
-use corelane_shards::timer::{Entry, Status};
+use corelane_shards::timer::{Entry, Stamp, Status};
 use pin_project_lite::pin_project;
 
 use super::{Instant, driver};
@@ -13,6 +13,12 @@ use super::{Instant, driver};
 ///
 /// Nothing happens before it has, and as a rule not more than a millisecond later. A duration beyond what instants reach
 /// counts as thirty years.
+///
+/// # On shards
+///
+/// The clock is not read for this call: one reading of the shard serves all sleeps that began since the one before. What
+/// the tasks polled meanwhile take, sixteen at most, is how much later the deadline may lie. A sleep that is dropped before
+/// that never had one.
 ///
 /// # Cancel safety
 ///
@@ -34,7 +40,8 @@ use super::{Instant, driver};
 #[track_caller]
 #[inline]
 pub fn sleep(duration: Duration) -> Sleep {
-    sleep_until(Instant::now().after(duration))
+    driver::require();
+    Sleep::starting(driver::stamp(), duration)
 }
 
 /// Waits until the deadline. One that has passed is no error.
@@ -79,40 +86,61 @@ pin_project! {
     #[derive(Debug)]
     #[must_use = "a sleep does nothing unless it is awaited or polled"]
     pub struct Sleep {
-        deadline: Instant,
-        stage: Stage,
+        due: Due,
         #[pin]
         entry: Entry,
     }
 }
 
-/// What the entry alone does not say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// Waits for its first poll, or the entry knows.
-    Polled,
+/// What a sleep knows of its deadline beside what its entry knows.
+#[derive(Debug)]
+enum Due {
+    /// It waits for its first poll, or the entry knows.
+    At(Instant),
     /// It has a new deadline that counts although no poll may have seen it yet.
-    Reset,
+    Reset(Instant),
     /// The deadline is known to have passed, whatever the entry says.
-    Elapsed,
+    Elapsed(Instant),
+    /// So long after the stamp. It has not been polled.
+    After { stamp: Stamp, duration: Duration },
+    /// It was armed without the clock being read: the entry knows the deadline, or will.
+    InEntry,
 }
 
 impl Sleep {
     #[inline]
     pub(super) fn new(deadline: Instant) -> Self {
-        Self { deadline, stage: Stage::Polled, entry: Entry::new() }
+        Self::due(Due::At(deadline))
+    }
+
+    /// So long after the stamp, or after now.
+    #[inline]
+    pub(super) fn starting(stamp: Option<Stamp>, duration: Duration) -> Self {
+        Self::due(match stamp {
+            Some(stamp) => Due::After { stamp, duration },
+            None => Due::At(Instant::now().after(duration)),
+        })
+    }
+
+    #[inline]
+    fn due(due: Due) -> Self {
+        Self { due, entry: Entry::new() }
     }
 
     /// When it is done.
     pub fn deadline(&self) -> Instant {
-        self.deadline
+        match &self.due {
+            Due::At(deadline) | Due::Reset(deadline) | Due::Elapsed(deadline) => *deadline,
+            Due::After { stamp, duration } => after(stamp, *duration),
+            Due::InEntry => Instant::from_std(driver::deadline(&self.entry)),
+        }
     }
 
     /// Whether it is done. A sleep that was never polled is not.
     pub fn is_elapsed(&self) -> bool {
-        match (self.stage, self.entry.status()) {
-            (Stage::Elapsed, _) | (_, Status::Fired) => true,
-            (Stage::Reset, Status::Idle) => self.deadline <= Instant::now(),
+        match (&self.due, self.entry.status()) {
+            (Due::Elapsed(_), _) | (_, Status::Fired) => true,
+            (Due::Reset(deadline), Status::Idle) => *deadline <= Instant::now(),
             _ => false,
         }
     }
@@ -125,21 +153,20 @@ impl Sleep {
     /// When it sleeps in another shard's lane, the task is woken now, and its next poll moves the sleep to where it runs.
     pub fn reset(self: Pin<&mut Self>, deadline: Instant) {
         let this = self.project();
-        *this.deadline = deadline;
         let passed = driver::reset(this.entry, deadline.into_std());
-        *this.stage = if passed { Stage::Elapsed } else { Stage::Reset };
+        *this.due = if passed { Due::Elapsed(deadline) } else { Due::Reset(deadline) };
     }
 
     /// Its deadline has passed, as the caller knows: the next poll finds it done.
     pub(super) fn elapse(self: Pin<&mut Self>) {
-        *self.project().stage = Stage::Elapsed;
+        let deadline = self.deadline();
+        *self.project().due = Due::Elapsed(deadline);
     }
 
     /// Gives it another deadline, to count from the next poll on. `now` says which deadlines have passed.
     pub(super) fn prepare(self: Pin<&mut Self>, deadline: Instant, now: Instant) {
         let this = self.project();
-        *this.deadline = deadline;
-        *this.stage = if deadline <= now { Stage::Elapsed } else { Stage::Polled };
+        *this.due = if deadline <= now { Due::Elapsed(deadline) } else { Due::At(deadline) };
         driver::idle(this.entry);
     }
 
@@ -147,15 +174,28 @@ impl Sleep {
     #[inline]
     fn poll_unbudgeted(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
-        if *this.stage == Stage::Elapsed {
-            return Poll::Ready(());
-        }
         let status = match this.entry.status() {
-            Status::Idle => {
-                let status = driver::arm(this.entry.as_mut(), this.deadline.into_std(), cx.waker());
-                *this.stage = if status == Status::Fired { Stage::Elapsed } else { Stage::Polled };
-                status
-            }
+            Status::Idle => match &*this.due {
+                Due::Elapsed(_) => Status::Fired,
+                Due::After { stamp, duration } => {
+                    match driver::arm_for(this.entry.as_mut(), stamp, *duration, cx.waker()) {
+                        Some(status) => {
+                            *this.due = Due::InEntry;
+                            status
+                        }
+                        None => {
+                            let deadline = after(stamp, *duration);
+                            arm(this.due, this.entry, deadline, cx)
+                        }
+                    }
+                }
+                Due::At(deadline) | Due::Reset(deadline) => {
+                    let deadline = *deadline;
+                    arm(this.due, this.entry, deadline, cx)
+                }
+                Due::InEntry => unreachable!("it is armed, fired or closed"),
+            },
+            _ if matches!(this.due, Due::Elapsed(_)) => Status::Fired,
             Status::Armed => this.entry.set_waker(cx.waker()),
             status => status,
         };
@@ -165,6 +205,18 @@ impl Sleep {
             Status::Idle | Status::Armed => Poll::Pending,
         }
     }
+}
+
+fn arm(due: &mut Due, entry: Pin<&mut Entry>, deadline: Instant, cx: &mut Context<'_>) -> Status {
+    let status = driver::arm(entry, deadline.into_std(), cx.waker());
+    *due = if status == Status::Fired { Due::Elapsed(deadline) } else { Due::At(deadline) };
+    status
+}
+
+/// The end of a duration.
+#[cold]
+fn after(stamp: &Stamp, duration: Duration) -> Instant {
+    Instant::from_std(driver::time_of(stamp)).after(duration)
 }
 
 impl Future for Sleep {

@@ -80,7 +80,9 @@ impl Care<'_> {
             _ => self.park(is_ending),
         }
         if remote.lane().next_deadline_ns() != NEVER {
-            remote.lane().turn(remote.mesh().clock().now_ns());
+            let clock = remote.mesh().clock();
+            remote.lane().date(|| clock.now_ns());
+            remote.lane().turn(clock.now_ns());
         }
         true
     }

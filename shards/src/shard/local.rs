@@ -102,6 +102,15 @@ impl Local {
         &self.stamps
     }
 
+    /// Reads the clock, and dates with that what waits for a date.
+    #[inline]
+    pub fn read_clock(&self) -> u64 {
+        let now_ns = self.mesh().clock().now_ns();
+        self.stamps.settle(now_ns);
+        self.remote().lane().date(|| now_ns);
+        now_ns
+    }
+
     /// The run queue; `f` runs no foreign code.
     #[inline(always)]
     pub(crate) fn run_queue<R>(&self, f: impl FnOnce(&mut RunQueue) -> R) -> R {

@@ -235,8 +235,7 @@ impl Shard {
             }
             if polls >= look_at_clock {
                 look_at_clock = polls + POLLS_PER_CLOCK;
-                let now_ns = self.local.mesh().clock().now_ns();
-                self.local.stamps().settle(now_ns);
+                let now_ns = self.local.read_clock();
                 // The first polls of a turn are not measured, so that a short turn reads no clock.
                 if now_ns - *started_ns.get_or_insert(now_ns) >= self.quantum_ns {
                     break true;
@@ -329,8 +328,7 @@ impl Shard {
     fn turn_lane(&self) {
         let (lane, stamps) = (self.local.remote().lane(), self.local.stamps());
         if lane.next_deadline_ns() != NEVER || stamps.is_awaited() {
-            let now_ns = self.local.mesh().clock().now_ns();
-            stamps.settle(now_ns);
+            let now_ns = self.local.read_clock();
             self.local.run_queue(|run| run.set_world_wakes(true));
             lane.turn(now_ns);
             self.local.run_queue(|run| run.set_world_wakes(false));

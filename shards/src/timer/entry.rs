@@ -33,6 +33,7 @@ use std::ptr::NonNull;
 use std::task::Waker;
 
 use super::lane::{Door, Filed, Lane};
+use super::wheel::is_undated;
 use crate::loom::atomic::{AtomicU8, Ordering};
 use crate::loom::cell::UnsafeCell;
 
@@ -65,8 +66,10 @@ pub struct Entry {
 pub(super) struct Links {
     pub(super) previous: Option<Node>,
     pub(super) next: Option<Node>,
-    /// The tick to fire at, never before the deadline.
+    /// The tick to fire at, never before the deadline. None while the entry is undated.
     pub(super) tick: u64,
+    /// Of an entry armed for a duration: that, in nanoseconds, as long as it is undated, and then the deadline.
+    pub(super) ns: u64,
     pub(super) level: u8,
     pub(super) slot: u8,
 }
@@ -82,7 +85,7 @@ impl Entry {
     pub fn new() -> Self {
         Self {
             state: AtomicU8::new(Status::Idle as u8),
-            links: UnsafeCell::new(Links { previous: None, next: None, tick: 0, level: 0, slot: 0 }),
+            links: UnsafeCell::new(Links { previous: None, next: None, tick: 0, ns: 0, level: 0, slot: 0 }),
             waker: UnsafeCell::new(MaybeUninit::uninit()),
             door: None,
             _pinned: PhantomPinned,
@@ -113,9 +116,33 @@ impl Entry {
     /// When the answer is [`Filed::Earliest`] and the caller is not the lane's owner, it must look at the owner's
     /// sleep word now and wake it if it sleeps.
     #[inline]
-    pub fn arm(mut self: Pin<&mut Self>, lane: &Lane, deadline_ns: u64, waker: Waker) -> Filed {
-        self.as_mut().cancel();
+    pub fn arm(self: Pin<&mut Self>, lane: &Lane, deadline_ns: u64, waker: Waker) -> Filed {
         let tick = lane.tick(deadline_ns);
+        self.arm_with(lane, waker, |door, node| door.insert(tick, node))
+    }
+
+    /// As [`arm`](Self::arm), for a duration from now on, without the time: the deadline is that long after the lane's next
+    /// [`date`](Lane::date). `since_ns` is a time that has passed. On the lane's own thread only, which is awake, so that the answer
+    /// is never [`Filed::Earliest`].
+    #[inline]
+    pub fn arm_for(
+        self: Pin<&mut Self>,
+        lane: &Lane,
+        duration_ns: u64,
+        since_ns: u64,
+        waker: Waker,
+    ) -> Filed {
+        self.arm_with(lane, waker, |door, node| door.insert_undated(duration_ns, since_ns, node))
+    }
+
+    #[inline(always)]
+    fn arm_with(
+        mut self: Pin<&mut Self>,
+        lane: &Lane,
+        waker: Waker,
+        insert: impl FnOnce(&Door, Node) -> Filed,
+    ) -> Filed {
+        self.as_mut().cancel();
         // SAFETY: nothing is moved out of the entry.
         let this = unsafe { self.get_unchecked_mut() };
         this.door = Some(lane.door());
@@ -125,7 +152,7 @@ impl Entry {
         });
         // SAFETY: the entry is pinned, and `drop` takes it out of the wheel.
         let node = unsafe { Node::new(this) };
-        let filed = lane.door().insert(tick, node);
+        let filed = insert(lane.door(), node);
         if filed == Filed::Refused {
             // SAFETY: the closed lane left the node alone.
             drop(unsafe { node.finish(Status::Closed) });
@@ -192,6 +219,21 @@ impl Entry {
         }
         // SAFETY: out of the wheel, still ARMED: nobody else knows of it.
         Some(unsafe { node.finish(Status::Idle) })
+    }
+
+    /// The deadline of an entry that was armed for a duration, whatever became of it. One that is undated is dated for that, by
+    /// the time it asks for.
+    pub fn deadline_ns(&self, now: impl Fn() -> u64) -> u64 {
+        if let Some((door, node)) = self.armed() {
+            if let Some(deadline_ns) = door.deadline_ns(node, &now, || self.still_armed()) {
+                return deadline_ns;
+            }
+        }
+        // SAFETY: not armed, so the links are the holder's; what reads them through `&self` writes nothing.
+        let node = unsafe { Node::new(self) };
+        let ns = node.links(|links| links.ns);
+        // Closed before it had a date.
+        if is_undated(node) { now().saturating_add(ns) } else { ns }
     }
 
     /// Whether it was this lane that the entry was armed in last.

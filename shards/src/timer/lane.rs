@@ -31,14 +31,26 @@
 //! announcement happened before its unlock, hence before the armer's lock and look. No fence is needed, and any
 //! ordering does for the sleep word. A sleeper that only read the atomic would need one on both sides.
 
+//! # Armed without a look at the clock
+//!
+//! A clock reading costs more than all the rest of arming and cancelling, and most timers are cancelled soon. So a shard's own tasks
+//! arm for a *duration*: the entry is *undated* until somebody reads the clock, which the shard does every few polls and before it
+//! rests. That reading is later than the call, so that nothing fires early, and the rest of those polls is what it may be late by.
+//!
+//! - A reading counts only if it was made after the arming. The owner arms on its own thread and reads there, one after the other. Any
+//!   other thread reads while it holds the lock ([`Lane::date`] asks for the time there), after it has seen the entry linked.
+//! - The published deadline takes undated entries into account from the moment they are armed, by a time that had passed then: too
+//!   early, never too late. Who believes it finds nothing due, dates, and publishes the right one.
+//! - There are never more than [`UNDATED_MOST`], as far as the owner keeps to it, so that dating is a matter of a microsecond.
+
 #![expect(unsafe_code, reason = "taking the waker out of an entry ends the lane's right to it")]
 
 use std::sync::PoisonError;
 
 use super::entry::{Node, Status};
-use super::wheel::{Step, Wheel};
+use super::wheel::{Step, Wheel, is_undated};
 use super::{NEVER, Ticks};
-use crate::loom::atomic::{AtomicU64, Ordering};
+use crate::loom::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::util::lock::Lock;
 use crate::util::wake_list::WakeList;
 
@@ -49,6 +61,9 @@ const ENTRIES_PER_LOCK: usize = 128;
 /// which the shard's tasks and events are served.
 const LOCKS_DUE: usize = 16;
 const LOCKS_AHEAD: usize = 8;
+
+/// Who arms for a duration and finds so many undated entries has the lane dated first.
+pub const UNDATED_MOST: u32 = 64;
 
 /// What became of a deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,6 +126,34 @@ impl Lane {
         })
     }
 
+    /// How many entries are undated, as the owner and who holds the lock know exactly.
+    #[inline]
+    pub fn undated(&self) -> u32 {
+        // Relaxed: a hint to others than the owner.
+        self.door.undated.load(Ordering::Relaxed)
+    }
+
+    /// Gives every undated entry its deadline, counted from `now`. On the owner's thread that may be a reading made before, elsewhere
+    /// it must be made when it is asked for: see the module's head.
+    #[inline]
+    pub fn date(&self, now: impl FnOnce() -> u64) {
+        if self.undated() != 0 {
+            self.date_all(now);
+        }
+    }
+
+    #[inline(never)]
+    fn date_all(&self, now: impl FnOnce() -> u64) {
+        self.door.inside.with(|inside| {
+            let now_ns = now();
+            while let Some(node) = inside.wheel.as_mut().and_then(Wheel::take_undated) {
+                self.door.file_dated(inside, now_ns, node);
+            }
+            self.door.leave_undated(inside);
+            self.door.publish(inside);
+        });
+    }
+
     /// Fires what is due, waking outside the lock. Returns how many entries fired.
     ///
     /// Where there is much to do it does a part, and [`next_deadline_ns`](Self::next_deadline_ns) has passed afterwards as
@@ -147,6 +190,7 @@ impl Lane {
     pub fn close(&self) {
         let wakers = self.door.inside.with(|inside| {
             let wakers = inside.close();
+            self.door.leave_undated(inside);
             self.door.publish(inside);
             wakers
         });
@@ -189,6 +233,8 @@ impl Drop for Lane {
 #[repr(align(128))]
 pub(super) struct Door {
     next_ns: AtomicU64,
+    /// How many entries are undated. Written with the lock.
+    undated: AtomicU32,
     inside: Lock<Inside>,
 }
 
@@ -204,7 +250,10 @@ impl Door {
                 door.inside.with(|place| *place = inside);
                 door
             }
-            None => Box::leak(Box::new(Self { next_ns: AtomicU64::new(NEVER), inside: Lock::new(inside) })),
+            None => {
+                let (next_ns, undated) = (AtomicU64::new(NEVER), AtomicU32::new(0));
+                Box::leak(Box::new(Self { next_ns, undated, inside: Lock::new(inside) }))
+            }
         }
     }
 
@@ -221,6 +270,7 @@ impl Door {
             NEVER => NEVER,
             tick => inside.ticks.start_ns(tick),
         };
+        let next_ns = next_ns.min(inside.undated_ns);
         // Relaxed: see "The sleeper and the armer".
         self.next_ns.store(next_ns, Ordering::Relaxed);
         next_ns
@@ -239,6 +289,67 @@ impl Door {
         })
     }
 
+    /// Keeps an entry that is in no wheel until it can be dated.
+    #[inline]
+    pub(super) fn insert_undated(&self, duration_ns: u64, since_ns: u64, node: Node) -> Filed {
+        self.inside.with(|inside| {
+            let Some(wheel) = &mut inside.wheel else { return Filed::Refused };
+            node.mark_armed();
+            inside.armed_ever += 1;
+            node.links(|links| links.ns = duration_ns);
+            wheel.insert_undated(node);
+            self.undated.store(wheel.undated_len(), Ordering::Relaxed);
+            inside.undated_ns = inside.undated_ns.min(since_ns.saturating_add(duration_ns));
+            // Relaxed: see `publish`. Nobody but the owner sleeps by it, and that is the caller.
+            if inside.undated_ns < self.next_ns.load(Ordering::Relaxed) {
+                self.next_ns.store(inside.undated_ns, Ordering::Relaxed);
+            }
+            Filed::Later
+        })
+    }
+
+    /// The deadline of an entry that was armed for a duration, if it is still armed under the lock.
+    pub(super) fn deadline_ns(
+        &self,
+        node: Node,
+        now: impl FnOnce() -> u64,
+        still_armed: impl FnOnce() -> bool,
+    ) -> Option<u64> {
+        self.inside.with(|inside| match &mut inside.wheel {
+            Some(wheel) if still_armed() => {
+                if is_undated(node) {
+                    wheel.remove(node);
+                    self.file_dated(inside, now(), node);
+                    self.leave_undated(inside);
+                }
+                Some(node.links(|links| links.ns))
+            }
+            _ => None,
+        })
+    }
+
+    /// Files an entry that was undated. The published deadline is not later than its own.
+    fn file_dated(&self, inside: &mut Inside, now_ns: u64, node: Node) {
+        let deadline_ns = node.links(|links| {
+            links.ns = now_ns.saturating_add(links.ns);
+            links.ns
+        });
+        let tick = inside.ticks.at_or_after(deadline_ns);
+        if let Some(wheel) = &mut inside.wheel {
+            inside.next_tick = inside.next_tick.min(wheel.insert(node, tick));
+        }
+    }
+
+    /// Undated entries left.
+    #[inline]
+    fn leave_undated(&self, inside: &mut Inside) {
+        let undated = inside.wheel.as_ref().map_or(0, Wheel::undated_len);
+        self.undated.store(undated, Ordering::Relaxed);
+        if undated == 0 {
+            inside.undated_ns = NEVER;
+        }
+    }
+
     /// Moves the deadline of an entry if it is still armed under the lock.
     #[inline]
     pub(super) fn reset(&self, deadline_ns: u64, node: Node, still_armed: impl FnOnce() -> bool) -> Filed {
@@ -248,10 +359,12 @@ impl Door {
                 _ => return Filed::Refused,
             };
             let tick = inside.ticks.at_or_after(deadline_ns);
-            if node.links(|links| std::mem::replace(&mut links.tick, tick)) <= tick {
+            let undated = is_undated(node);
+            if node.links(|links| std::mem::replace(&mut links.tick, tick)) <= tick && !undated {
                 return Filed::Later;
             }
             wheel.remove(node);
+            self.leave_undated(inside);
             self.file(inside, tick, node)
         })
     }
@@ -263,6 +376,7 @@ impl Door {
             Some(wheel) if still_armed() => {
                 wheel.remove(node);
                 inside.cancelled += 1;
+                self.leave_undated(inside);
                 true
             }
             _ => false,
@@ -299,8 +413,10 @@ enum Left {
 #[derive(Debug)]
 struct Inside {
     ticks: Ticks,
-    /// What `Door::next_ns` says, in ticks.
+    /// The tick before which no entry with a date is due: what `Door::next_ns` says, but for the undated.
     next_tick: u64,
+    /// A time before which no undated entry is due, [`NEVER`] if there is none.
+    undated_ns: u64,
     armed_ever: u64,
     fired: u64,
     cancelled: u64,
@@ -313,7 +429,15 @@ unsafe impl Send for Inside {}
 
 impl Inside {
     fn new(ticks: Ticks) -> Self {
-        Self { ticks, next_tick: NEVER, armed_ever: 0, fired: 0, cancelled: 0, wheel: Some(Wheel::new()) }
+        Self {
+            ticks,
+            next_tick: NEVER,
+            undated_ns: NEVER,
+            armed_ever: 0,
+            fired: 0,
+            cancelled: 0,
+            wheel: Some(Wheel::new()),
+        }
     }
 
     /// Takes due entries out, then brings others down, until there is none, the list is full, or others should have the lock.

@@ -20,7 +20,7 @@ pub(super) struct Level {
 /// Linking an entry writes to the one before it, which among many thousand timers is in no cache. Most deadlines are taken
 /// back soon, a timeout's above all, so the newest entry is linked only when the next one comes.
 #[derive(Debug)]
-struct Slot {
+pub(super) struct Slot {
     first: Option<Node>,
     last: Option<Node>,
     /// Behind `last`, and not linked to it.
@@ -31,10 +31,7 @@ struct Slot {
 }
 
 impl Level {
-    pub(super) const EMPTY: Self = Self {
-        occupied: 0,
-        slots: [const { Slot { first: None, last: None, newest: None, earliest: 0 } }; SLOTS],
-    };
+    pub(super) const EMPTY: Self = Self { occupied: 0, slots: [const { Slot::EMPTY }; SLOTS] };
 
     /// Puts an entry that is in no list at the end of a slot, to be looked at when the tick comes.
     #[inline]
@@ -42,20 +39,14 @@ impl Level {
         let slot = &mut self.slots[index % SLOTS];
         slot.earliest = if slot.front().is_some() { slot.earliest.min(tick) } else { tick };
         self.occupied |= 1 << index;
-        if let Some(older) = slot.newest.replace(node) {
-            slot.link(older);
-        }
+        slot.push(node);
     }
 
     /// Takes out an entry that is in the slot.
     #[inline]
     pub(super) fn remove(&mut self, index: usize, node: Node) {
         let slot = &mut self.slots[index % SLOTS];
-        if slot.newest == Some(node) {
-            slot.newest = None;
-        } else {
-            slot.unlink(node);
-        }
+        slot.remove(node);
         if slot.front().is_none() {
             self.occupied &= !(1 << index);
         }
@@ -82,8 +73,29 @@ impl Level {
 }
 
 impl Slot {
+    pub(super) const EMPTY: Self = Self { first: None, last: None, newest: None, earliest: 0 };
+
+    /// Puts an entry that is in no list at the end.
     #[inline]
-    fn front(&self) -> Option<Node> {
+    pub(super) fn push(&mut self, node: Node) {
+        if let Some(older) = self.newest.replace(node) {
+            self.link(older);
+        }
+    }
+
+    /// Takes out an entry that is in here.
+    #[inline]
+    pub(super) fn remove(&mut self, node: Node) {
+        if self.newest == Some(node) {
+            self.newest = None;
+        } else {
+            self.unlink(node);
+        }
+    }
+
+    /// The entry that has been in here longest.
+    #[inline]
+    pub(super) fn front(&self) -> Option<Node> {
         self.first.or(self.newest)
     }
 

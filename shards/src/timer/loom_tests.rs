@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize as Count, Ordering::Relaxed as Counted};
 use std::task::{Wake, Waker};
 
 use super::{Entry, Filed, Lane, Status};
-use crate::loom::atomic::{AtomicBool, Ordering};
+use crate::loom::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::loom::{Arc, thread};
 
 const US: u64 = 1_000;
@@ -156,4 +156,49 @@ fn loom_armer_against_sleeper() {
             assert!(until == US || woken, "oversleeps");
         });
     }
+}
+
+/// Somebody else than the owner turns a lane where the owner has just armed for a duration. Fails when the time is read before the
+/// lock is taken: the entry is then early by what passed until it was armed.
+#[test]
+fn loom_armed_for_a_duration_against_thief() {
+    loom::model(|| {
+        let lane = Arc::new(Lane::new(1, 0));
+        let clock = Arc::new(AtomicU64::new(0));
+        let thief = {
+            let (lane, clock) = (lane.clone(), clock.clone());
+            thread::spawn(move || {
+                lane.date(|| clock.load(Ordering::Relaxed));
+                lane.turn(4 * US)
+            })
+        };
+        let (mut entry, wakes) = (Box::pin(Entry::new()), StdArc::<Wakes>::default());
+        clock.store(3 * US, Ordering::Relaxed);
+        let armed = entry.as_mut().arm_for(&lane, 2 * US, 0, Waker::from(wakes.clone()));
+        assert_eq!(armed, Filed::Later);
+        lane.date(|| 3 * US);
+        assert_eq!(entry.deadline_ns(|| unreachable!("it is dated")), 5 * US, "early");
+        assert_eq!((thief.join().unwrap(), lane.turn(5 * US)), (0, 1));
+        assert_eq!(wakes.0.load(Counted), 1);
+    });
+}
+
+/// Fails without the look at the state under the lock in `Door::remove`, and when `Wheel::remove` looks for an undated entry in a
+/// level.
+#[test]
+fn loom_date_against_cancel() {
+    loom::model(|| {
+        let lane = Arc::new(Lane::new(1, 0));
+        let (mut entry, wakes) = (Box::pin(Entry::new()), StdArc::<Wakes>::default());
+        let _ = entry.as_mut().arm_for(&lane, US, 0, Waker::from(wakes.clone()));
+        let mut neighbour = Box::pin(Entry::new());
+        let _ = neighbour.as_mut().arm_for(&lane, US, 0, Waker::noop().clone());
+        let canceller = thread::spawn(move || entry.as_mut().cancel());
+        lane.date(|| US);
+        let fired = lane.turn(2 * US);
+        let cancelled = canceller.join().unwrap();
+        assert_eq!((fired, wakes.0.load(Counted)), (2 - usize::from(cancelled), usize::from(!cancelled)));
+        assert_eq!((lane.undated(), neighbour.is_fired()), (0, true));
+        assert_eq!(StdArc::strong_count(&wakes), 1);
+    });
 }

@@ -14,7 +14,8 @@
 //!   to a tick and the current time **down**, so nothing fires early, and what is due fires in the first turn
 //!   after its tick began. Deadlines that fall into one tick share a wake-up, and ticks fire in order; within a tick, those that
 //!   were armed at the same time fire in the order they were armed.
-//! - [`Clock`] tells nanoseconds, real or paused. [`Stamps`] date what happens between two readings of it.
+//! - [`Clock`] tells nanoseconds, real or paused. [`Stamps`] date what happens between two readings of it, and entries armed for a
+//!   duration wait undated in their lane for the next one.
 //!
 //! Not here: the futures (Sleep, Timeout, Interval), the sleep protocol of a shard, and moving a paused clock on
 //! when a runtime is idle, which is `clock.advance` up to `lane.settle()`.
@@ -35,7 +36,7 @@ mod tests;
 
 pub use clock::Clock;
 pub use entry::{Entry, Status};
-pub use lane::{Counts, Filed, Lane};
+pub use lane::{Counts, Filed, Lane, UNDATED_MOST};
 pub use stamp::{Stamp, Stamps};
 
 /// The time no clock reaches: "no deadline".

@@ -30,6 +30,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::ptr;
 use std::sync::PoisonError;
 
 use super::NEVER;
@@ -104,6 +105,12 @@ impl Stamps {
         let mark = self.current.get();
         mark.count_here(1);
         Stamp(mark)
+    }
+
+    /// Whether a stamp is of the stretch that lasts: nobody has read the clock since it was taken.
+    #[inline]
+    pub fn is_current(&self, stamp: &Stamp) -> bool {
+        ptr::eq(stamp.0, self.current.get())
     }
 
     /// Whether somebody refers to the current stamp, so that the clock has to be read before the shard rests.

@@ -83,41 +83,61 @@ fn run_beside_model(seed: u64, resolution_us: u32, steps: usize) {
     let lane = Lane::new(resolution_us, now);
     let mut timers: Vec<Timer> = (0..64).map(|_| Timer::new()).collect();
     let mut deadlines: BTreeMap<usize, u64> = BTreeMap::new();
+    // Armed for a duration, which began by now, and not dated.
+    let mut undated: BTreeMap<usize, u64> = BTreeMap::new();
     let mut expected = Counts::default();
     for _ in 0..steps {
         let id = random.below(timers.len() as u64) as usize;
         let deadline = if random.below(20) == 0 { now / 2 } else { now.saturating_add(random.span_ns()) };
         let known = lane.next_deadline_ns();
-        match random.below(8) {
+        match random.below(10) {
             0 | 1 => {
                 let wakes = timers[id].wakes();
-                expected.cancelled += u64::from(deadlines.contains_key(&id));
+                expected.cancelled += u64::from(deadlines.contains_key(&id) || undated.remove(&id).is_some());
                 let filed = timers[id].arm(&lane, deadline);
-                assert_eq!(filed == Filed::Earliest, lane.next_deadline_ns() < known);
+                assert!(filed == Filed::Earliest || lane.next_deadline_ns() == known);
                 assert_eq!(timers[id].wakes(), wakes);
                 deadlines.insert(id, deadline);
             }
             2 => {
                 let cancelled = timers[id].entry.as_mut().cancel();
-                assert_eq!(cancelled, deadlines.remove(&id).is_some());
+                assert_eq!(cancelled, deadlines.remove(&id).or(undated.remove(&id)).is_some());
                 expected.cancelled += u64::from(cancelled);
             }
             3 => {
-                if deadlines.remove(&id).is_some() {
+                if deadlines.remove(&id).or(undated.remove(&id)).is_some() {
                     expected.cancelled += 1;
                 }
                 timers[id] = Timer::new();
             }
             4 => {
                 let filed = timers[id].entry.as_mut().reset(deadline);
-                assert_eq!(filed == Filed::Refused, !deadlines.contains_key(&id));
-                assert_eq!(filed == Filed::Earliest, lane.next_deadline_ns() < known);
+                let was_undated = undated.remove(&id).is_some();
+                assert_eq!(filed == Filed::Refused, !deadlines.contains_key(&id) && !was_undated);
+                assert!(filed == Filed::Earliest || lane.next_deadline_ns() == known);
+                if was_undated {
+                    deadlines.insert(id, deadline);
+                }
                 deadlines.entry(id).and_modify(|d| *d = deadline);
             }
             5 => {
                 let until = lane.settle();
-                assert_eq!(until == NEVER, deadlines.is_empty());
+                assert_eq!(until == NEVER, deadlines.is_empty() && undated.is_empty());
                 assert_eq!(until, lane.next_deadline_ns());
+            }
+            6 => {
+                let (span, waker) = (random.span_ns().min(NEVER / 4), Waker::from(timers[id].wakes.clone()));
+                expected.cancelled += u64::from(deadlines.remove(&id).or(undated.remove(&id)).is_some());
+                assert_eq!(timers[id].entry.as_mut().arm_for(&lane, span, now, waker), Filed::Later);
+                undated.insert(id, span);
+                assert_eq!(lane.undated() as usize, undated.len());
+            }
+            7 if undated.contains_key(&id) => {
+                // Whoever asks for a deadline has it dated, once.
+                let at = now + undated.remove(&id).expect("as just seen");
+                assert_eq!(timers[id].entry.deadline_ns(|| now), at);
+                assert_eq!(timers[id].entry.deadline_ns(|| unreachable!("it is known")), at);
+                deadlines.insert(id, at);
             }
             _ => {
                 now = match random.below(3) {
@@ -125,6 +145,11 @@ fn run_beside_model(seed: u64, resolution_us: u32, steps: usize) {
                     _ => now.saturating_add(random.span_ns()),
                 }
                 .min(NEVER / 2);
+                lane.date(|| now);
+                for (id, span) in std::mem::take(&mut undated) {
+                    deadlines.insert(id, now + span);
+                    assert_eq!(timers[id].entry.deadline_ns(|| unreachable!("it is known")), now + span);
+                }
                 let before: Vec<usize> = timers.iter().map(Timer::wakes).collect();
                 let fired = lane.turn(now);
                 for (id, timer) in timers.iter().enumerate() {
@@ -147,11 +172,12 @@ fn run_beside_model(seed: u64, resolution_us: u32, steps: usize) {
                 assert!(lane.next_deadline_ns() > now, "a turn left something due");
             }
         }
-        expected.armed = deadlines.len() as u64;
+        expected.armed = (deadlines.len() + undated.len()) as u64;
         assert_eq!(lane.counts(), expected);
-        if let Some(earliest) = deadlines.values().min() {
+        let undated_due = undated.values().map(|span| now + span);
+        if let Some(earliest) = deadlines.values().copied().chain(undated_due).min() {
             let published = lane.next_deadline_ns();
-            assert!(published < now.max(*earliest).saturating_add(tick_ns), "a sleeper would oversleep");
+            assert!(published < now.max(earliest).saturating_add(tick_ns), "a sleeper would oversleep");
         }
     }
 }
@@ -408,4 +434,19 @@ fn instants_and_numbers_agree() {
     assert_eq!(clock.to_instant(clock.from_instant(instant)), instant);
     assert_eq!(Clock::new().from_instant(instant), clock.from_instant(instant));
     assert!(clock.from_instant(clock.now()) >= clock.from_instant(instant));
+}
+
+#[test]
+fn a_closed_lane_leaves_undated_entries_marked_and_their_deadlines_told() {
+    let lane = Lane::new(1_000, 0);
+    let mut timer = Timer::new();
+    let waker = || Waker::from(Arc::<Wakes>::default());
+    assert_eq!(timer.entry.as_mut().arm_for(&lane, 5 * MS, 2 * MS, waker()), Filed::Later);
+    assert_eq!(lane.next_deadline_ns(), 7 * MS, "a time before which it is not due");
+    lane.close();
+    assert_eq!((timer.entry.status(), lane.undated(), lane.next_deadline_ns()), (Status::Closed, 0, NEVER));
+    assert_eq!(timer.entry.deadline_ns(|| 3 * MS), 8 * MS);
+    let mut refused = Timer::new();
+    assert_eq!(refused.entry.as_mut().arm_for(&lane, MS, 0, waker()), Filed::Refused);
+    assert_eq!((refused.entry.status(), lane.undated()), (Status::Closed, 0));
 }

@@ -18,6 +18,8 @@
 //! An entry's own tick may be later than the one it is filed under: it was reset to later, or it lies beyond the
 //! last level's window. Both are found when their slot comes up, and are filed anew.
 //!
+//! Entries armed for a duration while nobody knows the time yet wait in a list beside the levels, *undated*: see `lane`.
+//!
 //! What holds between calls: a slot in use above level 0 begins after `elapsed`, or at it and is being emptied; then `elapsed`
 //! stays until it is empty. Emptying may be interrupted to let others have the lock.
 //!
@@ -25,13 +27,16 @@
 
 use super::NEVER;
 use super::entry::Node;
-use super::level::{Level, SLOTS};
+use super::level::{Level, SLOTS, Slot};
 
 /// log2 of how many slots of a level make one of the level above: half a window.
 const SPAN_BITS: u32 = SLOTS.ilog2() - 1;
 
 /// A window of 2^41 ticks: 3 years of 50 µs, 69 years of 1 ms.
 const LEVELS: usize = 8;
+
+/// Where undated entries say they are.
+const UNDATED: u8 = LEVELS as u8;
 
 #[derive(Debug)]
 pub(super) struct Wheel {
@@ -42,6 +47,8 @@ pub(super) struct Wheel {
     /// Bit L is set if level L may hold an entry.
     used: u32,
     levels: Box<[Level; LEVELS]>,
+    undated: Slot,
+    undated_len: u32,
 }
 
 /// What one step of emptying the wheel found.
@@ -60,7 +67,35 @@ pub(super) enum Step {
 
 impl Wheel {
     pub(super) fn new() -> Self {
-        Self { elapsed: 0, in_hand: 0, used: 0, levels: Box::new([const { Level::EMPTY }; LEVELS]) }
+        Self {
+            elapsed: 0,
+            in_hand: 0,
+            used: 0,
+            levels: Box::new([const { Level::EMPTY }; LEVELS]),
+            undated: Slot::EMPTY,
+            undated_len: 0,
+        }
+    }
+
+    /// Keeps an entry that is not in the wheel until it has a date.
+    #[inline]
+    pub(super) fn insert_undated(&mut self, node: Node) {
+        node.links(|links| links.level = UNDATED);
+        self.undated.push(node);
+        self.undated_len += 1;
+    }
+
+    /// Takes out the undated entry that has been here longest.
+    pub(super) fn take_undated(&mut self) -> Option<Node> {
+        let node = self.undated.front()?;
+        self.remove(node);
+        Some(node)
+    }
+
+    /// How many entries are undated.
+    #[inline]
+    pub(super) fn undated_len(&self) -> u32 {
+        self.undated_len
     }
 
     /// Files an entry that is not in the wheel. Returns the tick by which it wants to be looked at.
@@ -89,6 +124,11 @@ impl Wheel {
     #[inline]
     pub(super) fn remove(&mut self, node: Node) {
         let (level, slot) = node.links(|links| (links.level, links.slot));
+        if level == UNDATED {
+            self.undated.remove(node);
+            self.undated_len -= 1;
+            return;
+        }
         self.levels[usize::from(level)].remove(usize::from(slot), node);
     }
 
@@ -147,6 +187,9 @@ impl Wheel {
 
     /// Takes out any entry, due or not.
     pub(super) fn take_any(&mut self) -> Option<Node> {
+        if let Some(node) = self.take_undated() {
+            return Some(node);
+        }
         let (level, slot, _) = self.first_occupied()?;
         Some(self.take_front(level, slot))
     }
@@ -190,6 +233,12 @@ impl Wheel {
             }
         }
     }
+}
+
+/// Whether an entry that is or was in the wheel has no date.
+#[inline]
+pub(super) fn is_undated(node: Node) -> bool {
+    node.links(|links| links.level == UNDATED)
 }
 
 /// log2 of the ticks in a slot of the level.

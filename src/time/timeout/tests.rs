@@ -65,7 +65,7 @@ fn a_future_that_uses_the_budget_up_is_ended_all_the_same() {
 /// As `timeout` makes it where the clock was never paused.
 fn stamped(duration: Duration) -> Timeout<std::future::Pending<()>> {
     let stamp = shard::current(|local| local.expect("inside a shard").stamps().stamp());
-    Timeout { value: pending(), limit: Limit::Since { stamp, duration } }
+    Timeout { value: pending(), limit: Limit::Since { stamp: Some(stamp), duration } }
 }
 
 fn deadline<T>(timeout: &Timeout<T>) -> Instant {
