@@ -22,7 +22,7 @@ use crate::loom::atomic::Ordering::{Acquire, Relaxed, SeqCst};
 use crate::loom::atomic::{AtomicBool, AtomicUsize, fence};
 use crate::loom::{Mutex, SegQueue};
 use crate::metrics::{Counter, Counters};
-use crate::park::Sleeper;
+use crate::park::{Sleeper, Spin};
 use crate::queue::mailbox::{Mailbox, Node};
 use crate::queue::steal::Ring;
 use crate::reactor::{Registry, Unbound};
@@ -280,6 +280,9 @@ pub(crate) fn remove(first: &mut *const Header, task: RawTask) -> bool {
 /// See the module's head.
 pub struct Mesh {
     config: Config,
+    /// How long shards look, which may change while they run. Not one of the models' atomics: it orders nothing, and each look at
+    /// it would be one more point for them to switch at.
+    spin: std::sync::atomic::AtomicU64,
     clock: Clock,
     remotes: Box<[Remote]>,
     /// Movable tasks from outside, and what the rings could not hold.
@@ -353,6 +356,7 @@ impl Mesh {
                 clock_holds: AtomicUsize::new(0),
                 call_caretaker: OnceLock::new(),
                 unbound: Unbound::new(),
+                spin: std::sync::atomic::AtomicU64::new(config.spin.to_word()),
                 config,
                 clock,
             }
@@ -362,6 +366,18 @@ impl Mesh {
     /// The knobs.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// How long a shard looks before it sleeps: as in the config until somebody has set it.
+    pub fn spin(&self) -> Spin {
+        // Relaxed: nothing is published with it.
+        Spin::from_word(self.spin.load(std::sync::atomic::Ordering::Relaxed))
+    }
+
+    /// Has the shards look that long, each from when it next has nothing to do.
+    pub fn set_spin(&self, spin: Spin) {
+        // Relaxed: as above.
+        self.spin.store(spin.to_word(), std::sync::atomic::Ordering::Relaxed);
     }
 
     /// The time.

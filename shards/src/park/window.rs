@@ -21,6 +21,23 @@ pub enum Spin {
     Fixed(Duration),
 }
 
+impl Spin {
+    const AUTO: u64 = u64::MAX;
+
+    pub(crate) fn to_word(self) -> u64 {
+        match self {
+            Spin::Auto => Self::AUTO,
+            Spin::Fixed(duration) => {
+                u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX).min(Self::AUTO - 1)
+            }
+        }
+    }
+
+    pub(crate) fn from_word(word: u64) -> Self {
+        if word == Self::AUTO { Spin::Auto } else { Spin::Fixed(Duration::from_nanos(word)) }
+    }
+}
+
 /// The look of one shard.
 #[derive(Debug)]
 pub struct Window {
@@ -31,11 +48,15 @@ pub struct Window {
 impl Window {
     /// Closed at first.
     pub fn new(spin: Spin) -> Self {
-        let ns = match spin {
-            Spin::Auto => 0,
-            Spin::Fixed(duration) => u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX),
-        };
+        let ns = if spin == Spin::Auto { 0 } else { spin.to_word() };
         Self { spin, ns }
+    }
+
+    /// Begins anew if that is not what it does already.
+    pub fn set(&mut self, spin: Spin) {
+        if spin != self.spin {
+            *self = Self::new(spin);
+        }
     }
 
     /// How long to look now, in nanoseconds.
@@ -59,6 +80,22 @@ impl Window {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_window_that_is_set_begins_anew_unless_it_is_the_same() {
+        let mut window = Window::new(Spin::Auto);
+        window.idled(30_000);
+        window.set(Spin::Auto);
+        assert_eq!(window.ns(), START_NS);
+        window.set(Spin::Fixed(Duration::from_micros(7)));
+        assert_eq!(window.ns(), 7_000);
+        window.set(Spin::Auto);
+        assert_eq!(window.ns(), 0);
+        for spin in [Spin::Auto, Spin::Fixed(Duration::ZERO), Spin::Fixed(Duration::from_secs(1))] {
+            assert_eq!(Spin::from_word(spin.to_word()), spin);
+        }
+        assert_ne!(Spin::from_word(Spin::Fixed(Duration::MAX).to_word()), Spin::Auto);
+    }
 
     #[test]
     fn auto_grows_on_soon_wakes_and_closes_on_late_ones() {

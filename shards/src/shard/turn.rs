@@ -99,7 +99,7 @@ impl Shard {
             mesh.remote(id).set_registry(registry);
         }
         let quantum_ns = u64::from(mesh.config().quantum_us) * 1_000;
-        let window = Window::new(mesh.config().spin);
+        let window = Window::new(mesh.spin());
         let &Config { polls_per_event, polls_per_mail, polls_per_overflow, .. } = mesh.config();
         assert!(polls_per_event > 0 && polls_per_mail > 0 && polls_per_overflow > 0, "a shard runs tasks");
         Self {
@@ -357,7 +357,9 @@ impl Shard {
         if self.local.mesh().clock().is_paused() {
             return self.park_paused(&look_again);
         }
-        if self.local.mesh().config().spin == Spin::Fixed(Duration::ZERO) {
+        let spin = self.local.mesh().spin();
+        self.window.set(spin);
+        if spin == Spin::Fixed(Duration::ZERO) {
             self.sleep(&look_again);
         } else {
             let idle_since_ns = self.local.mesh().clock().now_ns();
