@@ -243,6 +243,80 @@ fn check(plan: &Plan, topology: &Topology, config: &Config) -> Result<(), &'stat
     Ok(())
 }
 
+/// What holds of every plan for shards that run: they are as many, on allowed CPUs, each where it was if that is still one the
+/// config gives, and none shares a CPU while another is free.
+#[test]
+fn properties_of_every_replan() {
+    const SEEDS: u64 = 5_000;
+    let (mut stayed, mut moved, mut shared) = (0, 0, 0);
+    for seed in 1..=SEEDS {
+        let mut rng = Rng(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let topology = if rng.one_in(2) { regular(&mut rng) } else { rng.topology() };
+        let config = rng.config(&topology);
+        let Ok(before) = Plan::new(&topology, &config) else { continue };
+        let ids: Vec<u32> = topology.cpus.iter().map(|cpu| cpu.id).collect();
+        let mut machine = if rng.one_in(3) { switched_off(&topology, rng.of(&ids)) } else { topology };
+        match rng.below(4) {
+            0 => machine.affinity = Some(rng.some_of(&ids)),
+            1 => machine.cpuset = Some(rng.some_of(&ids)),
+            2 => machine.cpuset = Some([rng.of(&ids), rng.of(&ids)].into_iter().collect()),
+            _ => (machine.affinity, machine.cpuset) = (None, None),
+        }
+        let config = if rng.one_in(3) { rng.config(&machine) } else { config };
+        let after = before.replan(&machine, &config);
+        let shown = || format!("seed {seed}\n{config}\n{before}\n{after}\n{machine:?}");
+        assert_eq!(after, before.replan(&machine.clone(), &config.clone()), "not deterministic: {}", shown());
+        let cpus = |plan: &Plan| plan.shards.iter().map(|shard| shard.cpus.clone()).collect::<Vec<_>>();
+        assert_eq!(cpus(&after.replan(&machine, &config)), cpus(&after), "moves again: {}", shown());
+        assert_eq!(after.shards.len(), before.shards.len(), "{}", shown());
+        assert!(after.shards.iter().enumerate().all(|(i, shard)| shard.id == i), "{}", shown());
+        let used: CpuList = after.shards.iter().flat_map(|shard| shard.cpus.iter().copied()).collect();
+        let mut allowed = machine.allowed();
+        if config.placement.isolated != Isolated::Ignore {
+            let may = |cpu: &u32| machine.cpuset.as_ref().is_none_or(|set| set.contains(*cpu));
+            let isolated = machine.isolated.iter().flat_map(CpuList::iter).filter(may);
+            allowed = allowed.with(&isolated.filter(|cpu| ids.contains(cpu)).collect());
+        }
+        assert!(used.without(&allowed).is_empty(), "outside of {allowed}: {}", shown());
+        let online: CpuList = machine.cpus.iter().map(|cpu| cpu.id).collect();
+        assert!(used.without(&online).is_empty(), "off: {}", shown());
+        if after.pin != Pin::Core || before.pin != Pin::Core {
+            continue;
+        }
+        // Every CPU that the config gives has a shard or is not needed.
+        let free: CpuList = after
+            .left_out
+            .iter()
+            .filter(|(_, why)| why.starts_with("not needed"))
+            .map(|(cpu, _)| *cpu)
+            .collect();
+        let told = |id: usize| config.shard.iter().any(|shard| shard.id as usize == id);
+        let others: Vec<_> = after.shards.iter().filter(|shard| !told(shard.id)).collect();
+        let chosen: CpuList = others.iter().flat_map(|shard| shard.cpus.iter().copied()).collect();
+        let bound = others.iter().filter(|shard| !shard.cpus.is_empty()).count();
+        if chosen.len() < bound {
+            shared += 1;
+            assert!(free.is_empty(), "shares a CPU while {free} are free: {}", shown());
+        }
+        let mut seen = CpuList::default();
+        for (before, after) in before.shards.iter().zip(&after.shards).filter(|(shard, _)| !told(shard.id)) {
+            let &[cpu] = &*before.cpus else { continue };
+            let first = !seen.contains(cpu);
+            seen.insert(cpu);
+            if first && (chosen.contains(cpu) || free.contains(cpu)) {
+                stayed += 1;
+                assert_eq!(after.cpus, before.cpus, "shard {} moved: {}", before.id, shown());
+            } else {
+                moved += 1;
+            }
+        }
+    }
+    assert!(
+        stayed > 1_000 && moved > 500 && shared > 100,
+        "{stayed} stayed, {moved} moved, {shared} plans with shared CPUs: the seeds test little"
+    );
+}
+
 /// A machine without contradictions, whose caches are numbered.
 fn regular(rng: &mut Rng) -> Topology {
     let [packages, nodes, llcs, cores, threads] = [2, 2, 2, 3, 2].map(|most| 1 + rng.below(most));

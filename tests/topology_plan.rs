@@ -483,3 +483,141 @@ fn a_machine_that_tells_nothing_has_an_unbound_shard() {
     fs::create_dir_all(machine.root().join("sys/devices/system/cpu/online")).unwrap();
     assert_eq!(machine.read().warnings.len(), 2);
 }
+
+/// The shards' CPUs, and the warnings.
+fn replanned(before: &Plan, machine: &Machine, text: &str) -> (String, String) {
+    let plan = before.replan(&machine.read(), &parse(text));
+    let cpus = plan.shards.iter().map(|shard| shard.cpus.iter().copied().collect::<CpuList>().to_string());
+    (cpus.collect::<Vec<_>>().join(" "), machine.hide_root(&plan.warnings.join("\n")))
+}
+
+#[test]
+fn shards_that_run_stay_where_they_can() {
+    let eight = || Machine::of(Shape { packages: 1, nodes: 1, llcs: 2, cores: 4, threads: 1 });
+    let share =
+        |shards, cpus| format!("{shards} shards run and cpus {cpus} are left for them: some share a CPU");
+    // (config, mask before, mask after, config after if it is another one, shards, warnings)
+    let cases: &[(&str, &str, &str, &str, &str, &str)] = &[
+        ("", "0-3", "0-3", "", "0 1 2 3", ""),
+        ("", "0-3", "0-7", "", "0 1 2 3", ""),
+        // The two that lost theirs get the first free ones, the others stay.
+        ("", "0-3", "0,2,4-7", "", "0 4 2 5", ""),
+        ("", "0-3", "4-7", "", "4 5 6 7", ""),
+        ("", "0-3", "2", "", "2 2 2 2", &share(4, "2")),
+        ("", "0-3", "2,5", "", "5 2 2 5", &share(4, "2,5")),
+        // The order is that of the config.
+        ("[placement]\norder = \"spread\"\nshards = 2", "0-7", "1-3,5-7", "", "1 5", ""),
+        ("[placement]\ndrop = [\"cpu:4\"]\n", "0-3", "0,2,4-7", "", "0 5 2 6", ""),
+        // A new config.
+        ("", "0-3", "0-7", "[placement]\ndrop = [\"cpu:1\"]", "0 4 2 3", ""),
+        ("", "0-3", "0-3", "[placement]\npin = \"none\"", "   ", ""),
+        ("[placement]\npin = \"none\"", "0-3", "0-3", "[placement]\npin = \"core\"", "0 1 2 3", ""),
+        (
+            "",
+            "0-3",
+            "0-7",
+            "[[shard]]\nid = 1\ncpus = \"6-7\"\n[[shard]]\nid = 9\ncpus = \"5\"",
+            "0 6-7 2 3",
+            "",
+        ),
+        // Groups: a shard stays in its own while there is room.
+        ("[placement]\npin = \"group\"\nshards = 4", "0-7", "0,4-7", "", "0 4-7 4-7 4-7", ""),
+        // What is told for a shard and gone.
+        (
+            "[placement]\nshards = 2\n[[shard]]\nid = 1\ncpus = \"3\"",
+            "0-3",
+            "0-2",
+            "",
+            "0 1",
+            "[[shard]] id = 1: this process may not use cpus 3 any more; it is placed as others are",
+        ),
+        (
+            "[placement]\nshards = 2\n[[shard]]\nid = 1\ncpus = \"2-3\"",
+            "0-3",
+            "0-2",
+            "",
+            "0 2",
+            "[[shard]] id = 1: this process may not use cpus 3 any more",
+        ),
+        // What cannot be met any more is done without.
+        (
+            "[placement]\ncpus = \"0-1\"",
+            "0-3",
+            "1-3",
+            "",
+            "1 1",
+            "conf.toml:2:8: [placement] cpus = \"0-1\": this process may not use cpus 0; expected a list within 1-3\n\
+             2 shards run and cpus 1 are left for them: some share a CPU",
+        ),
+        (
+            "[placement]\ncpus = \"0-1\"",
+            "0-3",
+            "2-3",
+            "",
+            "2 3",
+            "conf.toml:2:8: [placement] cpus = \"0-1\": this process may not use cpus 0-1; expected a list within 2-3; \
+             done without, as the shards run already",
+        ),
+        (
+            "[placement]\nreserve = 1\non_error = \"fail\"",
+            "0-3",
+            "1-3",
+            "",
+            "1 2 3",
+            "conf.toml:2:11: [placement] reserve = 1: 3 shards run and cpus 2-3 are left for them; done without, as \
+             the shards run already",
+        ),
+        (
+            "[placement]\ndrop = [\"llc:0\"]",
+            "0-7",
+            "0-1",
+            "",
+            "0 1 0 1",
+            "4 shards run and cpus 0-1 are left for them: some share a CPU\n\
+             conf.toml:2:8: [placement] drop = [\"llc:0\"]: no CPU is left for a shard; expected to keep at least one \
+             of 0-1; done without, as the shards run already",
+        ),
+        (
+            "[blocking]\ncpus = \"5\"",
+            "0-1,5",
+            "0-1",
+            "",
+            "0 1 0",
+            "3 shards run and cpus 0-1 are left for them: some share a CPU\n\
+             conf.toml:2:8: [blocking] cpus = \"5\": this process may not use cpus 5; expected a list within 0-1; done \
+             without, as the shards run already",
+        ),
+    ];
+    for (config, mask, mask_after, config_after, shards, warnings) in cases {
+        let before = Plan::new(&eight().affinity(mask).read(), &parse(config)).unwrap();
+        let config_after = if config_after.is_empty() { config } else { config_after };
+        let after = replanned(&before, &eight().affinity(mask_after), config_after);
+        assert_eq!(after, (shards.to_string(), warnings.to_string()), "{config}: {mask} -> {mask_after}");
+    }
+}
+
+#[test]
+fn a_shard_on_the_second_hardware_thread_stays_there() {
+    let before = Plan::new(&smt_box().affinity("0-1,4").read(), &parse("[placement]\nshards = 2")).unwrap();
+    let there = before.shards.iter().map(|shard| shard.cpus[0]).collect::<Vec<_>>();
+    let other = Plan::new(&smt_box().read(), &parse("")).unwrap();
+    assert!(there.len() == 2 && other.shards.len() > 2, "{before}\n{other}");
+    let only_second = smt_box().affinity("4-7");
+    let before = Plan::new(&only_second.read(), &parse("")).unwrap();
+    let (cpus, warnings) = replanned(&before, &smt_box(), "");
+    let (stayed, _) = replanned(&before, &only_second, "");
+    assert_eq!((cpus, warnings), (stayed, String::new()));
+}
+
+#[test]
+fn a_quota_that_shrinks_ends_the_looking_and_no_shard() {
+    let machine = |quota: &str| {
+        let machine = Machine::of(Shape { packages: 1, nodes: 1, llcs: 1, cores: 4, threads: 1 });
+        machine.cgroup2("/a").file("sys/fs/cgroup/a/cpu.max", quota)
+    };
+    let before = Plan::new(&machine("300000 100000").read(), &parse("")).unwrap();
+    assert!(before.may_spin && before.shards.len() == 3);
+    let after = before.replan(&machine("200000 100000").read(), &parse(""));
+    assert_eq!((after.shards, after.may_spin), (before.shards, false));
+    assert!(after.warnings[0].ends_with("allows 2.00 CPUs; with shards = 3 they are throttled when busy"));
+}

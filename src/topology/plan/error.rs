@@ -12,12 +12,21 @@ use crate::config::Position;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlanError {
     pub(super) place: Option<(String, Position)>,
+    pub(super) about: About,
     message: String,
 }
 
+/// Which part of the config a placement fails at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum About {
+    Key(&'static str, &'static str),
+    /// The `[[shard]]` with this index.
+    Shard(usize),
+}
+
 impl PlanError {
-    pub(super) fn new(place: Option<(&str, Position)>, message: String) -> Self {
-        Self { place: place.map(|(file, position)| (file.to_owned(), position)), message }
+    pub(super) fn new(place: Option<(&str, Position)>, about: About, message: String) -> Self {
+        Self { place: place.map(|(file, position)| (file.to_owned(), position)), about, message }
     }
 
     /// The config file's name. `None` when the value is not from a file.
@@ -33,6 +42,11 @@ impl PlanError {
     /// The column of the value in characters, counted from 1.
     pub fn column(&self) -> Option<usize> {
         self.place.as_ref().map(|(_, position)| position.column)
+    }
+
+    /// Whether it is this key that the placement fails at.
+    pub(crate) fn is_about(&self, section: &str, name: &str) -> bool {
+        matches!(self.about, About::Key(s, n) if (s, n) == (section, name))
     }
 
     /// The text without the place.

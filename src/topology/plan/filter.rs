@@ -1,7 +1,5 @@
 //! The steps that take CPUs away, in their order.
 
-use std::mem;
-
 use super::{PlanError, Planner, shown};
 use crate::config::{AutoOr, CpuList, Cpus, Domain, Isolated, Kind, ShardSettings, Smt};
 use crate::topology::{CoreKind, Cpu};
@@ -94,11 +92,17 @@ impl Planner<'_> {
         }
     }
 
+    /// The CPUs of shards that run already.
+    fn held(&self) -> CpuList {
+        let shards = self.running.iter().flat_map(|plan| &plan.shards);
+        shards.flat_map(|shard| shard.cpus.iter().copied()).collect()
+    }
+
     /// Where the number of shards is not told, those that are preferred are enough.
     pub(super) fn keep_preferred(&mut self) {
         let preferred = self.preferred();
         let finds_some = self.candidates.iter().any(|cpu| preferred.contains(cpu.id));
-        if finds_some && self.config.placement.shards == AutoOr::Auto {
+        if finds_some && self.running.is_none() && self.config.placement.shards == AutoOr::Auto {
             let why = "not isolated, and isolated = \"prefer\" finds others";
             self.leave_out(|cpu| (!preferred.contains(cpu.id)).then(|| why.into()));
         }
@@ -186,11 +190,10 @@ impl Planner<'_> {
                 format!("the machine does not tell which cores cpus {unknown} are on; all of them are used");
             self.unmet("placement", "smt", message)?;
         }
-        // Of a core with one hardware thread that is set apart and one that is not, the one that comes first stays.
-        let preferred = self.preferred();
-        let candidates = mem::take(&mut self.candidates).into_iter();
-        let (first, rest): (Vec<_>, Vec<_>) = candidates.partition(|cpu| preferred.contains(cpu.id));
-        self.candidates = [first, rest].concat();
+        // Of a core with one hardware thread that is set apart and one that is not, the one that comes first stays; before
+        // both comes the one that has a shard already.
+        let (preferred, held) = (self.preferred(), self.held());
+        self.candidates.sort_by_key(|cpu| (!held.contains(cpu.id), !preferred.contains(cpu.id)));
         let mut cores = Cores::default();
         self.topology.cpus.iter().filter(|cpu| self.told.contains(cpu.id)).for_each(|cpu| cores.add(cpu));
         self.leave_out(|cpu| {
@@ -203,8 +206,15 @@ impl Planner<'_> {
         Ok(())
     }
 
-    pub(super) fn must_be_allowed(&self, section: &str, list: &CpuList) -> Result<(), PlanError> {
-        self.not_allowed(list).map_or(Ok(()), |message| Err(self.error(section, "cpus", message)))
+    /// Of a list for shards that run already, those that are left are enough.
+    pub(super) fn must_be_allowed(&mut self, section: &'static str, list: &CpuList) -> Result<(), PlanError> {
+        let Some(message) = self.not_allowed(list) else { return Ok(()) };
+        let error = self.error(section, "cpus", message);
+        if self.running.is_none() || list.common(&self.allowed).is_empty() {
+            return Err(error);
+        }
+        self.warnings.push(error.to_string());
+        Ok(())
     }
 
     fn not_allowed(&self, list: &CpuList) -> Option<String> {

@@ -3,7 +3,8 @@
 //! The order is fixed. CPUs are taken away, each with its reason: online → affinity mask and cpuset, where `isolated`
 //! may reach beyond the mask → `[[shard]]` → `cpus` → `isolated` → `drop` → `reserve` → `kind` → `smt` (`filter`).
 //! What is left is put in order by `group_by` and `order` (`order`), and gets as many shards as `shards` and the quota
-//! say, with what their threads are bound to; the others are not needed (`place`).
+//! say, with what their threads are bound to; the others are not needed (`place`). For shards that run already the same
+//! steps are taken with their number given, and each stays where it is if that is still among what is left (`replan`).
 //!
 //! Here: the decision and its explanation. Not here: reading the machine (`sysfs`, `cgroup`) and binding threads
 //! (`pin`).
@@ -12,8 +13,10 @@ mod error;
 mod filter;
 mod order;
 mod place;
+mod replan;
 mod show;
 
+use self::error::About;
 pub use self::error::PlanError;
 use super::{Cpu, Quota, Topology};
 use crate::config::{Config, CpuList, Memory, OnError, Pin};
@@ -73,27 +76,7 @@ impl Plan {
     /// with `pin = "core"`, no CPU left, more than one shard with `flavor = "current_thread"`, a `[[shard]]` that is
     /// not among the shards. With `on_error = "fail"` also when the machine does not tell what a key needs to know.
     pub fn new(topology: &Topology, config: &Config) -> Result<Self, PlanError> {
-        let mut planner = Planner {
-            topology,
-            config,
-            allowed: topology.allowed(),
-            pool: CpuList::default(),
-            told: CpuList::default(),
-            candidates: topology.cpus.iter().collect(),
-            left_out: topology.offline.iter().map(|cpu| (cpu, "offline".into())).collect(),
-            warnings: topology.warnings.clone(),
-        };
-        planner.keep_allowed();
-        planner.take_told()?;
-        planner.keep_listed()?;
-        planner.keep_isolated()?;
-        planner.drop_domains()?;
-        planner.reserve_cores()?;
-        planner.keep_kind()?;
-        planner.one_per_core()?;
-        planner.keep_preferred();
-        planner.put_in_order()?;
-        planner.place()
+        Planner::new(None, topology, config).plan()
     }
 }
 
@@ -122,6 +105,8 @@ impl Plan {
 struct Planner<'a> {
     topology: &'a Topology,
     config: &'a Config,
+    /// The plan of the shards that run already.
+    running: Option<&'a Plan>,
     /// What shards may be bound to.
     allowed: CpuList,
     /// What the blocking pool may use when it is to keep away from what is set apart or reserved.
@@ -135,6 +120,35 @@ struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
+    fn new(running: Option<&'a Plan>, topology: &'a Topology, config: &'a Config) -> Self {
+        let mut planner = Self {
+            topology,
+            config,
+            running,
+            allowed: topology.allowed(),
+            pool: CpuList::default(),
+            told: CpuList::default(),
+            candidates: topology.cpus.iter().collect(),
+            left_out: topology.offline.iter().map(|cpu| (cpu, "offline".into())).collect(),
+            warnings: topology.warnings.clone(),
+        };
+        planner.keep_allowed();
+        planner
+    }
+
+    fn plan(mut self) -> Result<Plan, PlanError> {
+        self.take_told()?;
+        self.keep_listed()?;
+        self.keep_isolated()?;
+        self.drop_domains()?;
+        self.reserve_cores()?;
+        self.keep_kind()?;
+        self.one_per_core()?;
+        self.keep_preferred();
+        self.put_in_order()?;
+        self.place()
+    }
+
     fn leave_out(&mut self, mut why: impl FnMut(&'a Cpu) -> Option<String>) {
         self.sort_out(&mut why);
     }
@@ -155,7 +169,7 @@ impl<'a> Planner<'a> {
     }
 
     /// A step that took every CPU away is what is wrong, unless each shard is told its own.
-    fn must_leave_some(&self, before: &CpuList, key: &str) -> Result<(), PlanError> {
+    fn must_leave_some(&self, before: &CpuList, key: &'static str) -> Result<(), PlanError> {
         if !self.candidates.is_empty() || before.is_empty() || !self.told.is_empty() {
             return Ok(());
         }
@@ -164,7 +178,7 @@ impl<'a> Planner<'a> {
     }
 
     /// What the machine does not tell or have: an error with `on_error = "fail"`, otherwise a warning.
-    fn unmet(&mut self, section: &str, key: &str, message: String) -> Result<(), PlanError> {
+    fn unmet(&mut self, section: &'static str, key: &'static str, message: String) -> Result<(), PlanError> {
         let mut error = self.error(section, key, message);
         if self.config.placement.on_error == OnError::Fail {
             // A default that cannot be met stands nowhere in the file; what makes it an error does.
@@ -177,14 +191,14 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    fn error(&self, section: &str, key: &str, message: String) -> PlanError {
+    fn error(&self, section: &'static str, key: &'static str, message: String) -> PlanError {
         let (value, place) = self.config.written(section, key);
-        PlanError::new(place, format!("[{section}] {key} = {value}: {message}"))
+        PlanError::new(place, About::Key(section, key), format!("[{section}] {key} = {value}: {message}"))
     }
 
     fn shard_error(&self, index: usize, key: &str, message: String) -> PlanError {
         let (value, place) = self.config.written_shard(index, key);
-        PlanError::new(place, format!("[[shard]] {key} = {value}: {message}"))
+        PlanError::new(place, About::Shard(index), format!("[[shard]] {key} = {value}: {message}"))
     }
 }
 

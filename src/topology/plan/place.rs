@@ -21,6 +21,14 @@ impl Planner<'_> {
         let unbound = cpus == 0 || runtime.flavor == Flavor::CurrentThread;
         let pin = if unbound { Pin::None } else { placement.pin };
         let shards = self.shards(count, pin);
+        if pin != Pin::None && count > cpus && self.running.is_some() {
+            let left = self.remaining().with(&self.told);
+            let message = format!("{count} shards run and cpus {left} are left for them");
+            if placement.reserve > 0 {
+                return Err(self.error("placement", "reserve", message));
+            }
+            self.warnings.push(format!("{message}: some share a CPU"));
+        }
         let used: CpuList = shards.iter().flat_map(|shard| shard.cpus.iter().copied()).collect();
         if pin != Pin::None {
             self.leave_out(|cpu| (!used.contains(cpu.id)).then(|| why.clone()));
@@ -57,6 +65,10 @@ impl Planner<'_> {
         let Config { runtime, placement, shard: told, .. } = self.config;
         let one = runtime.flavor == Flavor::CurrentThread;
         let have = self.candidates.len() + told.len();
+        if let Some(running) = self.running {
+            let count = running.shards.len();
+            return Ok((count, format!("not needed: {count} shards run")));
+        }
         let (count, why) = match placement.shards {
             AutoOr::Number(n) if one && n != 1 => {
                 let message = "flavor = \"current_thread\" has one shard; expected 1 or \"auto\"".into();
@@ -119,10 +131,15 @@ impl Planner<'_> {
             let all = self.candidates.iter();
             all.filter(|other| group(other) == group(cpu)).map(|other| other.id).collect()
         };
-        // More shards than CPUs share them evenly.
-        let mut candidates = self.candidates.iter().cycle();
+        let told = |id: usize| self.config.shard.iter().find(|told| told.id as usize == id);
+        let mut seats = match self.running {
+            Some(running) => self.seats_of(running, (0..count).filter(|&id| told(id).is_none())),
+            // More shards than CPUs share them evenly.
+            None => self.candidates.iter().copied().cycle().take(count).collect(),
+        }
+        .into_iter();
         let mut shard = |id| {
-            if let Some(told) = self.config.shard.iter().find(|told| told.id as usize == id) {
+            if let Some(told) = told(id) {
                 let first = self.topology.cpus.iter().find(|cpu| told.cpus.first() == Some(cpu.id));
                 let near = first.map(mates).unwrap_or_default();
                 let reason = match first {
@@ -132,7 +149,7 @@ impl Planner<'_> {
                 let group = told.cpus.with(&near).iter().collect();
                 return ShardPlan { id, cpus: told.cpus.iter().collect(), group, reason };
             }
-            match candidates.next() {
+            match seats.next() {
                 Some(cpu) if pin != Pin::None => {
                     let group: Vec<u32> = mates(cpu).iter().collect();
                     let (cpus, reason) = match pin {
