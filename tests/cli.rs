@@ -254,7 +254,9 @@ fn explain_tells_what_the_table_of_keys_says() {
                 )),
             "{one}"
         );
-        assert!(words(&one).ends_with(&key.value(&Config::default())), "{one}");
+        let changes = if key.is_live() { "while running: see `reload`" } else { "with a restart" };
+        let end = format!("{} changes {changes}", key.value(&Config::default()));
+        assert!(words(&one).ends_with(&end), "{one}");
         assert_eq!(one.lines().find(|line| line.chars().count() > 80), None);
     }
     let both = printed(&["explain", "cpus"]);

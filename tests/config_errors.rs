@@ -204,7 +204,7 @@ const BROKEN: &[(&str, &str)] = &[
     (
         "[placement]\n\"\" = 1\n",
         "conf.toml:2:1: unknown key `` in [placement]; accepted: shards, cpus, isolated, drop, reserve, kind, smt, \
-         group_by, order, quota, pin, on_error, memory",
+         group_by, order, quota, pin, on_error, memory, watch, reload",
     ),
     (
         "shards = 4\n",
@@ -272,6 +272,12 @@ const BROKEN: &[(&str, &str)] = &[
         "[placement]\nmemory = \"bind\"\n",
         "conf.toml:2:10: [placement] memory = \"bind\": expected \"local\", \"interleave\" or \"none\"",
     ),
+    ("[placement]\nwatch = \"yes\"\n", "conf.toml:2:9: [placement] watch = \"yes\": expected true or false"),
+    ("[placement]\nwatch = 1\n", "conf.toml:2:9: [placement] watch = 1: expected true or false"),
+    (
+        "[placement]\nreload = true\n",
+        "conf.toml:2:10: [placement] reload = true: expected \"off\" or \"sighup\"",
+    ),
     (
         "[placement]\nmemory = 0\n",
         "conf.toml:2:10: [placement] memory = 0: expected \"local\", \"interleave\" or \"none\"",
@@ -291,7 +297,7 @@ const BROKEN: &[(&str, &str)] = &[
     (
         "[placement]\nreserved = 1\n",
         "conf.toml:2:1: unknown key `reserved` in [placement]; did you mean `reserve`? accepted: shards, cpus, \
-         isolated, drop, reserve, kind, smt, group_by, order, quota, pin, on_error, memory",
+         isolated, drop, reserve, kind, smt, group_by, order, quota, pin, on_error, memory, watch, reload",
     ),
     (
         "[scheduler]\nmemory = \"local\"\n",
@@ -350,7 +356,7 @@ const BROKEN: &[(&str, &str)] = &[
     (
         "[placement]\nid = 0\n",
         "conf.toml:2:1: unknown key `id` in [placement]; did you mean `id` in [[shard]]? accepted: shards, cpus, \
-         isolated, drop, reserve, kind, smt, group_by, order, quota, pin, on_error, memory",
+         isolated, drop, reserve, kind, smt, group_by, order, quota, pin, on_error, memory, watch, reload",
     ),
     (
         "[listen]\nsteering = \"least-connections\"\n",
@@ -381,7 +387,7 @@ const BROKEN: &[(&str, &str)] = &[
     (
         "placement = { cpus = \"0\", \"größe\" = 1, pin = 3 }\n",
         "conf.toml:1:27: unknown key `größe` in [placement]; accepted: shards, cpus, isolated, drop, reserve, kind, smt, \
-         group_by, order, quota, pin, on_error, memory",
+         group_by, order, quota, pin, on_error, memory, watch, reload",
     ),
     (
         "[placement]\r\ncpus = \"é\"\r\nshards = 2\r\n",

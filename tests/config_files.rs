@@ -6,7 +6,7 @@ use std::{env, fs, process};
 
 use corelane::config::{
     AutoOr, BlockingCpus, Config, CpuList, Cpus, Domain, Flavor, GroupBy, Isolated, Kind, Memory, OnError,
-    Order, Pin, Place, QuotaPolicy, ShardSettings, Smt, Steal, Steering, keys, shard_keys,
+    Order, Pin, Place, QuotaPolicy, Reload, ShardSettings, Smt, Steal, Steering, keys, shard_keys,
 };
 
 fn shipped(name: &str) -> Config {
@@ -91,6 +91,8 @@ fn what_is_written_reads_back() {
     config.placement.group_by = GroupBy::Package;
     config.placement.order = Order::Spread;
     config.placement.memory = Memory::Interleave;
+    config.placement.watch = true;
+    config.placement.reload = Reload::Sighup;
     for (id, cpus) in [(3, "8-11"), (0, "2")] {
         config.shard.push(ShardSettings { id, cpus: CpuList::parse(cpus).unwrap() });
     }

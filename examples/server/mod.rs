@@ -72,6 +72,11 @@ where
     }
     let mut builder = Builder::from_config(config);
     builder.enable_all();
+    // If the file says `watch` or `reload`.
+    builder.on_placement_change(|change| {
+        say(format_args!("{change}"));
+        change.warnings().for_each(|warning| warn(format_args!("warning: {warning}")));
+    });
     let life = async {
         if flavor != Flavor::Sharded {
             let why = if stays { "the main thread" } else { "not bound; idle ones take over tasks" };

@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::Config;
 use super::value::{
     AutoOr, BlockingCpus, Cpus, Domain, Flavor, GroupBy, Isolated, Kind, Limits, Memory, OnError, Order, Pin,
-    Place, QuotaPolicy, Setting, Smt, Steal, Steering, Value,
+    Place, QuotaPolicy, Reload, Setting, Smt, Steal, Steering, Value,
 };
 use super::{CPUS_MAX, CpuList};
 
@@ -36,6 +36,18 @@ impl Key {
     /// The key's value in `config`, as TOML.
     pub fn value(&self, config: &Config) -> String {
         (self.write)(config)
+    }
+
+    /// Whether a runtime that reads its file again ([`PlacementSettings::reload`]) takes a new value while it runs. Other
+    /// keys are read once, when it starts. Those of `[[shard]]` are taken.
+    pub fn is_live(&self) -> bool {
+        const NOT_LIVE: &[&str] = &["shards", "memory", "reload"];
+        match self.section {
+            "placement" => !NOT_LIVE.contains(&self.name),
+            "scheduler" => self.name == "spin_us",
+            "blocking" => self.name == "cpus",
+            section => section == "shard",
+        }
     }
 
     /// Sets the key in `config`, or says which part of the text is not acceptable.
@@ -135,12 +147,20 @@ settings! {
         pin: Pin = Pin::Core;
         /// When the kernel refuses a pin, or the machine does not tell what a key needs. "degrade": go on with
         /// what works, for a pin first its group, then nothing; the plan says why. "warn": the same, and print it.
-        /// "fail": do not start.
+        /// "fail": do not start, and once it runs leave the placement as it is.
         on_error: OnError = OnError::Degrade;
         /// Which NUMA node a shard's memory comes from. "local": that of its CPU, as the shard is built after its
         /// thread is bound. "interleave": those of all shards in turn, for data that all of them use. "none": what
         /// the process was started with, as by numactl.
         memory: Memory = Memory::Local;
+        /// Whether the runtime looks once a second if the process's affinity mask, its cpuset, its quota or the CPUs that
+        /// are online have changed, and then moves shards whose CPU went away. Their number stays. Off, as most programs
+        /// are placed once; see `Builder::on_placement_change` for being told. Not for "current_thread".
+        watch: bool = false;
+        /// "sighup": at a SIGHUP the file is read again, and what can change while shards run is changed: where they run,
+        /// `watch`, `on_error`, `spin_us` and the blocking pool's `cpus`. The rest is named and needs a restart; a file with
+        /// an error changes nothing. "off", as SIGHUP may mean something else to the program.
+        reload: Reload = Reload::Off;
     }
 
     /// `[scheduler]`: how a shard divides its time.

@@ -14,7 +14,7 @@ mod value;
 
 mod cpu_list;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::{env, fmt, fs, io};
 
 pub use self::cpu_list::CpuList;
@@ -26,7 +26,7 @@ pub use self::keys::{
 };
 pub use self::value::{
     AutoOr, BlockingCpus, Cpus, Domain, Flavor, GroupBy, Isolated, Kind, Memory, OnError, Order, Pin, Place,
-    QuotaPolicy, Smt, Steal, Steering,
+    QuotaPolicy, Reload, Smt, Steal, Steering,
 };
 
 pub(crate) use self::cpu_list::CPUS_MAX;
@@ -79,6 +79,8 @@ pub struct Config {
 #[derive(Clone, Debug, Default)]
 struct Origin {
     file: String,
+    /// Where the file is, whatever the current directory becomes. `None` for a text.
+    path: Option<PathBuf>,
     written: Vec<Written>,
 }
 
@@ -107,7 +109,7 @@ impl Config {
         let path = path.as_ref();
         let name = path.display().to_string();
         let bytes = fs::read(path).map_err(|error| unreadable(&name, &error))?;
-        Self::parse_bytes(&name, &bytes)
+        Self::parse_bytes(&name, path, &bytes)
     }
 
     /// Reads the text of a config file; `name` is what errors call it.
@@ -133,16 +135,30 @@ impl Config {
                 format!("cannot read the file: {error}; name a readable file or unset {CONFIG_VARIABLE}");
             ConfigError::new(&format!("{CONFIG_VARIABLE}={name}"), None, message)
         })?;
-        Self::parse_bytes(&name, &bytes).map(Some)
+        Self::parse_bytes(&name, Path::new(&path), &bytes).map(Some)
     }
 
-    fn parse_bytes(name: &str, bytes: &[u8]) -> Result<Self, ConfigError> {
+    /// What the file that this was read from says now. `None` if it was made in another way.
+    pub(crate) fn read_again(&self) -> Option<Result<Self, ConfigError>> {
+        let (path, name) = (self.origin.path.as_deref()?, &self.origin.file);
+        let bytes = fs::read(path).map_err(|error| unreadable(name, &error));
+        Some(bytes.and_then(|bytes| Self::parse_bytes(name, path, &bytes)))
+    }
+
+    /// Whether [`read_again`](Self::read_again) can do so.
+    pub(crate) fn is_from_file(&self) -> bool {
+        self.origin.path.is_some()
+    }
+
+    fn parse_bytes(name: &str, path: &Path, bytes: &[u8]) -> Result<Self, ConfigError> {
         let text = std::str::from_utf8(bytes).map_err(|error| {
             let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
             let position = Position::of(&valid, valid.len());
             ConfigError::new(name, Some(position), "not valid TOML: expected UTF-8 text".into())
         })?;
-        Self::parse(name, text)
+        let mut config = Self::parse(name, text)?;
+        config.origin.path = Some(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
+        Ok(config)
     }
 
     /// The key's value as TOML, and its place in the file if it still has the value it got there.

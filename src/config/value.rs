@@ -147,12 +147,19 @@ words! {
     }
     /// What happens when the machine cannot do as it is told.
     OnError {
-        /// The runtime does not start.
+        /// The runtime does not start, and one that runs keeps its placement.
         Fail = "fail",
         /// The runtime starts with what works, and prints a warning.
         Warn = "warn",
         /// The runtime starts with what works; the plan has the reason.
         Degrade = "degrade",
+    }
+    /// When a runtime reads its config file again.
+    Reload {
+        /// Never.
+        Off = "off",
+        /// At each `SIGHUP`.
+        Sighup = "sighup",
     }
     /// From where an idle shard takes tasks.
     Steal {
@@ -171,6 +178,20 @@ words! {
         Balanced = "balanced",
         /// Here.
         Local = "local",
+    }
+}
+
+impl Setting for bool {
+    fn read(value: &Value<'_>, _: &Limits) -> Result<Self, Range<usize>> {
+        value.get_ref().as_bool().ok_or(value.span())
+    }
+
+    fn write(&self) -> String {
+        self.to_string()
+    }
+
+    fn accepts(_: &Limits) -> String {
+        "true or false".into()
     }
 }
 

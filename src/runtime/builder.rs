@@ -3,7 +3,7 @@
 use std::env::{self, VarError};
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use corelane_shards::mesh::{Mesh, ShardId};
 use corelane_shards::park::Spin;
 use corelane_shards::timer::Clock;
 
-use crate::config::{AutoOr, Config, FLAVOR_VARIABLE, Flavor, OnError, Pin, Place, Steal};
+use crate::config::{AutoOr, Config, FLAVOR_VARIABLE, Flavor, OnError, Place, Reload, Steal};
 use crate::topology::{Plan, ShardPlan, Topology, pin};
 
 use super::block_on::Driven;
@@ -25,6 +25,7 @@ use super::local_runtime::{LocalOptions, LocalRuntime};
 use super::runtime::Runtime;
 use super::seat::Seat;
 use super::seed::RngSeed;
+use super::watch::{ChangeCallback, Keeper, Live, MainBound, Placed, PlacementChange, Told, Watcher};
 use super::worker::{self, EventLimits, Order};
 
 type NameFn = Arc<dyn Fn() -> String + Send + Sync>;
@@ -63,6 +64,7 @@ pub struct Builder {
     event_interval: Option<u32>,
     global_queue_interval: Option<u32>,
     next_slot: bool,
+    on_placement_change: Option<ChangeCallback>,
 }
 
 /// Where settings come from that the builder was not told.
@@ -101,6 +103,7 @@ impl Builder {
             event_interval: None,
             global_queue_interval: None,
             next_slot: true,
+            on_placement_change: None,
         }
     }
 
@@ -245,6 +248,39 @@ impl Builder {
         F: Fn() + Send + Sync + 'static,
     {
         self.hooks.unpark = Some(Arc::new(f));
+        self
+    }
+
+    /// Called when the placement of the running shards has changed, or could not be changed as a file said: see
+    /// [`watch`](crate::config::PlacementSettings::watch) and [`reload`](crate::config::PlacementSettings::reload), without which it is
+    /// never called.
+    ///
+    /// It is called after the threads were bound anew, by the thread that watches, in the runtime's context. That thread does nothing
+    /// else: what comes meanwhile is seen afterwards, and the end of the runtime waits for the callback.
+    ///
+    /// With the feature `tracing` the same is told as events with the target `corelane::placement`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corelane::config::Config;
+    /// use corelane::runtime::Builder;
+    ///
+    /// let config = Config::parse("app.toml", "[placement]\nwatch = true\n").unwrap();
+    /// let mut builder = Builder::from_config(config);
+    /// builder.on_placement_change(|change| {
+    ///     println!("{change}");
+    ///     change.warnings().for_each(|warning| println!("warning: {warning}"));
+    /// });
+    /// let runtime = builder.build()?;
+    /// println!("{}", runtime.handle().plan());
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn on_placement_change<F>(&mut self, f: F) -> &mut Self
+    where
+        F: Fn(&PlacementChange) + Send + Sync + 'static,
+    {
+        self.on_placement_change = Some(Arc::new(f));
         self
     }
 
@@ -477,11 +513,11 @@ impl Builder {
     pub fn build_local(&mut self, options: LocalOptions) -> io::Result<LocalRuntime> {
         let _ = options;
         match self.flavor {
-            Flavor::CurrentThread => Ok(LocalRuntime::new_here(self.build_current(true)?, None)),
+            Flavor::CurrentThread => Ok(LocalRuntime::new_here(self.build_current(true)?, None, None)),
             Flavor::Sharded => {
-                let before = pin::current();
+                let (before, bound) = (pin::current(), MainBound::here());
                 let runtime = self.build_threads(true)?;
-                Ok(LocalRuntime::new_here(runtime, before))
+                Ok(LocalRuntime::new_here(runtime, before, bound))
             }
             Flavor::MultiThread => panic!("Only current_thread is supported when building a local runtime"),
         }
@@ -541,9 +577,9 @@ impl Builder {
             RuntimeFlavor::CurrentThread,
             Some(seat),
             0,
-            &Plan::unplaced(1),
+            Plan::unplaced(1),
         ));
-        Ok(Runtime::from_parts(inner, Vec::new()))
+        Ok(Runtime::from_parts(inner, Vec::new(), None))
     }
 
     /// `here` makes this thread shard 0.
@@ -557,27 +593,26 @@ impl Builder {
             Flavor::MultiThread => RuntimeFlavor::MultiThread,
             _ => RuntimeFlavor::Sharded,
         };
-        // A file for this flavor may say "off", and means it.
-        if self.flavor == Flavor::MultiThread && config.runtime.flavor != Flavor::MultiThread {
-            config.scheduler.steal = Steal::All;
-        }
-        let (plan, sites) = if planned {
+        let mut told = Told { flavor: self.flavor, workers: self.worker_threads, unpinned: false };
+        let (plan, sites, affinity) = if planned {
             // Read before any thread is pinned: what a thread is allowed is what its parent was.
             let topology = Topology::discover();
-            if let Some(workers) = self.worker_threads {
-                config.placement.shards = AutoOr::Number(workers as u32);
-                if workers > topology.allowed().len() {
-                    config.placement.pin = Pin::None;
-                }
-            }
+            told.unpinned = self.worker_threads.is_some_and(|workers| workers > topology.allowed().len());
+            told.apply(&mut config);
             let plan = Plan::new(&topology, &config)?;
             let sites = plan.shards.iter().map(|shard| site(&topology, shard)).collect();
-            (plan, sites)
+            (plan, sites, topology.affinity)
         } else {
+            told.apply(&mut config);
             let cpus = std::thread::available_parallelism().map_or(1, usize::from);
             let workers = self.worker_threads.unwrap_or(cpus);
-            (Plan::unplaced(workers), vec![Site::default(); workers])
+            (Plan::unplaced(workers), vec![Site::default(); workers], None)
         };
+        let reloads = config.placement.reload == Reload::Sighup;
+        if reloads && !config.is_from_file() {
+            let message = "[placement] reload = \"sighup\": the config is not from a file; expected \"off\"";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
         if config.placement.on_error == OnError::Warn {
             for warning in &plan.warnings {
                 eprintln!("corelane: {warning}");
@@ -589,18 +624,32 @@ impl Builder {
         let workers = plan.shards.len() - usize::from(here);
         // The threads first: one that starts from a pinned thread would be pinned too. So the seat is filled last.
         let seat = here.then(|| Seat::for_shard_of(&mesh));
-        let inner = Inner::new(self.parts(&config, mesh, flavor, seat, workers, &plan));
+        let on_error = config.placement.on_error;
+        let inner = Inner::new(self.parts(&config, mesh.clone(), flavor, seat, workers, plan));
+        let plan = inner.placed.plan();
+        // Before this thread is bound, too: the watcher keeps the mask that it is given.
+        let mut watcher = None;
+        if reloads || config.placement.watch && planned {
+            let keeper = Keeper::new(
+                Box::new(Live),
+                (Path::new("/"), affinity),
+                (config, told),
+                mesh,
+                inner.placed.clone(),
+            );
+            watcher = Some(Watcher::start(&inner, keeper, self.on_placement_change.clone())?);
+        }
         let (started, reports) = mpsc::channel();
         let mut threads = Vec::with_capacity(workers);
         let mut failed = None;
-        let mut places = plan.shards.into_iter().enumerate();
+        let mut places = plan.shards.iter().cloned().enumerate();
         let own = if here { places.next() } else { None };
         for (id, place) in places {
             let order = Order {
                 id: ShardId(id as u32),
                 place,
                 memory_nodes: plan.memory_nodes.clone(),
-                on_error: config.placement.on_error,
+                on_error,
                 thread_name: match &self.thread_name {
                     Some(name) => name(),
                     None => format!("{SHARD_THREAD_NAME}{id}"),
@@ -619,7 +668,7 @@ impl Builder {
         drop(started);
         for report in reports {
             match report {
-                Ok(warnings) if config.placement.on_error == OnError::Warn => {
+                Ok(warnings) if on_error == OnError::Warn => {
                     warnings.iter().for_each(|warning| eprintln!("corelane: {warning}"));
                 }
                 Ok(_) => {}
@@ -627,9 +676,9 @@ impl Builder {
             }
         }
         if let (Some((_, place)), Some(seat), None) = (own, &inner.seat, &failed) {
-            match worker::prepare(&inner, ShardId(0), &place, config.placement.on_error) {
+            match worker::prepare(&inner, ShardId(0), &place, on_error) {
                 Ok((shard, warning)) => {
-                    if let (Some(warning), OnError::Warn) = (warning, config.placement.on_error) {
+                    if let (Some(warning), OnError::Warn) = (warning, on_error) {
                         eprintln!("corelane: {warning}");
                     }
                     seat.fill(Driven::new(shard));
@@ -637,7 +686,10 @@ impl Builder {
                 Err(error) => failed = Some(error),
             }
         }
-        let runtime = Runtime::from_parts(inner, threads);
+        if let (Some(watcher), None) = (&mut watcher, &failed) {
+            watcher.go();
+        }
+        let runtime = Runtime::from_parts(inner, threads, watcher);
         match failed {
             None => Ok(runtime),
             Some(error) => {
@@ -654,8 +706,9 @@ impl Builder {
         flavor: RuntimeFlavor,
         seat: Option<Seat<Driven>>,
         workers: usize,
-        plan: &Plan,
+        plan: Plan,
     ) -> Parts {
+        let placed = Arc::new(Placed::new(plan));
         let pool = PoolConfig {
             max_threads: self.max_blocking_threads.unwrap_or(config.blocking.max_threads as usize),
             keep_alive: self
@@ -663,8 +716,8 @@ impl Builder {
                 .unwrap_or(Duration::from_millis(u64::from(config.blocking.keep_alive_ms))),
             stack_size: self.stack_size,
             thread_name: self.thread_name.clone().unwrap_or_else(|| Arc::new(|| POOL_THREAD_NAME.into())),
-            on_start: pool_start(self.hooks.start.clone(), &plan.blocking_cpus),
-            on_stop: self.hooks.stop.clone(),
+            on_start: pool_hook(&placed, self.hooks.start.clone(), Placed::enter_pool, true),
+            on_stop: pool_hook(&placed, self.hooks.stop.clone(), Placed::leave_pool, false),
             ..PoolConfig::default()
         };
         Parts {
@@ -678,7 +731,7 @@ impl Builder {
             io_enabled: self.enable_io,
             time_enabled: self.enable_time,
             seat,
-            incoming_cpus: plan.incoming_cpus.clone(),
+            placed,
             pool,
             workers,
         }
@@ -725,22 +778,28 @@ fn worker_threads_from_environment() -> Option<usize> {
     }
 }
 
-/// What a pool thread does first: leaves the CPUs of the shard whose thread started it, then calls the hook.
-fn pool_start(hook: Option<Callback>, cpus: &[u32]) -> Option<Callback> {
-    if cpus.is_empty() {
-        return hook;
-    }
-    let cpus = cpus.to_vec();
+/// What a pool thread does when it starts or ends. Before its hook it leaves the CPUs of the shard whose thread started it.
+fn pool_hook(
+    placed: &Arc<Placed>,
+    hook: Option<Callback>,
+    place: fn(&Placed),
+    first: bool,
+) -> Option<Callback> {
+    let placed = placed.clone();
     Some(Arc::new(move || {
-        // A refusal leaves the thread where it is, which is slower and not wrong.
-        let _ = pin::pin(&cpus);
+        if first {
+            place(&placed);
+        }
         if let Some(hook) = &hook {
             hook();
+        }
+        if !first {
+            place(&placed);
         }
     }))
 }
 
-fn spin(config: &Config, may_spin: bool) -> Spin {
+pub(super) fn spin(config: &Config, may_spin: bool) -> Spin {
     match config.scheduler.spin_us {
         AutoOr::Auto if may_spin => Spin::Auto,
         AutoOr::Auto => Spin::Fixed(Duration::ZERO),

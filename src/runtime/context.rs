@@ -122,7 +122,7 @@ pub(crate) fn io_mesh() -> io::Result<Arc<Mesh>> {
 
 /// For each shard of this thread's runtime the CPU whose packets its listener wants; empty where that does not matter.
 pub(crate) fn incoming_cpus() -> Vec<Option<u32>> {
-    with(|inner| inner.map_or(Vec::new(), |inner| inner.incoming_cpus.clone()))
+    with(|inner| inner.map_or(Vec::new(), |inner| inner.placed.plan().incoming_cpus.clone()))
 }
 
 /// A handle to the runtime this thread is in.

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use corelane_shards::task::JoinHandle;
 
 use crate::error;
+use crate::topology::Plan;
 
 use super::context::{self, EnterGuard};
 use super::hooks::{self, Origin};
@@ -174,6 +175,13 @@ impl Handle {
     /// The name given to the builder.
     pub fn name(&self) -> Option<&str> {
         self.0.name.as_deref()
+    }
+
+    /// Where the shards are and why: the plan in force, which changes while the runtime runs if it
+    /// [watches](crate::config::PlacementSettings::watch). What the kernel refused is not in it; see
+    /// [`on_placement_change`](super::Builder::on_placement_change).
+    pub fn plan(&self) -> Arc<Plan> {
+        self.0.placed.plan()
     }
 
     /// The runtime's numbers.

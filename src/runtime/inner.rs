@@ -22,6 +22,7 @@ use super::histogram::Wanted;
 use super::hooks::{Around, Hooks};
 use super::seat::{Parker, Seat};
 use super::seed::{RngSeed, Row, Seeded};
+use super::watch::Placed;
 use super::worker::EventLimits;
 
 pub(crate) struct Inner {
@@ -47,8 +48,8 @@ pub(crate) struct Inner {
     pub seat: Option<Seat<Driven>>,
     /// The thread that this shard stays on, if its tasks need not be `Send`: the one that built the runtime.
     pub local_thread: Option<ThreadId>,
-    /// See [`Parts`].
-    pub incoming_cpus: Vec<Option<u32>>,
+    /// Where the shards are.
+    pub placed: Arc<Placed>,
     pub pool: Pool<Work>,
     /// Worker threads that have not ended.
     alive: Mutex<usize>,
@@ -93,8 +94,7 @@ pub(crate) struct Parts {
     pub io_enabled: bool,
     pub time_enabled: bool,
     pub seat: Option<Seat<Driven>>,
-    /// For each shard the CPU whose packets its listener wants; empty where that does not matter.
-    pub incoming_cpus: Vec<Option<u32>>,
+    pub placed: Arc<Placed>,
     pub pool: PoolConfig,
     pub workers: usize,
 }
@@ -134,7 +134,7 @@ impl Inner {
                 time_enabled: parts.time_enabled,
                 shutdown: AtomicBool::new(false),
                 seat: parts.seat,
-                incoming_cpus: parts.incoming_cpus,
+                placed: parts.placed,
                 pool: Pool::new(pool),
                 alive: Mutex::new(parts.workers),
                 ended: Condvar::new(),

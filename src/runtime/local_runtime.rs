@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::Duration;
 
+use corelane_shards::mesh::ShardId;
 use corelane_shards::task::JoinHandle;
 
 use crate::config::CpuList;
@@ -16,6 +17,7 @@ use super::context::EnterGuard;
 use super::handle::Handle;
 use super::metrics::RuntimeMetrics;
 use super::runtime::Runtime;
+use super::watch::MainBound;
 
 /// A runtime whose shard 0 is the thread that built it, and that cannot leave that thread: `spawn_local` works anywhere in it
 /// without a `LocalSet`, and what `block_on` waits for on its own shard needs no wake from another thread. With
@@ -25,6 +27,8 @@ pub struct LocalRuntime {
     runtime: Runtime,
     /// The CPUs the thread was allowed before it was pinned, to be given back.
     cpus_before: Option<CpuList>,
+    /// Dropped after that.
+    _bound: Option<MainBound>,
     _stays: PhantomData<*mut ()>,
 }
 
@@ -32,7 +36,11 @@ impl Drop for LocalRuntime {
     #[track_caller]
     fn drop(&mut self) {
         self.runtime.end(None);
-        if let Some(cpus) = &self.cpus_before {
+        if let Some(before) = &self.cpus_before {
+            let placed = &self.runtime.handle().inner().placed;
+            // The runtime's watcher, which may be on its way out, must not bind the thread again.
+            placed.leave_shard(ShardId(0));
+            let cpus = placed.allowed().unwrap_or(before.clone());
             // Refused only if the cpuset has shrunk meanwhile, and then there is no better place.
             let _ = pin::pin(&cpus.iter().collect::<Vec<_>>());
         }
@@ -51,8 +59,8 @@ pub struct LocalOptions {
 }
 
 impl LocalRuntime {
-    pub(super) fn new_here(runtime: Runtime, cpus_before: Option<CpuList>) -> Self {
-        Self { runtime, cpus_before, _stays: PhantomData }
+    pub(super) fn new_here(runtime: Runtime, cpus_before: Option<CpuList>, bound: Option<MainBound>) -> Self {
+        Self { runtime, cpus_before, _bound: bound, _stays: PhantomData }
     }
 
     /// A local runtime with all drivers and defaults.

@@ -26,6 +26,7 @@ mod metrics;
 mod runtime;
 mod seat;
 mod seed;
+mod watch;
 mod worker;
 
 pub use builder::Builder;
@@ -39,6 +40,7 @@ pub use local_runtime::{LocalOptions, LocalRuntime};
 pub use metrics::RuntimeMetrics;
 pub use runtime::Runtime;
 pub use seed::RngSeed;
+pub use watch::{PlacementCause, PlacementChange};
 
 pub(crate) use block_in_place::block_in_place;
 pub(crate) use block_on::block_thread_on;

@@ -18,6 +18,7 @@ use super::handle::Handle;
 use super::hooks::Origin;
 use super::inner::Inner;
 use super::metrics::RuntimeMetrics;
+use super::watch::Watcher;
 
 /// Shards, the threads that drive them, and a pool for what blocks.
 ///
@@ -32,6 +33,8 @@ use super::metrics::RuntimeMetrics;
 pub struct Runtime {
     handle: Handle,
     workers: Vec<thread::JoinHandle<()>>,
+    /// Notices that the machine has changed, if it is to.
+    watcher: Option<Watcher>,
     /// Whether all threads have ended, once the runtime has.
     ended: OnceLock<bool>,
 }
@@ -41,8 +44,12 @@ impl UnwindSafe for Runtime {}
 impl RefUnwindSafe for Runtime {}
 
 impl Runtime {
-    pub(super) fn from_parts(inner: Arc<Inner>, workers: Vec<thread::JoinHandle<()>>) -> Self {
-        Self { handle: Handle::new(inner), workers, ended: OnceLock::new() }
+    pub(super) fn from_parts(
+        inner: Arc<Inner>,
+        workers: Vec<thread::JoinHandle<()>>,
+        watcher: Option<Watcher>,
+    ) -> Self {
+        Self { handle: Handle::new(inner), workers, watcher, ended: OnceLock::new() }
     }
 
     /// A multi-thread runtime with all drivers and defaults.
@@ -152,6 +159,9 @@ impl Runtime {
         self.ended.get_or_init(|| {
             let inner = self.handle.inner();
             inner.begin_shutdown();
+            if let Some(watcher) = &self.watcher {
+                watcher.wake();
+            }
             if let Some(driven) =
                 inner.seat.as_ref().and_then(|seat| seat.sit_down()).and_then(|s| s.remove())
             {
@@ -177,6 +187,9 @@ impl Drop for Runtime {
         if self.ended.get() == Some(&true) {
             for worker in self.workers.drain(..) {
                 let _ = worker.join();
+            }
+            if let Some(watcher) = &mut self.watcher {
+                watcher.join();
             }
         }
     }

@@ -63,13 +63,14 @@ pub(crate) fn start(
     }
     builder.spawn(move || {
         /// Says that the worker ended, also when a panic of the engine or a hook ends it.
-        struct Ended<'a>(&'a Inner);
+        struct Ended<'a>(&'a Inner, ShardId);
         impl Drop for Ended<'_> {
             fn drop(&mut self) {
+                self.0.placed.leave_shard(self.1);
                 self.0.worker_ended();
             }
         }
-        let _ended = Ended(&inner);
+        let _ended = Ended(&inner, order.id);
         let ready = memory::interleave(&order.memory_nodes, order.on_error).and_then(|memory| {
             let (shard, pin) = prepare(&inner, order.id, &order.place, order.on_error)?;
             Ok((shard, memory.into_iter().chain(pin).collect()))
@@ -96,6 +97,7 @@ pub(crate) fn prepare(
     on_error: OnError,
 ) -> io::Result<(Shard, Option<String>)> {
     let warning = pin::pin_shard(place, on_error)?;
+    inner.placed.enter_shard(id);
     Ok((build_shard(&inner.mesh, id, inner.event_limits)?, warning))
 }
 

@@ -1,7 +1,7 @@
 //! Bells: how a signal reaches those who listen, in whatever runtime they are.
 //!
 //! Here: one bell a signal, made when it is first listened for and kept for good, as its handler is.
-//! Not here: listening in a runtime (`unix::Signal`, and `process` for `SIGCHLD`).
+//! Not here: listening in a runtime (`unix::Signal`, `process` for `SIGCHLD`, and `runtime::watch` for `SIGHUP`).
 //!
 //! A bell is a count and an eventfd. The handler adds to the count, then writes to the eventfd. That is all it does:
 //! one atomic addition and one system call, which takes no lock, allocates nothing and can't block.
@@ -58,7 +58,7 @@ pub(crate) struct Bell {
 
 /// How often a signal came, and how much of that has been told.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     came: AtomicUsize,
     told: AtomicUsize,
 }
@@ -99,7 +99,7 @@ impl Bell {
         self.eventfd.try_clone().map(OwnedFd::from)
     }
 
-    pub(super) fn tally(&self) -> &Tally {
+    pub(crate) fn tally(&self) -> &Tally {
         &self.tally
     }
 }
@@ -113,7 +113,7 @@ impl Tally {
     }
 
     /// The count that a new listener has seen.
-    pub(super) fn start(&self) -> usize {
+    pub(crate) fn start(&self) -> usize {
         // Relaxed: which of two listeners is told of a signal in between is open.
         self.told.load(Relaxed)
     }
@@ -121,7 +121,7 @@ impl Tally {
     /// Waits for a signal beyond what the listener has seen. `edge` is ready when there was an edge since it last was.
     ///
     /// None if there will be no more edges.
-    pub(super) fn poll(
+    pub(crate) fn poll(
         &self,
         seen: &mut usize,
         mut edge: impl FnMut() -> Poll<io::Result<()>>,

@@ -13,12 +13,14 @@ mod hwloc;
 pub mod memory;
 pub mod pin;
 mod plan;
+mod pulse;
 mod sense;
 mod sysfs;
 
 use std::path::{Path, PathBuf};
 
 pub use self::plan::{Plan, PlanError, ShardPlan};
+pub(crate) use self::pulse::{Pulse, Vitals};
 use self::sysfs::Reader;
 use crate::config::CpuList;
 
@@ -141,7 +143,8 @@ impl Topology {
         ids.filter(|&cpu| is_in(&self.isolated, cpu) || is_in(&self.nohz_full, cpu)).collect()
     }
 
-    fn assemble(root: &Path, affinity: Option<CpuList>) -> Self {
+    /// Reads the machine under `root` for a process with this mask; without one for the mask that is recorded there.
+    pub(crate) fn assemble(root: &Path, affinity: Option<CpuList>) -> Self {
         let mut reader = Reader::new(root);
         let affinity = affinity.or_else(|| sysfs::affinity(&mut reader));
         let online = sysfs::online(&mut reader).or_else(|| affinity.clone()).unwrap_or_default();

@@ -1,8 +1,8 @@
-//! Binds the calling thread to CPUs, and checks that it is.
+//! Binds threads to CPUs, and checks that they are.
 //!
 //! core_affinity does what it can express: one CPU below 1024. A group of CPUs, or a machine with more of them, goes
 //! to the kernel through libc. Either way the mask is read back, because the kernel quietly narrows a mask to the
-//! cpuset instead of refusing it.
+//! cpuset instead of refusing it. Another thread than the calling one is always bound through libc.
 #![expect(unsafe_code, reason = "affinity masks go to and from the kernel by pointer")]
 
 use std::io;
@@ -25,7 +25,7 @@ pub fn current() -> Option<CpuList> {
     // core_affinity's mask ends at 1024 CPUs, and the kernel fails a call whose mask is shorter than its own.
     let cores = core_affinity::get_core_ids().unwrap_or_default();
     let cpus: CpuList = cores.iter().filter_map(|core| u32::try_from(core.id).ok()).collect();
-    if cpus.is_empty() { sys::get().ok() } else { Some(cpus) }
+    if cpus.is_empty() { sys::get(Tid::CALLING).ok() } else { Some(cpus) }
 }
 
 /// Binds the calling thread to these CPUs. With none it does nothing.
@@ -44,14 +44,57 @@ pub fn pin(cpus: &[u32]) -> io::Result<()> {
     };
     // A refusal of core_affinity has no reason; asking again through libc gives the kernel's.
     if !done {
-        sys::set(cpus)?;
+        sys::set(Tid::CALLING, cpus)?;
     }
+    verify(Tid::CALLING, cpus)
+}
+
+fn verify(thread: Tid, cpus: &[u32]) -> io::Result<()> {
     let wanted: CpuList = cpus.iter().copied().collect();
-    match sys::get() {
+    match sys::get(thread) {
         Ok(got) if got != wanted => Err(io::Error::other(format!(
             "asked for cpus {wanted}, the kernel gave {got}; is there a cpuset?"
         ))),
         _ => Ok(()),
+    }
+}
+
+/// A thread of this process by the kernel's number. The number is given to another thread, perhaps of another process, once
+/// the thread has ended: who keeps one must know that it has not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tid(i32);
+
+impl Tid {
+    /// To the kernel this means whoever calls.
+    const CALLING: Self = Self(0);
+
+    /// The calling thread.
+    pub fn current() -> Self {
+        sys::current()
+    }
+
+    /// The process's first thread, which has the process's number.
+    pub fn main() -> Self {
+        Self(std::process::id() as i32)
+    }
+
+    /// The CPUs it may run on now.
+    pub fn cpus(self) -> Option<CpuList> {
+        sys::get(self).ok()
+    }
+
+    /// As [`pin`], of this thread.
+    pub fn pin(self, cpus: &[u32]) -> io::Result<()> {
+        sys::set(self, cpus)?;
+        verify(self, cpus)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+impl Tid {
+    /// A thread that there is not.
+    pub fn fake(number: i32) -> Self {
+        Self(number)
     }
 }
 
@@ -70,8 +113,8 @@ pub fn pin_shard(shard: &ShardPlan, on_error: OnError) -> io::Result<Option<Stri
     bind(shard, on_error, &before.iter().collect::<Vec<_>>(), pin)
 }
 
-/// As [`pin_shard`], of a thread that was bound to `before`, by whatever `pin` is.
-fn bind(
+/// As [`pin_shard`], by whatever `pin` is, of a thread that is left with `before` if it can be bound to neither.
+pub(crate) fn bind(
     shard: &ShardPlan,
     on_error: OnError,
     before: &[u32],
@@ -101,6 +144,7 @@ mod sys {
 
     use libc::c_ulong;
 
+    use super::Tid;
     use crate::config::{CPUS_MAX, CpuList};
 
     const BITS: u32 = c_ulong::BITS;
@@ -108,25 +152,35 @@ mod sys {
     /// One bit for every CPU a kernel can have: a shorter mask is refused on a machine with more.
     const NO_CPUS: [c_ulong; (CPUS_MAX / BITS) as usize] = [0; (CPUS_MAX / BITS) as usize];
 
-    pub(super) fn get() -> io::Result<CpuList> {
+    pub(super) fn current() -> Tid {
+        // SAFETY: it takes nothing and can't fail.
+        Tid(unsafe { libc::gettid() })
+    }
+
+    pub(super) fn get(thread: Tid) -> io::Result<CpuList> {
         let mut mask = NO_CPUS;
         // SAFETY: the kernel writes at most as many bytes as it is told the mask has, all of them valid as integers.
         // The mask is aligned as cpu_set_t is, which is an array of the same integers.
-        let result = unsafe { libc::sched_getaffinity(0, size_of_val(&mask), mask.as_mut_ptr().cast()) };
+        let result =
+            unsafe { libc::sched_getaffinity(thread.0, size_of_val(&mask), mask.as_mut_ptr().cast()) };
         if result != 0 {
             return Err(io::Error::last_os_error());
         }
-        Ok((0..CPUS_MAX).filter(|cpu| mask[(cpu / BITS) as usize] >> (cpu % BITS) & 1 == 1).collect())
+        let words = (0..).step_by(BITS as usize).zip(mask).filter(|(_, word)| *word != 0);
+        let bits = |(first, word): (u32, c_ulong)| {
+            (0..BITS).filter(move |bit| word >> bit & 1 == 1).map(move |bit| first + bit)
+        };
+        Ok(words.flat_map(bits).collect())
     }
 
-    pub(super) fn set(cpus: &[u32]) -> io::Result<()> {
+    pub(super) fn set(thread: Tid, cpus: &[u32]) -> io::Result<()> {
         let mut mask = NO_CPUS;
         for &cpu in cpus {
             let word = mask.get_mut((cpu / BITS) as usize).ok_or(io::ErrorKind::InvalidInput)?;
             *word |= 1 << (cpu % BITS);
         }
         // SAFETY: the kernel reads as many bytes as it is told the mask has. Aligned as in `get`.
-        let result = unsafe { libc::sched_setaffinity(0, size_of_val(&mask), mask.as_ptr().cast()) };
+        let result = unsafe { libc::sched_setaffinity(thread.0, size_of_val(&mask), mask.as_ptr().cast()) };
         if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
 }
@@ -135,13 +189,18 @@ mod sys {
 mod sys {
     use std::io;
 
+    use super::Tid;
     use crate::config::CpuList;
 
-    pub(super) fn get() -> io::Result<CpuList> {
+    pub(super) fn current() -> Tid {
+        Tid::CALLING
+    }
+
+    pub(super) fn get(_: Tid) -> io::Result<CpuList> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    pub(super) fn set(_: &[u32]) -> io::Result<()> {
+    pub(super) fn set(_: Tid, _: &[u32]) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
 }

@@ -24,6 +24,11 @@ fn one(key: &Key) -> String {
     wrap(&mut out, "  takes    ", 11, &key.accepts());
     let value = if of_a_shard { "  example  " } else { "  default  " };
     wrap(&mut out, value, 11, &key.value(&Config::default()));
+    out += if key.is_live() {
+        "  changes  while running: see `reload`\n"
+    } else {
+        "  changes  with a restart\n"
+    };
     out
 }
 

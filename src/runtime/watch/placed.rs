@@ -1,0 +1,195 @@
+//! The plan in force, and the threads that it places.
+//!
+//! Here: which thread is which shard's or the pool's, and binding them anew. Not here: why (`keeper`).
+//! Threads: each says itself that it comes and goes; the watcher binds them.
+//!
+//! A thread is named by the kernel's number, which may be another thread's once it has ended. So a number is in the list only while its
+//! thread lives: the thread puts it there and takes it away itself, under the lock under which it is used. The system calls in
+//! there take a microsecond each and run no foreign code. Shards take the lock when they start and end, threads of the pool too, and
+//! nobody in between.
+
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use corelane_shards::mesh::ShardId;
+
+use crate::config::{CpuList, OnError};
+use crate::topology::Plan;
+use crate::topology::pin::{self, Tid};
+
+use super::keeper::Kernel;
+
+/// See the module's head.
+#[derive(Debug)]
+pub(crate) struct Placed(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    plan: Arc<Plan>,
+    /// The threads of the shards, while they live.
+    shards: Vec<Option<Bound>>,
+    pool: Vec<Tid>,
+    /// What the process may use, once that has changed.
+    allowed: Option<CpuList>,
+}
+
+#[derive(Debug)]
+struct Bound {
+    thread: Tid,
+    /// Its mask, as it was when we were done with it.
+    cpus: Option<CpuList>,
+}
+
+impl Placed {
+    pub fn new(plan: Plan) -> Self {
+        let shards = plan.shards.iter().map(|_| None).collect();
+        Self(Mutex::new(State { plan: Arc::new(plan), shards, pool: Vec::new(), allowed: None }))
+    }
+
+    /// The plan in force.
+    pub fn plan(&self) -> Arc<Plan> {
+        Arc::clone(&self.state().plan)
+    }
+
+    /// What the process may use now, if that is not what it was.
+    pub fn allowed(&self) -> Option<CpuList> {
+        self.state().allowed.clone()
+    }
+
+    /// This thread drives a shard, and is bound as the plan says.
+    pub fn enter_shard(&self, id: ShardId) {
+        self.enter(id, Tid::current(), pin::current());
+    }
+
+    pub(super) fn enter(&self, id: ShardId, thread: Tid, cpus: Option<CpuList>) {
+        self.state().shards[id.index()] = Some(Bound { thread, cpus });
+    }
+
+    /// This shard's thread ends, or is nobody's to bind any more.
+    pub fn leave_shard(&self, id: ShardId) {
+        self.state().shards[id.index()] = None;
+    }
+
+    /// This thread is one of the pool's: binds it as the plan says.
+    pub fn enter_pool(&self) {
+        let mut state = self.state();
+        // A refusal leaves the thread where it is, which is slower and not wrong.
+        let _ = pin::pin(&state.plan.blocking_cpus);
+        state.pool.push(Tid::current());
+    }
+
+    /// This thread of the pool ends.
+    pub fn leave_pool(&self) {
+        let thread = Tid::current();
+        self.state().pool.retain(|other| *other != thread);
+    }
+
+    /// Whether somebody else has changed the mask of a shard's thread that the plan binds.
+    pub fn is_disturbed(&self, kernel: &mut dyn Kernel) -> bool {
+        let state = self.state();
+        let mut shards = state.plan.shards.iter().zip(&state.shards);
+        shards.any(|(shard, bound)| {
+            bound
+                .as_ref()
+                .is_some_and(|bound| !shard.cpus.is_empty() && kernel.cpus(bound.thread) != bound.cpus)
+        })
+    }
+
+    /// Binds all threads as this plan says, of a process that may use these CPUs. Gives what the kernel refused.
+    ///
+    /// # Errors
+    ///
+    /// With `fail` a refusal. Then the plan before stays, and the threads go back as far as the kernel lets them.
+    pub fn adopt(
+        &self,
+        kernel: &mut dyn Kernel,
+        plan: Arc<Plan>,
+        allowed: &CpuList,
+        on_error: OnError,
+    ) -> io::Result<Vec<String>> {
+        let mut state = self.state();
+        let result = state.bind(kernel, &plan, allowed, on_error);
+        if result.is_ok() {
+            let pool = match (&*plan.blocking_cpus, &*state.plan.blocking_cpus) {
+                ([], [_, ..]) => allowed.iter().collect(),
+                (cpus, _) => cpus.to_vec(),
+            };
+            if !pool.is_empty() {
+                // As in `enter_pool`.
+                state.pool.iter().for_each(|thread| drop(kernel.pin(*thread, &pool)));
+            }
+            state.plan = plan;
+        } else {
+            for (shard, bound) in state.plan.shards.iter().zip(&state.shards) {
+                if let (Some(bound), false) = (bound, shard.cpus.is_empty()) {
+                    // What is refused now the kernel has taken away, and put the thread elsewhere.
+                    let _ = kernel.pin(bound.thread, &shard.cpus);
+                }
+            }
+        }
+        state.allowed = Some(allowed.clone());
+        for bound in state.shards.iter_mut().flatten() {
+            bound.cpus = kernel.cpus(bound.thread);
+        }
+        result
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn bind(
+        &self,
+        kernel: &mut dyn Kernel,
+        plan: &Plan,
+        allowed: &CpuList,
+        on_error: OnError,
+    ) -> io::Result<Vec<String>> {
+        let allowed: Vec<u32> = allowed.iter().collect();
+        let mut refusals = Vec::new();
+        for ((shard, before), bound) in plan.shards.iter().zip(&self.plan.shards).zip(&self.shards) {
+            let Some(Bound { thread, .. }) = *bound else { continue };
+            if !shard.cpus.is_empty() {
+                refusals.extend(pin::bind(shard, on_error, &allowed, |cpus| kernel.pin(thread, cpus))?);
+            } else if !before.cpus.is_empty() {
+                // Only who was bound is let go: a thread that never was may have been bound by the program.
+                let refused = kernel.pin(thread, &allowed).err();
+                refusals.extend(refused.map(|error| format!("shard {} is not let go: {error}", shard.id)));
+            }
+        }
+        Ok(refusals)
+    }
+}
+
+/// The main thread is a shard's, and its mask says nothing about the process until this drops.
+#[derive(Debug)]
+pub(crate) struct MainBound(());
+
+/// How many there are: a thread may have several local runtimes, one inside of the other.
+static MAIN_BOUND: AtomicUsize = AtomicUsize::new(0);
+
+impl MainBound {
+    /// If this is the main thread. To be made before it is bound, and dropped after it is let go.
+    pub fn here() -> Option<Self> {
+        (Tid::current() == Tid::main()).then(|| {
+            // SeqCst: before the system call that binds.
+            MAIN_BOUND.fetch_add(1, Ordering::SeqCst);
+            Self(())
+        })
+    }
+
+    pub(super) fn is_so() -> bool {
+        // SeqCst: asked before and after a system call that reads the mask.
+        MAIN_BOUND.load(Ordering::SeqCst) > 0
+    }
+}
+
+impl Drop for MainBound {
+    fn drop(&mut self) {
+        // SeqCst: after the system call that lets go.
+        MAIN_BOUND.fetch_sub(1, Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,398 @@
+//! The placement of a running runtime on the machine the tests run on: its affinity mask, its cpuset and its config file change.
+//!
+//! All that is a process's, so the tests of this file take turns. Those that need two CPUs, or a cpuset of their own, say so and pass
+//! where there are none.
+#![cfg(target_os = "linux")]
+#![expect(unsafe_code, reason = "sets the main thread's mask, and raises a signal")]
+
+#[path = "support/scratch.rs"]
+mod scratch;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use std::{fs, io, process, thread};
+
+use corelane::config::{Config, CpuList};
+use corelane::io::{AsyncReadExt, AsyncWriteExt};
+use corelane::net::{TcpListener, TcpStream};
+use corelane::runtime::{Builder, LocalOptions, PlacementCause, PlacementChange, Runtime};
+use corelane::topology::pin;
+use corelane::{shard, task};
+use scratch::Scratch;
+
+/// One test at a time.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What the process may use, if that is two CPUs at least.
+fn two_cpus() -> Option<CpuList> {
+    let allowed = pin::allowed()?.clone();
+    if allowed.len() < 2 {
+        println!("skipped: this process may use cpus {allowed}, and one has nowhere to go");
+    }
+    (allowed.len() >= 2).then_some(allowed)
+}
+
+/// The mask of the process's main thread, which nobody binds: tests are on others.
+fn set_main(cpus: &CpuList) {
+    // SAFETY: a set of CPUs is bits, for which zero is a value.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    // SAFETY: it writes into the set, or not if the number is too large for it.
+    cpus.iter().for_each(|cpu| unsafe { libc::CPU_SET(cpu as usize, &mut set) });
+    // SAFETY: the kernel reads as many bytes as it is told.
+    let result = unsafe { libc::sched_setaffinity(process::id() as i32, size_of_val(&set), &set) };
+    assert_eq!(result, 0, "{}", io::Error::last_os_error());
+}
+
+/// Gives the main thread its mask back.
+struct Restore(CpuList);
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        set_main(&self.0);
+    }
+}
+
+/// A minute is for ever: what is waited for comes within two seconds, or never.
+fn next(changes: &Receiver<PlacementChange>) -> PlacementChange {
+    changes.recv_timeout(Duration::from_secs(60)).expect("a change is told")
+}
+
+fn start(mut builder: Builder) -> (Runtime, Receiver<PlacementChange>) {
+    let (tx, rx) = channel();
+    let tx = Mutex::new(tx);
+    builder.on_placement_change(move |change| {
+        let _ = tx.lock().unwrap().send(change.clone());
+    });
+    (builder.enable_all().build().unwrap(), rx)
+}
+
+fn watching(more: &str) -> (Runtime, Receiver<PlacementChange>) {
+    start(Builder::from_config(Config::parse("test", &format!("[placement]\nwatch = true\n{more}")).unwrap()))
+}
+
+/// What the kernel says of the shards' threads, in their order.
+fn masks() -> Vec<String> {
+    let mut shards = Vec::new();
+    for entry in fs::read_dir("/proc/self/task").unwrap() {
+        let folder = entry.unwrap().path();
+        let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap_or_default();
+        let comm = read("comm");
+        let Some(Ok(id)) = comm.trim().strip_prefix("corelane-").map(str::parse::<usize>) else { continue };
+        let status = read("status");
+        let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:\t")).unwrap();
+        shards.push((id, list.to_owned()));
+    }
+    shards.sort();
+    shards.into_iter().map(|(_, cpus)| cpus).collect()
+}
+
+fn planned(runtime: &Runtime) -> Vec<String> {
+    let list = |cpus: &[u32]| cpus.iter().copied().collect::<CpuList>().to_string();
+    runtime.handle().plan().shards.iter().map(|shard| list(&shard.cpus)).collect()
+}
+
+#[test]
+fn shards_follow_the_affinity_mask() {
+    let _turn = turn();
+    let Some(all) = two_cpus() else { return };
+    let (runtime, changes) = watching("smt = \"all\"");
+    assert_eq!(masks(), planned(&runtime));
+    let (before, _restore) = (planned(&runtime), Restore(all.clone()));
+    let one = CpuList::from_iter(all.iter().next_back());
+    set_main(&one);
+    let change = next(&changes);
+    assert_eq!(change.causes, [PlacementCause::Affinity]);
+    assert_eq!(change.moved.len(), all.len() - 1, "{change}");
+    assert!(change.refusals.is_empty() && change.error.is_none(), "{change:?}");
+    assert_eq!(change.before.shards.len(), change.after.shards.len());
+    let shared = format!("{} shards run and cpus {one} are left for them: some share a CPU", all.len());
+    assert_eq!(change.warnings().collect::<Vec<_>>(), [&shared]);
+    assert_eq!(masks(), vec![one.to_string(); all.len()]);
+    assert_eq!(masks(), planned(&runtime));
+    set_main(&all);
+    let change = next(&changes);
+    assert_eq!(change.causes, [PlacementCause::Affinity]);
+    assert_eq!(masks(), planned(&runtime));
+    // One stayed, so they may have changed places.
+    let sorted = |mut cpus: Vec<String>| {
+        cpus.sort();
+        cpus
+    };
+    assert_eq!(sorted(masks()), sorted(before));
+    drop(runtime);
+    assert!(changes.try_recv().is_err(), "told twice, or of the end");
+}
+
+#[test]
+fn a_runtime_that_does_not_watch_has_no_thread_for_it_and_stays() {
+    let _turn = turn();
+    let watchers = || {
+        let threads = fs::read_dir("/proc/self/task").unwrap().flatten();
+        threads
+            .filter(|t| fs::read_to_string(t.path().join("comm")).is_ok_and(|c| c == "corelane-watch\n"))
+            .count()
+    };
+    let (runtime, _changes) = start(Builder::from_config(Config::default()));
+    assert_eq!(watchers(), 0);
+    drop(runtime);
+    let (runtime, _changes) = watching("");
+    assert_eq!(watchers(), 1);
+    drop(runtime);
+    assert_eq!(watchers(), 0, "it ends with the runtime");
+}
+
+/// Where the main thread would be a shard's, the test's is: `build_local` makes it shard 0.
+#[test]
+fn the_thread_that_built_a_local_runtime_moves_and_is_let_go() {
+    let _turn = turn();
+    let Some(all) = two_cpus() else { return };
+    let _restore = Restore(all.clone());
+    let (tx, changes) = channel();
+    let tx = Mutex::new(tx);
+    let config = Config::parse("test", "[placement]\nwatch = true\nsmt = \"all\"").unwrap();
+    let local = Builder::from_config(config)
+        .on_placement_change(move |change| drop(tx.lock().unwrap().send(change.clone())))
+        .build_local(LocalOptions::default())
+        .unwrap();
+    let own = || CpuList::from_iter(local.handle().plan().shards[0].cpus.iter().copied());
+    assert_eq!(pin::current(), Some(own()));
+    let one = CpuList::from_iter(all.iter().next_back());
+    set_main(&one);
+    next(&changes);
+    assert_eq!((pin::current(), own()), (Some(one.clone()), one.clone()));
+    set_main(&all);
+    next(&changes);
+    assert_eq!(pin::current(), Some(own()));
+    drop(local);
+    assert_eq!(pin::current(), Some(all));
+}
+
+/// A group with a cpuset of its own, where this process may make one. It is gone afterwards.
+struct Group {
+    folder: PathBuf,
+    home: PathBuf,
+    cpus: &'static str,
+}
+
+impl Group {
+    fn new(all: &CpuList) -> io::Result<Self> {
+        let name = format!("corelane-test-{}", process::id());
+        let v1 = Path::new("/sys/fs/cgroup/cpuset");
+        let (root, cpus, kind) = match v1.is_dir() {
+            true => (v1, "cpuset.cpus", "cpuset"),
+            false => (Path::new("/sys/fs/cgroup"), "cpuset.cpus", ""),
+        };
+        let of = |line: &str| {
+            let (controllers, group) = line.split_once(':')?.1.split_once(':')?;
+            (controllers == kind).then(|| root.join(group.trim_start_matches('/')))
+        };
+        let memberships = fs::read_to_string("/proc/self/cgroup")?;
+        let home = memberships.lines().find_map(of).ok_or(io::ErrorKind::NotFound)?;
+        if kind.is_empty() {
+            fs::write(root.join("cgroup.subtree_control"), "+cpuset")?;
+        }
+        let folder = root.join(name);
+        fs::create_dir(&folder)?;
+        let group = Self { folder, home, cpus };
+        if !kind.is_empty() {
+            // The first generation has no default for it.
+            fs::write(group.folder.join("cpuset.mems"), fs::read_to_string(root.join("cpuset.mems"))?)?;
+        }
+        group.set(all)?;
+        Ok(group)
+    }
+
+    fn set(&self, cpus: &CpuList) -> io::Result<()> {
+        fs::write(self.folder.join(self.cpus), cpus.to_string())
+    }
+
+    fn enter(&self) -> io::Result<()> {
+        fs::write(self.folder.join("cgroup.procs"), process::id().to_string())
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let _ = fs::write(self.home.join("cgroup.procs"), process::id().to_string());
+        let _ = fs::remove_dir(&self.folder);
+    }
+}
+
+#[test]
+fn shards_follow_the_cpuset() {
+    let _turn = turn();
+    let Some(all) = two_cpus() else { return };
+    let group = match Group::new(&all).and_then(|group| group.enter().map(|()| group)) {
+        Ok(group) => group,
+        Err(error) => return println!("skipped: this process may not make a cpuset: {error}"),
+    };
+    let (runtime, changes) = watching("smt = \"all\"");
+    let one = CpuList::from_iter(all.first());
+    group.set(&one).unwrap();
+    let change = next(&changes);
+    assert!(change.causes.contains(&PlacementCause::Cpuset), "{change}");
+    assert_eq!(masks(), vec![one.to_string(); all.len()]);
+    assert_eq!(masks(), planned(&runtime));
+    group.set(&all).unwrap();
+    let change = next(&changes);
+    assert!(change.causes.contains(&PlacementCause::Cpuset), "{change}");
+    assert_eq!(masks(), planned(&runtime));
+    assert_eq!(change.warnings().count(), 0, "{change:?}");
+    drop(runtime);
+}
+
+/// A round of messages on one connection, each of another length and other bytes. Ends when it is told to, after a whole message.
+async fn exchange(mut stream: TcpStream, id: usize, stop: Arc<AtomicBool>, messages: Arc<AtomicUsize>) {
+    let mut round = id;
+    while !stop.load(Ordering::Relaxed) {
+        round += 1;
+        let sent: Vec<u8> = (0..1 + round * 37 % 3000).map(|i| (i * 7 + round) as u8).collect();
+        let mut got = vec![0; sent.len()];
+        stream.write_all(&sent).await.unwrap();
+        stream.read_exact(&mut got).await.unwrap();
+        assert!(sent == got, "connection {id}: a message came back as another one");
+        messages.fetch_add(1, Ordering::Relaxed);
+    }
+    stream.shutdown().await.unwrap();
+    assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 0, "connection {id}: more came than was sent");
+}
+
+#[test]
+fn an_echo_server_under_load_loses_nothing() {
+    const CONNECTIONS: usize = 200;
+    const FLIPS: usize = 10;
+    let _turn = turn();
+    let Some(all) = two_cpus() else { return };
+    let _restore = Restore(all.clone());
+    let (server, changes) = watching("smt = \"all\"");
+    let served = Arc::new(AtomicUsize::new(0));
+    let addr = server.block_on(async {
+        let listeners = TcpListener::bind_sharded("127.0.0.1:0").await.unwrap();
+        let addr = listeners[0].local_addr().unwrap();
+        for (id, listener) in shard::ids().zip(listeners) {
+            let served = served.clone();
+            drop(shard::spawn_on(id, move || async move {
+                while let Ok((mut stream, _)) = listener.accept().await {
+                    let served = served.clone();
+                    task::spawn_local(async move {
+                        let (mut from, mut to) = stream.split();
+                        corelane::io::copy(&mut from, &mut to).await.unwrap();
+                        to.shutdown().await.unwrap();
+                        served.fetch_add(1, Ordering::SeqCst);
+                    });
+                }
+            }));
+        }
+        addr
+    });
+    let (stop, messages) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let clients = {
+        let (stop, messages) = (stop.clone(), messages.clone());
+        thread::spawn(move || {
+            let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let mut clients = task::JoinSet::new();
+                for id in 0..CONNECTIONS {
+                    let stream = TcpStream::connect(addr).await.unwrap();
+                    clients.spawn(exchange(stream, id, stop.clone(), messages.clone()));
+                }
+                while let Some(ended) = clients.join_next().await {
+                    ended.unwrap();
+                }
+            });
+        })
+    };
+    let mut seen = 0;
+    for flip in 0..FLIPS {
+        set_main(&match flip % 2 {
+            0 => CpuList::from_iter(all.iter().nth(flip / 2 % all.len())),
+            _ => all.clone(),
+        });
+        assert!(!next(&changes).moved.is_empty());
+        assert_eq!(masks(), planned(&server));
+        // Messages go on before it flips again.
+        let now = messages.load(Ordering::Relaxed);
+        while messages.load(Ordering::Relaxed) < now + CONNECTIONS && !clients.is_finished() {
+            thread::yield_now();
+        }
+        assert!(!clients.is_finished(), "a connection was lost after {seen} messages");
+        seen = messages.load(Ordering::Relaxed);
+    }
+    stop.store(true, Ordering::Relaxed);
+    clients.join().unwrap();
+    assert!(seen >= CONNECTIONS * FLIPS, "{seen} messages");
+    drop(server);
+    assert_eq!(served.load(Ordering::SeqCst), CONNECTIONS);
+}
+
+#[test]
+fn a_hangup_reads_the_file_again() {
+    let _turn = turn();
+    let hang_up = || {
+        // SAFETY: the runtime handles the signal.
+        assert_eq!(unsafe { libc::raise(libc::SIGHUP) }, 0);
+    };
+    let scratch = Scratch::new();
+    let file = scratch.path("app.toml");
+    let write = |text: &str| fs::write(&file, format!("[placement]\nreload = \"sighup\"\n{text}\n")).unwrap();
+    write("");
+    let (runtime, changes) = start(Builder::from_config(Config::from_file(&file).unwrap()));
+    let before = planned(&runtime);
+    assert_eq!(masks(), before);
+    // Good: nothing is bound any more, and the next is bound again.
+    write("pin = \"none\"");
+    hang_up();
+    let change = next(&changes);
+    assert_eq!((&*change.causes, change.moved.len()), (&[PlacementCause::Config][..], before.len()));
+    assert_eq!(masks(), vec![pin::allowed().unwrap().to_string(); before.len()]);
+    write("");
+    hang_up();
+    assert!(next(&changes).error.is_none());
+    assert_eq!(masks(), before);
+    // Broken: it is said where, and nothing changes.
+    write("pin = \"cores\"");
+    hang_up();
+    let error = next(&changes).error.unwrap();
+    let place = format!("{}:3:7: [placement] pin = \"cores\": expected ", file.display());
+    assert!(error.starts_with(&place), "{error}");
+    assert_eq!((masks(), planned(&runtime)), (before.clone(), before.clone()));
+    // Partly.
+    write("pin = \"none\"\n[timer]\nresolution_us = 500");
+    hang_up();
+    let change = next(&changes);
+    assert_eq!(change.needs_restart, ["[timer] resolution_us: 1000 -> 500 needs a restart"]);
+    assert_eq!(change.moved.len(), before.len());
+    drop(runtime);
+    // The handler stays: without a runtime that listens a hangup does nothing.
+    hang_up();
+    assert!(changes.try_recv().is_err());
+}
+
+#[test]
+fn a_callback_that_panics_is_called_again() {
+    let _turn = turn();
+    let Some(all) = two_cpus() else { return };
+    let _restore = Restore(all.clone());
+    let (tx, changes) = channel();
+    let tx = Mutex::new(tx);
+    let config = Config::parse("test", "[placement]\nwatch = true").unwrap();
+    let runtime = Builder::from_config(config)
+        .on_placement_change(move |change| {
+            let _ = tx.lock().unwrap_or_else(PoisonError::into_inner).send(change.clone());
+            assert_eq!(corelane::runtime::Handle::current().plan().shards, change.after.shards);
+            panic!("the test's");
+        })
+        .build()
+        .unwrap();
+    for cpus in [&CpuList::from_iter(all.first()), &all] {
+        set_main(cpus);
+        assert_eq!(next(&changes).causes, [PlacementCause::Affinity]);
+    }
+    drop(runtime);
+}
