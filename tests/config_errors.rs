@@ -359,8 +359,9 @@ const BROKEN: &[(&str, &str)] = &[
          isolated, drop, reserve, kind, smt, group_by, order, quota, pin, on_error, memory, watch, reload",
     ),
     (
-        "[listen]\nsteering = \"least-connections\"\n",
-        "conf.toml:2:12: [listen] steering = \"least-connections\": expected \"reuseport\" or \"incoming-cpu\"",
+        "[listen]\nsteering = \"least-loaded\"\n",
+        "conf.toml:2:12: [listen] steering = \"least-loaded\": expected \"reuseport\", \"incoming-cpu\" or \
+         \"least-connections\"",
     ),
     ("[listen]\nbacklog = 128\n", "conf.toml:2:1: unknown key `backlog` in [listen]; accepted: steering"),
     // Not TOML: the place and the first words are ours, the rest is the parser's.

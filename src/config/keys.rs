@@ -197,8 +197,9 @@ settings! {
 
     /// `[listen]`: the listeners of `TcpListener::bind_sharded`.
     listen: ListenSettings {
-        /// Which listener of `bind_sharded` gets a connection. "reuseport": the kernel spreads them evenly.
-        /// "incoming-cpu": that of the shard whose CPU took the packet (SO_INCOMING_CPU), so that a connection is served
+        /// Which listener of `bind_sharded` gets a connection. "reuseport": one that the kernel draws, which evens out over
+        /// many. "least-connections": that with the fewest open, for few connections that stay long; who accepted hands it
+        /// over. "incoming-cpu": that of the shard whose CPU took the packet (SO_INCOMING_CPU), so that a connection is served
         /// where the network card brings it in; needs interrupts on all of the shards' CPUs, `pin` "core", Linux 6.2.
         steering: Steering = Steering::Reuseport;
     }

@@ -126,6 +126,8 @@ words! {
         Reuseport = "reuseport",
         /// That of the shard whose CPU the packet came in on.
         IncomingCpu = "incoming-cpu",
+        /// That with the fewest open connections.
+        LeastConnections = "least-connections",
     }
     /// What a CPU quota of a control group does.
     QuotaPolicy {

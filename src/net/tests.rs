@@ -508,3 +508,31 @@ fn sockets_and_their_futures_move() {
         moves(&listener.accept());
     });
 }
+
+/// The seats by themselves: which listener the kernel gives a connection to is not ours to say.
+#[test]
+fn what_waits_for_a_listener_goes_to_another_one() {
+    use super::tcp::steer::{Place, QUEUED_MAX};
+
+    let addr = "127.0.0.1:1".parse().unwrap();
+    let take_all = |place: &Place| (0..).take_while(|_| place.poll_given(&mut noop()).is_ready()).count();
+    run(async move {
+        let mut places: Vec<_> = Place::group(3).collect();
+        let mut kept = Vec::new();
+        // The first one's task accepts, and no other one comes: each is given so many, and the rest stays here.
+        for _ in 0..4 * QUEUED_MAX {
+            kept.extend(places[0].assign((tcp_pair().await.0, addr)));
+        }
+        assert_eq!(kept.len(), 2 * QUEUED_MAX);
+        // What waits for the second goes to the third, which has fewer, and then evenly.
+        drop(kept.drain(QUEUED_MAX..));
+        drop(places.remove(1));
+        assert_eq!(take_all(&places[0]), QUEUED_MAX / 2);
+        assert_eq!(take_all(&places[1]), QUEUED_MAX + QUEUED_MAX / 2);
+        // The last to leave closes what waits.
+        let (stream, mut other) = tcp_pair().await;
+        assert!(places[0].assign((stream, addr)).is_none());
+        drop(places);
+        assert_eq!(other.read(&mut [0]).await.unwrap(), 0);
+    });
+}

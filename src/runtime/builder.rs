@@ -12,7 +12,7 @@ use corelane_shards::mesh::{Mesh, ShardId};
 use corelane_shards::park::Spin;
 use corelane_shards::timer::Clock;
 
-use crate::config::{AutoOr, Config, FLAVOR_VARIABLE, Flavor, OnError, Place, Reload, Steal};
+use crate::config::{AutoOr, Config, FLAVOR_VARIABLE, Flavor, OnError, Place, Reload, Steal, Steering};
 use crate::topology::{Plan, ShardPlan, Topology, pin};
 
 use super::block_on::Driven;
@@ -732,6 +732,7 @@ impl Builder {
             time_enabled: self.enable_time,
             seat,
             placed,
+            evens_out: config.listen.steering == Steering::LeastConnections,
             pool,
             workers,
         }

@@ -125,6 +125,11 @@ pub(crate) fn incoming_cpus() -> Vec<Option<u32>> {
     with(|inner| inner.map_or(Vec::new(), |inner| inner.placed.plan().incoming_cpus.clone()))
 }
 
+/// Whether this thread's runtime gives a connection to the listener with the fewest.
+pub(crate) fn evens_out() -> bool {
+    with(|inner| inner.is_some_and(|inner| inner.evens_out))
+}
+
 /// A handle to the runtime this thread is in.
 pub(crate) fn current() -> Result<Handle, TryCurrentError> {
     with(|inner| inner.map(Inner::handle)).ok_or(TryCurrentError)

@@ -50,6 +50,8 @@ pub(crate) struct Inner {
     pub local_thread: Option<ThreadId>,
     /// Where the shards are.
     pub placed: Arc<Placed>,
+    /// See [`Parts`].
+    pub evens_out: bool,
     pub pool: Pool<Work>,
     /// Worker threads that have not ended.
     alive: Mutex<usize>,
@@ -95,6 +97,8 @@ pub(crate) struct Parts {
     pub time_enabled: bool,
     pub seat: Option<Seat<Driven>>,
     pub placed: Arc<Placed>,
+    /// Whether a connection goes to the listener with the fewest.
+    pub evens_out: bool,
     pub pool: PoolConfig,
     pub workers: usize,
 }
@@ -135,6 +139,7 @@ impl Inner {
                 shutdown: AtomicBool::new(false),
                 seat: parts.seat,
                 placed: parts.placed,
+                evens_out: parts.evens_out,
                 pool: Pool::new(pool),
                 alive: Mutex::new(parts.workers),
                 ended: Condvar::new(),

@@ -11,7 +11,7 @@ use loom::thread::{self, Thread};
 /// preempted by nobody. Who is to be second in a queue has one before it that was polled and left there ([`look`]).
 ///
 /// Three preemptions find every mutation that the models were tried with, and keep each below a second.
-pub(super) fn model(f: impl Fn() + Send + Sync + 'static) {
+pub(crate) fn model(f: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(3);
     builder.check(f);
@@ -26,12 +26,12 @@ impl Wake for Unpark {
 }
 
 /// Polls once with a waker that does nothing. A future that stays pending keeps its place in the queue.
-pub(super) fn look<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+pub(crate) fn look<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
 /// Waits for a future on the calling thread. A wake that is lost is a deadlock, which loom finds.
-pub(super) fn block_on<F: Future>(future: F) -> F::Output {
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut future = pin!(future);
     loop {

@@ -18,7 +18,7 @@ pub mod oneshot;
 pub mod watch;
 
 #[cfg(all(test, loom))]
-mod loom_support;
+pub(crate) mod loom_support;
 
 pub(crate) mod batch;
 pub(crate) mod guard;

@@ -1,10 +1,13 @@
 //! Taking connections.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::{self, SocketAddr};
 use std::os::fd::OwnedFd;
+use std::pin::pin;
 use std::task::{Context, Poll, ready};
 
+use corelane_shards::coop;
 use corelane_shards::reactor::Direction;
 use socket2::SockRef;
 
@@ -12,6 +15,7 @@ use crate::io::Interest;
 use crate::net::addr::{ToSocketAddrs, with_each};
 use crate::net::source::{Source, fd_traits};
 
+use super::steer::{Connection, Place};
 use super::{TcpSocket, TcpStream};
 
 /// How many connections may wait to be accepted: the kernel's own limit, `net.core.somaxconn`, is usually the one that counts.
@@ -34,6 +38,8 @@ const BACKLOG: u32 = 4_096;
 pub struct TcpListener {
     /// Mio's, since it accepts a stream that does not block in one system call.
     pub(super) io: Source<mio::net::TcpListener>,
+    /// In a group that shares evenly.
+    pub(super) place: Option<Place>,
 }
 
 impl TcpListener {
@@ -53,10 +59,16 @@ impl TcpListener {
     }
 
     /// Listens at an address with a listener for each shard of the runtime, in their order, for a task on each to accept
-    /// from. The kernel spreads connections over them (`SO_REUSEPORT`), and a connection stays on the shard that took it.
+    /// from. They share a port (`SO_REUSEPORT`), and a connection stays on the shard whose listener returns it.
     ///
-    /// With `[listen] steering = "incoming-cpu"` in the config file it prefers the listener of the shard whose CPU the packet
-    /// came in on (`SO_INCOMING_CPU`).
+    /// In the config file `[listen] steering` says which listener gets a connection:
+    ///
+    /// - `"reuseport"`: one that the kernel draws. Of 64 connections one of two shards may well have 40.
+    /// - `"least-connections"`: the one with the fewest that are open, that is, whose [`TcpStream`] was neither dropped nor taken
+    ///   out with [`into_std`](TcpStream::into_std). A listener that another one's task accepted for returns the connection
+    ///   from its own `accept`. If 16 wait for that, it gets no more. When a listener is dropped, those that wait go to the
+    ///   others, and with the last of them they are closed.
+    /// - `"incoming-cpu"`: that of the shard whose CPU the packet came in on, if the kernel can (`SO_INCOMING_CPU`).
     ///
     /// With port 0 the system chooses one port for all.
     ///
@@ -70,6 +82,7 @@ impl TcpListener {
     pub async fn bind_sharded<A: ToSocketAddrs>(addr: A) -> io::Result<Vec<TcpListener>> {
         let shards = crate::net::mesh()?.remotes().len();
         let incoming = crate::net::incoming_cpus();
+        let evens_out = crate::net::evens_out() && shards > 1;
         with_each(addr, |mut addr| {
             let mut all = Vec::with_capacity(shards);
             for shard in 0..shards {
@@ -79,6 +92,11 @@ impl TcpListener {
                     steer(&listener, *cpu)?;
                 }
                 all.push(listener);
+            }
+            if evens_out {
+                all.iter_mut()
+                    .zip(Place::group(shards))
+                    .for_each(|(listener, place)| listener.place = Some(place));
             }
             Ok(all)
         })
@@ -96,20 +114,47 @@ impl TcpListener {
     /// What the system says, for instance that there are too many open files. The listener goes on being usable, and the
     /// connection goes on waiting: back off before the next call.
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let (stream, addr) =
-            self.io.registration.async_io(Interest::READABLE, || self.io.io.accept()).await?;
-        Ok((self.accepted(stream), addr))
+        let kernel = || self.io.registration.async_io(Interest::READABLE, || self.io.io.accept());
+        let Some(place) = &self.place else { return Ok(self.accepted(kernel().await?)) };
+        let mut given = pin!(place.given());
+        loop {
+            let mut kernel = pin!(kernel());
+            let next = poll_fn(|cx| {
+                let coop = ready!(coop::poll_proceed(cx));
+                if let Poll::Ready(connection) = given.as_mut().poll(cx) {
+                    coop.made_progress();
+                    return Poll::Ready(Ok(Some(connection)));
+                }
+                kernel.as_mut().poll(cx).map_ok(|taken| place.assign(self.accepted(taken)))
+            });
+            if let Some(connection) = next.await? {
+                return Ok(connection);
+            }
+        }
     }
 
     /// Polls for the next connection. Of the tasks that do, the last is woken.
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
-        let (stream, addr) =
-            ready!(self.io.registration.poll_io(cx, Direction::Read, || self.io.io.accept()))?;
-        Poll::Ready(Ok((self.accepted(stream), addr)))
+        let kernel = |cx: &mut Context<'_>| {
+            let taken = self.io.registration.poll_io(cx, Direction::Read, || self.io.io.accept());
+            taken.map_ok(|taken| self.accepted(taken))
+        };
+        let Some(place) = &self.place else { return kernel(cx) };
+        loop {
+            let coop = ready!(coop::poll_proceed(cx));
+            if let Poll::Ready(connection) = place.poll_given(cx) {
+                coop.made_progress();
+                return Poll::Ready(Ok(connection));
+            }
+            drop(coop);
+            if let Some(connection) = place.assign(ready!(kernel(cx))?) {
+                return Poll::Ready(Ok(connection));
+            }
+        }
     }
 
-    fn accepted(&self, stream: mio::net::TcpStream) -> TcpStream {
-        TcpStream { io: Source::accepted(&self.io, stream.into()) }
+    fn accepted(&self, (stream, addr): (mio::net::TcpStream, SocketAddr)) -> Connection {
+        (TcpStream { io: Source::accepted(&self.io, stream.into()), seat: None }, addr)
     }
 
     /// Goes on listening with a listener of the standard library, which must not block.
@@ -119,7 +164,7 @@ impl TcpListener {
     /// Outside of a runtime; in debug builds also if the listener would block.
     #[track_caller]
     pub fn from_std(listener: net::TcpListener) -> io::Result<TcpListener> {
-        Ok(Self { io: Source::from_user(mio::net::TcpListener::from_std(listener))? })
+        Ok(Self { io: Source::from_user(mio::net::TcpListener::from_std(listener))?, place: None })
     }
 
     /// Goes on listening with the standard library. The listener still does not block.

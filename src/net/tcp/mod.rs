@@ -1,8 +1,10 @@
 //! TCP: listening, connecting, and the halves of a stream.
 
+mod inbox;
 mod listener;
 mod socket;
 mod split;
+pub(super) mod steer;
 mod stream;
 
 pub use listener::TcpListener;

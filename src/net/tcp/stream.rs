@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{self, Shutdown, SocketAddr};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use crate::io::{Interest, ReadBuf};
 use crate::net::addr::{ToSocketAddrs, no_address, resolve};
 use crate::net::source::{Source, fd_traits, fill_read_buf, ready_methods, stream_traits, try_methods};
 
+use super::steer::Seat;
 use super::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, TcpSocket, WriteHalf, split};
 
 /// A TCP connection. Read and write with [`AsyncReadExt`](crate::io::AsyncReadExt) and
@@ -37,6 +39,8 @@ use super::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, TcpSocket, WriteHalf, split
 /// ```
 pub struct TcpStream {
     pub(in crate::net) io: Source<net::TcpStream>,
+    /// Where it counts, if it came from one of several listeners that share evenly.
+    pub(super) seat: Option<Arc<Seat>>,
 }
 
 impl TcpStream {
@@ -62,7 +66,7 @@ impl TcpStream {
 
     /// For a socket that has begun to connect: waits until it has, or failed.
     pub(super) async fn connecting(stream: net::TcpStream) -> io::Result<TcpStream> {
-        let stream = Self { io: Source::new(stream)? };
+        let stream = Self { io: Source::new(stream)?, seat: None };
         stream.io.connected().await?;
         match stream.take_error()? {
             None => Ok(stream),
@@ -77,7 +81,7 @@ impl TcpStream {
     /// Outside of a runtime; in debug builds also if the stream would block.
     #[track_caller]
     pub fn from_std(stream: net::TcpStream) -> io::Result<TcpStream> {
-        Ok(Self { io: Source::from_user(stream)? })
+        Ok(Self { io: Source::from_user(stream)?, seat: None })
     }
 
     /// Goes on with the standard library. The stream still does not block.
