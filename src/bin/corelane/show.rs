@@ -121,7 +121,8 @@ fn notes(out: &mut String, pid: u32, threads: &[Thread]) {
     let mut text = Vec::new();
     let loose: CpuList = shards().filter(|(_, cpus)| cpus.len() > 1).map(|(shard, _)| shard).collect();
     if !loose.is_empty() {
-        text.push(format!("Not bound to one CPU: shards {loose}."));
+        let plural = if loose.len() == 1 { "" } else { "s" };
+        text.push(format!("Not bound to one CPU: shard{plural} {loose}."));
     }
     let mut by_cpu: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     for (shard, cpus) in shards().filter(|(_, cpus)| cpus.len() == 1) {

@@ -150,12 +150,12 @@ impl Marks {
         }
         let (class, pool) = match self.pool.len() {
             0 => ("", "any cpu that the process may use".into()),
-            _ => ("pool", format!("cpus {}", self.pool)),
+            _ => ("pool", named(&self.pool)),
         };
         entries.push((class, String::new(), format!("blocking pool on {pool}: {}", plan.blocking_reason)));
         for (letter, cpus, reason) in &self.legend {
             let class = if cpus.common(&self.offline).is_empty() { "idle" } else { "offline" };
-            entries.push((class, letter.clone(), format!("cpus {cpus}: {reason}")));
+            entries.push((class, letter.clone(), format!("{}: {reason}", named(cpus))));
         }
         let quota = format!("quota: {}", quota(&plan.quota));
         let warnings = plan.warnings.iter().map(|warning| format!("warning: {warning}"));
@@ -168,6 +168,11 @@ impl Marks {
         }
         lines
     }
+}
+
+/// `cpu 2` or `cpus 0-3`
+fn named(cpus: &CpuList) -> String {
+    format!("cpu{} {cpus}", if cpus.len() == 1 { "" } else { "s" })
 }
 
 /// What text on this ground is drawn with.

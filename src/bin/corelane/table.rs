@@ -62,6 +62,7 @@ pub fn summary(plan: &Plan) -> String {
     let how = match bound {
         0 => "not bound to CPUs".into(),
         n if n < all => format!("{n} of them bound to CPUs"),
+        1 if own => "bound to a CPU of its own".into(),
         _ if own => "each bound to a CPU of its own".into(),
         _ => "bound to groups of CPUs".to_owned(),
     };

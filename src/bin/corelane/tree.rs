@@ -196,7 +196,11 @@ fn facts(out: &mut String, topology: &Topology) {
         ("without memory", nodes(&|node| node.has_memory == Some(false))),
         ("without CPUs", nodes(&|node| node.cpus.is_empty())),
     ] {
-        let of = if name.starts_with("without") { "node " } else { "" };
+        let of = match (name.starts_with("without"), list.len()) {
+            (false, _) => "",
+            (true, 1) => "node ",
+            (true, _) => "nodes ",
+        };
         if !list.is_empty() {
             wrap(out, &pad(name, 16), 16, &format!("{of}{list}"));
         }
