@@ -120,33 +120,67 @@ const BROKEN: &[(&str, &str)] = &[
     // Lists of CPUs and parts of the machine.
     (
         "[placement]\ncpus = \"7-0\"\n",
-        "conf.toml:2:8: [placement] cpus = \"7-0\": expected \"allowed\" or a list of CPUs such as \"0-7,16\"",
+        "conf.toml:2:8: [placement] cpus = \"7-0\": expected \"allowed\" or a list of CPUs such as \"0-7,16\" or \"core:0-3\"",
     ),
     (
         "[placement]\ncpus = \"\"\n",
-        "conf.toml:2:8: [placement] cpus = \"\": expected \"allowed\" or a list of CPUs such as \"0-7,16\"",
+        "conf.toml:2:8: [placement] cpus = \"\": expected \"allowed\" or a list of CPUs such as \"0-7,16\" or \"core:0-3\"",
     ),
     (
         "[placement]\ncpus = \"0,,1\"\n",
-        "conf.toml:2:8: [placement] cpus = \"0,,1\": expected \"allowed\" or a list of CPUs such as \"0-7,16\"",
+        "conf.toml:2:8: [placement] cpus = \"0,,1\": expected \"allowed\" or a list of CPUs such as \"0-7,16\" or \"core:0-3\"",
     ),
     (
         "[placement]\ncpus = \"0-4000000000\"\n",
-        "conf.toml:2:8: [placement] cpus = \"0-4000000000\": expected \"allowed\" or a list of CPUs such as \"0-7,16\"",
+        "conf.toml:2:8: [placement] cpus = \"0-4000000000\": expected \"allowed\" or a list of CPUs such as \"0-7,16\" or \"core:0-3\"",
     ),
     (
-        "[placement]\ncpus = \"numa:0.core:0-3.pu:0\"\n",
-        "conf.toml:2:8: [placement] cpus = \"numa:0.core:0-3.pu:0\": expected \"allowed\" or a list of CPUs such as \
-         \"0-7,16\"",
+        "[placement]\ncpus = \"numa:0.socket:1\"\n",
+        "conf.toml:2:16: [placement] cpus = \"numa:0.socket:1\": no level is called \"socket\"; expected llc, core or pu",
+    ),
+    (
+        "[blocking]\ncpus = \"0:1\"\n",
+        "conf.toml:2:9: [blocking] cpus = \"0:1\": no level is called \"0\"; expected package, numa, llc, core or pu",
+    ),
+    (
+        "[placement]\ncpus = \"pu:0 core:0.llc:1\"\n",
+        "conf.toml:2:21: [placement] cpus = \"pu:0 core:0.llc:1\": \"llc\" is not a part of \"core\"; expected pu",
+    ),
+    (
+        "[placement]\ncpus = \"core:0,pu:0.pu:0\"\n",
+        "conf.toml:2:21: [placement] cpus = \"core:0,pu:0.pu:0\": \"pu\" is not a part of \"pu\"; expected nothing \
+         after \"pu\"",
+    ),
+    (
+        "[[shard]]\nid = 0\ncpus = \"numa:0.core\"\n",
+        "conf.toml:3:16: [[shard]] cpus = \"numa:0.core\": \"core\" has no index; expected core:0, core:0-3 or core:all",
+    ),
+    (
+        "[placement]\ncpus = \"numa:0.core:3-1\"\n",
+        "conf.toml:2:21: [placement] cpus = \"numa:0.core:3-1\": \"3-1\" is no index; expected \"all\", or numbers from 0 \
+         such as 0-3,8",
+    ),
+    (
+        "[placement]\ncpus = \"core:\"\n",
+        "conf.toml:2:14: [placement] cpus = \"core:\": \"\" is no index; expected \"all\", or numbers from 0 such as 0-3,8",
+    ),
+    (
+        "[placement]\ncpus = \"core:0..pu:0\"\n",
+        "conf.toml:2:16: [placement] cpus = \"core:0..pu:0\": no level is called \"\"; expected pu",
+    ),
+    (
+        "[placement]\ncpus = '''core:x'''\n",
+        "conf.toml:2:8: [placement] cpus = '''core:x''': \"x\" is no index; expected \"all\", or numbers from 0 such as \
+         0-3,8",
     ),
     (
         "[placement]\ncpus = [\n  0,\n  1,\n]\n",
-        "conf.toml:2:8: [placement] cpus = […: expected \"allowed\" or a list of CPUs such as \"0-7,16\"",
+        "conf.toml:2:8: [placement] cpus = […: expected \"allowed\" or a list of CPUs such as \"0-7,16\" or \"core:0-3\"",
     ),
     (
         "[blocking]\ncpus = \"sibling\"\n",
         "conf.toml:2:8: [blocking] cpus = \"sibling\": expected \"rest\", \"any\", \"siblings\" or a list of CPUs such \
-         as \"0-7,16\"",
+         as \"0-7,16\" or \"core:0-3\"",
     ),
     (
         "[placement]\ndrop = \"cpu:0\"\n",
@@ -319,7 +353,7 @@ const BROKEN: &[(&str, &str)] = &[
     ),
     (
         "[timer]\n\n[[shard]]\nid = 0\n",
-        "conf.toml:3:1: [[shard]] has no `cpus`: expected a list of CPUs such as \"0-7,16\"",
+        "conf.toml:3:1: [[shard]] has no `cpus`: expected a list of CPUs such as \"0-7,16\" or \"core:0-3\"",
     ),
     (
         "[[shard]]\nid = \"0\"\ncpus = \"0\"\n",
@@ -331,15 +365,15 @@ const BROKEN: &[(&str, &str)] = &[
     ),
     (
         "[[shard]]\nid = 0\ncpus = 2\n",
-        "conf.toml:3:8: [[shard]] cpus = 2: expected a list of CPUs such as \"0-7,16\"",
+        "conf.toml:3:8: [[shard]] cpus = 2: expected a list of CPUs such as \"0-7,16\" or \"core:0-3\"",
     ),
     (
         "[[shard]]\nid = 0\ncpus = \"\"\n",
-        "conf.toml:3:8: [[shard]] cpus = \"\": expected a list of CPUs such as \"0-7,16\"",
+        "conf.toml:3:8: [[shard]] cpus = \"\": expected a list of CPUs such as \"0-7,16\" or \"core:0-3\"",
     ),
     (
         "[[shard]]\nid = 0\ncpus = \"allowed\"\n",
-        "conf.toml:3:8: [[shard]] cpus = \"allowed\": expected a list of CPUs such as \"0-7,16\"",
+        "conf.toml:3:8: [[shard]] cpus = \"allowed\": expected a list of CPUs such as \"0-7,16\" or \"core:0-3\"",
     ),
     (
         "[[shard]]\nid = 0\ncpus = \"0\"\n[[shard]]\nid = 0\ncpus = \"1\"\n",
@@ -392,7 +426,7 @@ const BROKEN: &[(&str, &str)] = &[
     ),
     (
         "[placement]\r\ncpus = \"é\"\r\nshards = 2\r\n",
-        "conf.toml:2:8: [placement] cpus = \"é\": expected \"allowed\" or a list of CPUs such as \"0-7,16\"",
+        "conf.toml:2:8: [placement] cpus = \"é\": expected \"allowed\" or a list of CPUs such as \"0-7,16\" or \"core:0-3\"",
     ),
     (
         "placement.shards = 0\n",

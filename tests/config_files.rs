@@ -82,7 +82,7 @@ fn what_is_written_reads_back() {
     assert_eq!(Config::parse("default", &config.to_string()), Ok(config.clone()));
     config.runtime.flavor = Flavor::MultiThread;
     config.placement.shards = AutoOr::Number(3);
-    config.placement.cpus = Cpus::List(CpuList::parse("0-7,16").unwrap());
+    config.placement.cpus = Cpus::List(CpuList::parse("0-7,16").unwrap().into());
     config.placement.drop = vec![Domain::Cpu(0), Domain::Core(1), Domain::Llc(2), Domain::Node(3)];
     config.placement.smt = Smt::All;
     config.placement.isolated = Isolated::Prefer;
@@ -94,7 +94,7 @@ fn what_is_written_reads_back() {
     config.placement.watch = true;
     config.placement.reload = Reload::Sighup;
     for (id, cpus) in [(3, "8-11"), (0, "2")] {
-        config.shard.push(ShardSettings { id, cpus: CpuList::parse(cpus).unwrap() });
+        config.shard.push(ShardSettings { id, cpus: CpuList::parse(cpus).unwrap().into() });
     }
     config.placement.quota = QuotaPolicy::Ignore;
     config.placement.pin = Pin::Group;
@@ -107,7 +107,7 @@ fn what_is_written_reads_back() {
     config.timer.resolution_us = 50;
     config.blocking.max_threads = 1;
     config.blocking.keep_alive_ms = 0;
-    config.blocking.cpus = BlockingCpus::List(CpuList::parse("8191").unwrap());
+    config.blocking.cpus = BlockingCpus::List(CpuList::parse("8191").unwrap().into());
     config.listen.steering = Steering::IncomingCpu;
     let text = config.to_string();
     assert_eq!(Config::parse("changed", &text), Ok(config.clone()));

@@ -32,7 +32,13 @@ const CASES: &[Case] = &[
         name: "vm-2",
         about: "a virtual machine with 2 CPUs that shows no caches and no nodes",
         machine: || Machine::of(Shape { packages: 1, nodes: 0, llcs: 0, cores: 2, threads: 1 }),
-        configs: &["", "[placement]\npin = \"group\"\nmemory = \"interleave\"", "[placement]\nreserve = 1"],
+        configs: &[
+            "",
+            "[placement]\npin = \"group\"\nmemory = \"interleave\"",
+            "[placement]\nreserve = 1",
+            "[placement]\ncpus = \"core:1\"",
+            "[placement]\ncpus = \"package:0.llc:0\"",
+        ],
     },
     Case {
         name: "vm-sockets",
@@ -63,6 +69,7 @@ const CASES: &[Case] = &[
             "[placement]\nkind = \"performance\"",
             "[placement]\nkind = \"performance\"\nsmt = \"all\"\n[blocking]\ncpus = \"8-15\"",
             "[placement]\nkind = \"efficiency\"\nreserve = 9",
+            "[placement]\ncpus = \"core:0-3.pu:0\"\n[blocking]\ncpus = \"core:all.pu:1,core:4-11\"",
         ],
     },
     Case {
@@ -101,6 +108,10 @@ const CASES: &[Case] = &[
             "[placement]\nsmt = \"all\"\nshards = 10\norder = \"spread\"\ngroup_by = \"numa\"\nmemory = \"interleave\"",
             "[placement]\nsmt = \"all\"\nshards = 3\norder = \"spread\"\ngroup_by = \"package\"\npin = \"group\"",
             "[placement]\nreserve = 2\ncpus = \"0-7,128-135\"",
+            "[placement]\ncpus = \"package:1.numa:0,2.llc:all.core:0\"\nsmt = \"all\"\n[blocking]\ncpus = \"package:0.numa:0\"",
+            "[placement]\ncpus = \"numa:0.core:0-3.pu:0\"\n[[shard]]\nid = 0\ncpus = \"numa:7.core:15\"",
+            "[placement]\ncpus = \"package:all.numa:4\"",
+            "[blocking]\ncpus = \"package:0 package:1.core:60-70\"",
         ],
     },
     Case {
@@ -140,6 +151,7 @@ const CASES: &[Case] = &[
         configs: &[
             "[placement]\npin = \"group\"",
             "[placement]\nshards = 4\norder = \"spread\"\nmemory = \"interleave\"",
+            "[placement]\ncpus = \"numa:1.llc:0.core:1-2\"",
         ],
     },
     Case {
@@ -234,6 +246,8 @@ const CASES: &[Case] = &[
             "[placement]\nreserve = 1",
             "[placement]\ndrop = [\"llc:1\"]",
             "[placement]\ncpus = \"4-5\"",
+            "[placement]\ncpus = \"llc:1.core:1\"",
+            "[placement]\ncpus = \"llc:0.core:0-1\"",
         ],
     },
     Case {

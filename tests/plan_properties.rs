@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use corelane::config::{
-    AutoOr, BlockingCpus, Config, CpuList, Cpus, Domain, Flavor, GroupBy, Isolated, Kind, Memory, OnError,
-    Order, Pin, QuotaPolicy, ShardSettings, Smt, keys, shard_keys,
+    AutoOr, BlockingCpus, Config, CpuList, CpuSelection, Cpus, Domain, Flavor, GroupBy, Isolated, Kind,
+    Memory, OnError, Order, Pin, QuotaPolicy, ShardSettings, Smt, keys, shard_keys,
 };
 use corelane::topology::{CoreKind, Cpu, Node, Plan, Quota, Topology};
 
@@ -94,8 +94,8 @@ impl Rng {
         placement.shards = if self.one_in(2) { AutoOr::Auto } else { AutoOr::Number(1 + self.below(12)) };
         let allowed: Vec<u32> = topology.allowed().iter().collect();
         placement.cpus = match self.below(4) {
-            0 => Cpus::List(self.some_of(&allowed)),
-            1 => Cpus::List(self.some_of(&ids)),
+            0 => Cpus::List(self.some_of(&allowed).into()),
+            1 => Cpus::List(self.some_of(&ids).into()),
             _ => Cpus::Allowed,
         };
         for _ in 0..self.below(3) {
@@ -110,7 +110,7 @@ impl Rng {
         self.new_keys(&mut config.placement);
         for id in 0..6 {
             if self.one_in(10) {
-                config.shard.push(ShardSettings { id, cpus: self.some_of(&allowed) });
+                config.shard.push(ShardSettings { id, cpus: self.some_of(&allowed).into() });
             }
         }
         let placement = &mut config.placement;
@@ -119,7 +119,7 @@ impl Rng {
             0 => BlockingCpus::Rest,
             1 => BlockingCpus::Any,
             2 => BlockingCpus::Siblings,
-            _ => BlockingCpus::List(self.some_of(&allowed)),
+            _ => BlockingCpus::List(self.some_of(&allowed).into()),
         };
         config
     }
@@ -158,6 +158,56 @@ fn properties_of_every_plan() {
     );
 }
 
+/// These configs name CPUs by their numbers.
+fn list(cpus: &CpuSelection) -> &CpuList {
+    match cpus {
+        CpuSelection::List(list) => list,
+        CpuSelection::Parts(parts) => panic!("{parts}"),
+    }
+}
+
+/// Each level divides the CPUs of which it is known: its parts have nothing in common, `all` is all of them, and the next index is
+/// an error that says which ones there are.
+#[test]
+fn parts_of_every_machine() {
+    let mut some = 0;
+    for seed in 1..=500_u64 {
+        let topology = Rng(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15)).topology();
+        let topology = Topology { affinity: None, cpuset: None, ..topology };
+        let cpus = |text: &str| {
+            let config = Config::parse("c", &format!("[blocking]\ncpus = \"{text}\"\n")).unwrap();
+            let plan = Plan::new(&topology, &config);
+            plan.map(|plan| plan.blocking_cpus.into_iter().collect::<CpuList>())
+                .map_err(|error| error.to_string())
+        };
+        for level in ["package", "numa", "llc", "core", "pu"] {
+            let Ok(all) = cpus(&format!("{level}:all")) else { continue };
+            let mut seen = CpuList::default();
+            let mut lowest = None;
+            let mut next = 0;
+            while let Ok(part) = cpus(&format!("{level}:{next}")) {
+                assert!(
+                    part.common(&seen).is_empty() && part.first() > lowest,
+                    "seed {seed}: {level}:{next}"
+                );
+                (seen, lowest, next) = (seen.with(&part), part.first(), next + 1);
+            }
+            assert_eq!(seen, all, "seed {seed}: {level}");
+            if level != "pu" {
+                assert_eq!(cpus(&format!("{level}:all.pu:all")), Ok(all), "seed {seed}: {level}");
+            }
+            let there: CpuList = (0..next).collect();
+            let error = cpus(&format!("{level}:0,{next}")).unwrap_err();
+            assert!(
+                error.ends_with(&format!("there is no {level}:{next}; expected {level}:{there}")),
+                "{error}"
+            );
+            some += next;
+        }
+    }
+    assert!(some > 2_000, "{some} parts: the seeds test little");
+}
+
 fn check(plan: &Plan, topology: &Topology, config: &Config) -> Result<(), &'static str> {
     let ensure = |holds: bool, rule: &'static str| if holds { Ok(()) } else { Err(rule) };
     let placement = &config.placement;
@@ -168,7 +218,7 @@ fn check(plan: &Plan, topology: &Topology, config: &Config) -> Result<(), &'stat
         let may = |cpu: &u32| topology.cpuset.as_ref().is_none_or(|set| set.contains(*cpu));
         allowed = allowed.with(&isolated.iter().filter(may).collect());
     }
-    let told: CpuList = config.shard.iter().flat_map(|shard| shard.cpus.iter()).collect();
+    let told: CpuList = config.shard.iter().flat_map(|shard| list(&shard.cpus).iter()).collect();
     let is_told = |id: usize| config.shard.iter().any(|shard| shard.id as usize == id);
     let bound: Vec<u32> = plan.shards.iter().flat_map(|shard| shard.cpus.clone()).collect();
     let used: CpuList = bound.iter().copied().collect();
@@ -194,7 +244,7 @@ fn check(plan: &Plan, topology: &Topology, config: &Config) -> Result<(), &'stat
     )?;
     for shard in &config.shard {
         let there = &plan.shards[shard.id as usize];
-        ensure(shard.cpus.iter().eq(there.cpus.iter().copied()), "a shard is not where it was told")?;
+        ensure(list(&shard.cpus).iter().eq(there.cpus.iter().copied()), "a shard is not where it was told")?;
     }
     ensure(chosen_cpus.common(&told).is_empty(), "a shard on a CPU that another one was told")?;
     if plan.pin != Pin::None {

@@ -10,6 +10,7 @@ use std::{fs, io};
 use corelane::config::{Config, CpuList};
 use corelane::topology::{CoreKind, Node, Plan, Topology};
 use hwlocality::Topology as Tree;
+use hwlocality::object::types::ObjectType;
 use hwlocality::topology::export::xml::XMLExportFlags;
 use machine::{Machine, Shape};
 use scratch::Scratch;
@@ -65,6 +66,56 @@ fn described_machines_are_the_same_as_recorded_ones() {
             cpu.llc = cpu.llc.or(Some(cpu.id / cores));
         }
         assert_same(&hwloc, &sysfs);
+    }
+}
+
+/// As `hwloc-calc` answers: a step's parts are the objects inside of what the step before left.
+#[test]
+fn parts_are_those_of_hwloc() {
+    for description in
+        ["pack:2 numa:2 l3:2 core:4 pu:2", "pack:2 [numa] l3:4 core:2 pu:4", "pack:3 [numa] l3:1 core:5 pu:1"]
+    {
+        let tree = Tree::builder().from_synthetic(description).unwrap().build().unwrap();
+        let topology = Topology::from_hwloc_synthetic(description).unwrap();
+        for steps in [
+            &[("package", 1)][..],
+            &[("package", 1), ("numa", 0)],
+            &[("numa", 1), ("llc", 0), ("core", 1)],
+            &[("package", 2), ("core", 3), ("pu", 0)],
+            &[("llc", 3), ("pu", 5)],
+            &[("core", 9)],
+            &[("pu", 13)],
+        ] {
+            let mut set = tree.cpuset().clone_target();
+            let mut there = true;
+            for (level, index) in steps {
+                let kind = match *level {
+                    "package" => ObjectType::Package,
+                    "numa" => ObjectType::NUMANode,
+                    "llc" => ObjectType::L3Cache,
+                    "core" => ObjectType::Core,
+                    _ => ObjectType::PU,
+                };
+                let object = tree.objects_inside_cpuset_with_type(&set, kind).nth(*index);
+                match object.and_then(|object| object.cpuset()) {
+                    Some(cpus) => set = cpus.clone_target(),
+                    None => {
+                        there = false;
+                        break;
+                    }
+                }
+            }
+            let expected =
+                there.then(|| set.iter_set().map(|cpu| usize::from(cpu) as u32).collect::<CpuList>());
+            let path: Vec<_> = steps.iter().map(|(level, index)| format!("{level}:{index}")).collect();
+            let file = format!("[blocking]\ncpus = \"{}\"\n", path.join("."));
+            let plan = Plan::new(&topology, &Config::parse("conf.toml", &file).unwrap());
+            assert_eq!(
+                plan.ok().map(|plan| plan.blocking_cpus.into_iter().collect()),
+                expected,
+                "{description}: {file}"
+            );
+        }
     }
 }
 

@@ -3,14 +3,12 @@
 //! From it follow the section types and their defaults, reading and writing files, what an error says would be
 //! accepted, what an unknown key is compared with, and the comments of `config/default.toml`.
 
-use std::ops::Range;
-
+use super::CPUS_MAX;
 use super::Config;
 use super::value::{
-    AutoOr, BlockingCpus, Cpus, Domain, Flavor, GroupBy, Isolated, Kind, Limits, Memory, OnError, Order, Pin,
-    Place, QuotaPolicy, Reload, Setting, Smt, Steal, Steering, Value,
+    AutoOr, BlockingCpus, CpuSelection, Cpus, Domain, Flavor, GroupBy, Isolated, Kind, Limits, Memory,
+    OnError, Order, Pin, Place, QuotaPolicy, Reload, Setting, Smt, Steal, Steering, Value, Wrong,
 };
-use super::{CPUS_MAX, CpuList};
 
 /// A key of the config file.
 #[derive(Debug)]
@@ -24,7 +22,7 @@ pub struct Key {
     limits: Limits,
     accepts: fn(&Limits) -> String,
     write: fn(&Config) -> String,
-    read: fn(&mut Config, &Value<'_>, &Limits) -> Result<(), Range<usize>>,
+    read: fn(&mut Config, &Value<'_>, &Limits) -> Result<(), Wrong>,
 }
 
 impl Key {
@@ -51,7 +49,7 @@ impl Key {
     }
 
     /// Sets the key in `config`, or says which part of the text is not acceptable.
-    pub(crate) fn read(&self, config: &mut Config, value: &Value<'_>) -> Result<(), Range<usize>> {
+    pub(crate) fn read(&self, config: &mut Config, value: &Value<'_>) -> Result<(), Wrong> {
         (self.read)(config, value, &self.limits)
     }
 }
@@ -116,7 +114,10 @@ settings! {
         /// How many shards. "auto": one for each CPU that is left after `cpus`, `isolated`, `drop`, `reserve`, `kind`,
         /// `smt` and `quota`. More shards than CPUs need `pin` "group" or "none".
         shards: AutoOr = AutoOr::Auto, "shards" 1..=8192;
-        /// The CPUs to choose from. "allowed": all that the process's affinity mask and cpuset contain.
+        /// The CPUs to choose from. "allowed": all that the process's affinity mask and cpuset contain. A list has the
+        /// kernel's numbers, or parts of the machine: "numa:0.core:0-3.pu:0" are the first hardware threads of the first
+        /// four cores of the first node. The levels are package, numa, llc, core and pu; each counts from 0 in the one
+        /// before, as hwloc-calc does, or is "all"; several such go with a comma or a space between them.
         cpus: Cpus = Cpus::Allowed;
         /// CPUs set apart at boot (isolcpus=, nohz_full=), where nothing runs unless it is bound there. "ignore": they
         /// are like others. "prefer": they come first, and if there are any, `shards` "auto" takes no others. "only":
@@ -191,7 +192,7 @@ settings! {
         /// How long an idle thread waits for work before it ends. 10 s as in Tokio.
         keep_alive_ms: u32 = 10_000, "milliseconds" 0..=86_400_000;
         /// Where its threads run. "rest": allowed CPUs that no shard is bound to, or all if there are none. "any":
-        /// all allowed. "siblings": the idle hardware threads of the shards' cores. Or a list.
+        /// all allowed. "siblings": the idle hardware threads of the shards' cores. Or a list, as for `placement.cpus`.
         cpus: BlockingCpus = BlockingCpus::Rest;
     }
 
@@ -211,13 +212,13 @@ pub struct ShardSettings {
     /// Which shard, counted from 0.
     pub id: u32,
     /// The CPUs its thread is bound to.
-    pub cpus: CpuList,
+    pub cpus: CpuSelection,
 }
 
 impl Default for ShardSettings {
     /// The example of `config/default.toml`.
     fn default() -> Self {
-        Self { id: 0, cpus: [2].into_iter().collect() }
+        Self { id: 0, cpus: CpuSelection::List([2].into_iter().collect()) }
     }
 }
 
@@ -241,13 +242,14 @@ pub(crate) static SHARD_KEYS: &[Key] = &[
         name: "cpus",
         doc: &[
             " The CPUs its thread is bound to, whatever `pin` says. The process must be allowed to use them; `drop`,",
-            " `reserve`, `kind` and the like do not apply. Other shards get them only if they are told, too.",
+            " `reserve`, `kind` and the like do not apply. Other shards get them only if they are told, too. A list as for",
+            " `placement.cpus`.",
         ],
         limits: limits!(),
-        accepts: CpuList::accepts,
+        accepts: CpuSelection::accepts,
         write: |config| config.shard.last().cloned().unwrap_or_default().cpus.write(),
         read: |config, value, limits| {
-            let cpus: CpuList = Setting::read(value, limits)?;
+            let cpus: CpuSelection = Setting::read(value, limits)?;
             config.shard.last_mut().into_iter().for_each(|shard| shard.cpus = cpus.clone());
             Ok(())
         },

@@ -9,6 +9,7 @@
 mod error;
 mod find;
 mod keys;
+mod parts;
 mod read;
 mod value;
 
@@ -24,13 +25,15 @@ pub use self::keys::{
     BlockingSettings, Key, ListenSettings, PlacementSettings, RuntimeSettings, SchedulerSettings,
     ShardSettings, TimerSettings,
 };
+pub use self::parts::Parts;
 pub use self::value::{
-    AutoOr, BlockingCpus, Cpus, Domain, Flavor, GroupBy, Isolated, Kind, Memory, OnError, Order, Pin, Place,
-    QuotaPolicy, Reload, Smt, Steal, Steering,
+    AutoOr, BlockingCpus, CpuSelection, Cpus, Domain, Flavor, GroupBy, Isolated, Kind, Memory, OnError,
+    Order, Pin, Place, QuotaPolicy, Reload, Smt, Steal, Steering,
 };
 
 pub(crate) use self::cpu_list::CPUS_MAX;
 pub(crate) use self::error::Position;
+pub(crate) use self::parts::{Level, Step, WrongPart};
 use self::value::Setting as _;
 
 /// Names the config file when the program does not.

@@ -4,7 +4,7 @@ use toml::de::DeTable;
 
 use super::error::{ConfigError, Position};
 use super::keys::{KEYS, Key, SHARD_KEYS, ShardSettings};
-use super::value::{Flavor, Steal, Value, one_of};
+use super::value::{Flavor, Steal, Value, Wrong, one_of};
 use super::{Config, Written};
 
 type Entry<'a, 'i> = (&'a str, std::ops::Range<usize>, &'a Value<'i>);
@@ -101,10 +101,10 @@ impl Reader<'_> {
         let Some(key) = every_key().find(|k| k.section == section && k.name == name) else {
             return Err(self.error(place.start, unknown_key(section, name)));
         };
-        key.read(config, value).map_err(|span| {
-            let found = one_line(&self.text[span.clone()]);
-            let message = format!("{} {name} = {found}: expected {}", header(section), key.accepts());
-            self.error(span.start, message)
+        key.read(config, value).map_err(|Wrong { span, message }| {
+            let found = one_line(&self.text[if message.is_some() { value.span() } else { span.clone() }]);
+            let message = message.unwrap_or_else(|| format!("expected {}", key.accepts()));
+            self.error(span.start, format!("{} {name} = {found}: {message}", header(section)))
         })?;
         let position = Position::of(self.text, value.span().start);
         config.origin.written.push(Written { key, position, value: key.value(config) });

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::ops::{Range, RangeInclusive};
 
 use super::cpu_list::CpuList;
+use super::parts::{Parts, WrongPart};
 
 /// A value as it stands in a file.
 pub(crate) type Value<'a> = toml::Spanned<toml::de::DeValue<'a>>;
@@ -17,10 +18,24 @@ pub(crate) struct Limits {
     pub(crate) range: RangeInclusive<u32>,
 }
 
+/// What of a value is not acceptable.
+pub(crate) struct Wrong {
+    /// The part of the file's text.
+    pub(crate) span: Range<usize>,
+    /// What is wrong with it and what would be accepted, where there is more to say than `accepts`.
+    pub(crate) message: Option<String>,
+}
+
+impl From<Range<usize>> for Wrong {
+    fn from(span: Range<usize>) -> Self {
+        Self { span, message: None }
+    }
+}
+
 /// A type a key can have.
 pub(crate) trait Setting: Sized {
     /// Reads a value, or says which part of the text is not acceptable.
-    fn read(value: &Value<'_>, limits: &Limits) -> Result<Self, Range<usize>>;
+    fn read(value: &Value<'_>, limits: &Limits) -> Result<Self, Wrong>;
     /// The value as TOML that `read` takes.
     fn write(&self) -> String;
     /// What `read` takes, for the end of "expected …".
@@ -40,10 +55,10 @@ macro_rules! words {
         )* }
 
         impl Setting for $Type {
-            fn read(value: &Value<'_>, _: &Limits) -> Result<Self, Range<usize>> {
+            fn read(value: &Value<'_>, _: &Limits) -> Result<Self, Wrong> {
                 match value.get_ref().as_str() {
                     $(Some($word) => Ok(Self::$Variant),)*
-                    _ => Err(value.span()),
+                    _ => Err(value.span().into()),
                 }
             }
 
@@ -184,8 +199,8 @@ words! {
 }
 
 impl Setting for bool {
-    fn read(value: &Value<'_>, _: &Limits) -> Result<Self, Range<usize>> {
-        value.get_ref().as_bool().ok_or(value.span())
+    fn read(value: &Value<'_>, _: &Limits) -> Result<Self, Wrong> {
+        value.get_ref().as_bool().ok_or(value.span().into())
     }
 
     fn write(&self) -> String {
@@ -198,10 +213,10 @@ impl Setting for bool {
 }
 
 impl Setting for u32 {
-    fn read(value: &Value<'_>, limits: &Limits) -> Result<Self, Range<usize>> {
+    fn read(value: &Value<'_>, limits: &Limits) -> Result<Self, Wrong> {
         let number =
             value.get_ref().as_integer().and_then(|n| u32::from_str_radix(n.as_str(), n.radix()).ok());
-        number.filter(|n| limits.range.contains(n)).ok_or(value.span())
+        number.filter(|n| limits.range.contains(n)).ok_or(value.span().into())
     }
 
     fn write(&self) -> String {
@@ -223,7 +238,7 @@ pub enum AutoOr {
 }
 
 impl Setting for AutoOr {
-    fn read(value: &Value<'_>, limits: &Limits) -> Result<Self, Range<usize>> {
+    fn read(value: &Value<'_>, limits: &Limits) -> Result<Self, Wrong> {
         if value.get_ref().as_str() == Some("auto") {
             return Ok(Self::Auto);
         }
@@ -248,26 +263,26 @@ pub enum Cpus {
     /// All that the process is allowed: `"allowed"`.
     Allowed,
     /// These, each of which must be allowed.
-    List(CpuList),
+    List(CpuSelection),
 }
 
 impl Setting for Cpus {
-    fn read(value: &Value<'_>, _: &Limits) -> Result<Self, Range<usize>> {
+    fn read(value: &Value<'_>, limits: &Limits) -> Result<Self, Wrong> {
         match value.get_ref().as_str() {
             Some("allowed") => Ok(Self::Allowed),
-            _ => cpu_list(value).map(Self::List),
+            _ => CpuSelection::read(value, limits).map(Self::List),
         }
     }
 
     fn write(&self) -> String {
         match self {
             Self::Allowed => "\"allowed\"".into(),
-            Self::List(list) => format!("\"{list}\""),
+            Self::List(cpus) => cpus.write(),
         }
     }
 
     fn accepts(_: &Limits) -> String {
-        one_of(&["\"allowed\"".into(), CPU_LIST.into()])
+        one_of(&["\"allowed\"".into(), CPUS.into()])
     }
 }
 
@@ -281,16 +296,16 @@ pub enum BlockingCpus {
     /// The idle hardware threads of the shards' cores: `"siblings"`.
     Siblings,
     /// These, each of which must be allowed.
-    List(CpuList),
+    List(CpuSelection),
 }
 
 impl Setting for BlockingCpus {
-    fn read(value: &Value<'_>, _: &Limits) -> Result<Self, Range<usize>> {
+    fn read(value: &Value<'_>, limits: &Limits) -> Result<Self, Wrong> {
         match value.get_ref().as_str() {
             Some("rest") => Ok(Self::Rest),
             Some("any") => Ok(Self::Any),
             Some("siblings") => Ok(Self::Siblings),
-            _ => cpu_list(value).map(Self::List),
+            _ => CpuSelection::read(value, limits).map(Self::List),
         }
     }
 
@@ -299,12 +314,12 @@ impl Setting for BlockingCpus {
             Self::Rest => "\"rest\"".into(),
             Self::Any => "\"any\"".into(),
             Self::Siblings => "\"siblings\"".into(),
-            Self::List(list) => format!("\"{list}\""),
+            Self::List(cpus) => cpus.write(),
         }
     }
 
     fn accepts(_: &Limits) -> String {
-        one_of(&["\"rest\"".into(), "\"any\"".into(), "\"siblings\"".into(), CPU_LIST.into()])
+        one_of(&["\"rest\"".into(), "\"any\"".into(), "\"siblings\"".into(), CPUS.into()])
     }
 }
 
@@ -333,7 +348,7 @@ impl std::fmt::Display for Domain {
 }
 
 impl Setting for Vec<Domain> {
-    fn read(value: &Value<'_>, _: &Limits) -> Result<Self, Range<usize>> {
+    fn read(value: &Value<'_>, _: &Limits) -> Result<Self, Wrong> {
         let domain = |item: &Value<'_>| {
             let (kind, number) = item.get_ref().as_str()?.split_once(':')?;
             let number = number.bytes().all(|b| b.is_ascii_digit()).then(|| number.parse().ok())??;
@@ -346,7 +361,7 @@ impl Setting for Vec<Domain> {
             }
         };
         let items = value.get_ref().as_array().ok_or(value.span())?;
-        items.iter().map(|item| domain(item).ok_or(item.span())).collect()
+        items.iter().map(|item| domain(item).ok_or(item.span().into())).collect()
     }
 
     fn write(&self) -> String {
@@ -362,25 +377,50 @@ impl Setting for Vec<Domain> {
     }
 }
 
-const CPU_LIST: &str = "a list of CPUs such as \"0-7,16\"";
+/// CPUs that are named: by their numbers, or by the parts of the machine they are in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CpuSelection {
+    /// By the kernel's numbers: `"0-7,16"`.
+    List(CpuList),
+    /// By parts: `"numa:0.core:0-3"`.
+    Parts(Parts),
+}
 
-impl Setting for CpuList {
-    fn read(value: &Value<'_>, _: &Limits) -> Result<Self, Range<usize>> {
-        cpu_list(value)
-    }
-
-    fn write(&self) -> String {
-        format!("\"{self}\"")
-    }
-
-    fn accepts(_: &Limits) -> String {
-        CPU_LIST.into()
+impl From<CpuList> for CpuSelection {
+    fn from(list: CpuList) -> Self {
+        Self::List(list)
     }
 }
 
-fn cpu_list(value: &Value<'_>) -> Result<CpuList, Range<usize>> {
-    let list = value.get_ref().as_str().and_then(CpuList::parse);
-    list.filter(|list| !list.is_empty()).ok_or(value.span())
+const CPUS: &str = "a list of CPUs such as \"0-7,16\" or \"core:0-3\"";
+
+impl Setting for CpuSelection {
+    fn read(value: &Value<'_>, _: &Limits) -> Result<Self, Wrong> {
+        let text = value.get_ref().as_str().ok_or(value.span())?;
+        if !text.contains(':') {
+            let list = CpuList::parse(text).filter(|list| !list.is_empty());
+            return list.map(Self::List).ok_or(value.span().into());
+        }
+        Parts::read(text).map(Self::Parts).map_err(|WrongPart { offset, message }| {
+            let mut span = value.span();
+            // Only a text between two plain quotes stands in the file as it is.
+            if span.len() == text.len() + 2 {
+                span.start += 1 + offset;
+            }
+            Wrong { span, message: Some(message) }
+        })
+    }
+
+    fn write(&self) -> String {
+        match self {
+            Self::List(list) => format!("\"{list}\""),
+            Self::Parts(parts) => format!("\"{parts}\""),
+        }
+    }
+
+    fn accepts(_: &Limits) -> String {
+        CPUS.into()
+    }
 }
 
 /// `a, b or c`

@@ -11,6 +11,7 @@ mod cgroup;
 #[cfg(feature = "hwloc")]
 mod hwloc;
 pub mod memory;
+mod parts;
 pub mod pin;
 mod plan;
 mod pulse;

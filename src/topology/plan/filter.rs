@@ -1,7 +1,7 @@
 //! The steps that take CPUs away, in their order.
 
 use super::{PlanError, Planner, shown};
-use crate::config::{AutoOr, CpuList, Cpus, Domain, Isolated, Kind, ShardSettings, Smt};
+use crate::config::{AutoOr, CpuList, CpuSelection, Cpus, Domain, Isolated, Kind, ShardSettings, Smt};
 use crate::topology::{CoreKind, Cpu};
 
 impl Planner<'_> {
@@ -44,10 +44,13 @@ impl Planner<'_> {
     /// What a `[[shard]]` names is its own.
     pub(super) fn take_told(&mut self) -> Result<(), PlanError> {
         for (index, ShardSettings { cpus, .. }) in self.config.shard.iter().enumerate() {
-            if let Some(message) = self.not_allowed(cpus) {
-                return Err(self.shard_error(index, "cpus", message));
+            let error = |message| self.shard_error(index, "cpus", message);
+            let cpus = self.named(cpus, error)?;
+            if let Some(message) = self.not_allowed(&cpus) {
+                return Err(error(message));
             }
-            self.told = self.told.with(cpus);
+            self.told = self.told.with(&cpus);
+            self.told_each.push(cpus);
         }
         let told = &self.told;
         self.candidates.retain(|cpu| !told.contains(cpu.id));
@@ -55,8 +58,8 @@ impl Planner<'_> {
     }
 
     pub(super) fn keep_listed(&mut self) -> Result<(), PlanError> {
-        let Cpus::List(list) = &self.config.placement.cpus else { return Ok(()) };
-        self.must_be_allowed("placement", list)?;
+        let Cpus::List(cpus) = &self.config.placement.cpus else { return Ok(()) };
+        let list = self.named_and_allowed("placement", cpus)?;
         self.leave_out(|cpu| (!list.contains(cpu.id)).then(|| "not in `cpus`".into()));
         Ok(())
     }
@@ -206,15 +209,20 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// Of a list for shards that run already, those that are left are enough.
-    pub(super) fn must_be_allowed(&mut self, section: &'static str, list: &CpuList) -> Result<(), PlanError> {
-        let Some(message) = self.not_allowed(list) else { return Ok(()) };
+    /// The CPUs of a section's `cpus`. Of those for shards that run already, what is left is enough.
+    pub(super) fn named_and_allowed(
+        &mut self,
+        section: &'static str,
+        cpus: &CpuSelection,
+    ) -> Result<CpuList, PlanError> {
+        let list = self.named(cpus, |message| self.error(section, "cpus", message))?;
+        let Some(message) = self.not_allowed(&list) else { return Ok(list) };
         let error = self.error(section, "cpus", message);
         if self.running.is_none() || list.common(&self.allowed).is_empty() {
             return Err(error);
         }
         self.warnings.push(error.to_string());
-        Ok(())
+        Ok(list.common(&self.allowed))
     }
 
     fn not_allowed(&self, list: &CpuList) -> Option<String> {

@@ -18,8 +18,8 @@ mod show;
 
 use self::error::About;
 pub use self::error::PlanError;
-use super::{Cpu, Quota, Topology};
-use crate::config::{Config, CpuList, Memory, OnError, Pin};
+use super::{Cpu, Quota, Topology, parts};
+use crate::config::{Config, CpuList, CpuSelection, Memory, OnError, Pin, WrongPart};
 
 /// Which shard runs where, and why every other CPU has none.
 ///
@@ -113,6 +113,8 @@ struct Planner<'a> {
     pool: CpuList,
     /// The CPUs of every `[[shard]]`: no candidates any more, and used.
     told: CpuList,
+    /// Those of each `[[shard]]`, in the order of the file.
+    told_each: Vec<CpuList>,
     /// What may still get a shard.
     candidates: Vec<&'a Cpu>,
     left_out: Vec<(u32, String)>,
@@ -128,6 +130,7 @@ impl<'a> Planner<'a> {
             allowed: topology.allowed(),
             pool: CpuList::default(),
             told: CpuList::default(),
+            told_each: Vec::new(),
             candidates: topology.cpus.iter().collect(),
             left_out: topology.offline.iter().map(|cpu| (cpu, "offline".into())).collect(),
             warnings: topology.warnings.clone(),
@@ -189,6 +192,28 @@ impl<'a> Planner<'a> {
         }
         self.warnings.push(error.to_string());
         Ok(())
+    }
+
+    /// The CPUs that a key names. `error` makes one about the key's value; it is shown at the part that is wrong.
+    fn named(
+        &self,
+        cpus: &CpuSelection,
+        error: impl FnOnce(String) -> PlanError,
+    ) -> Result<CpuList, PlanError> {
+        self.cpus_of(cpus).map_err(|wrong| {
+            let mut error = error(wrong.message);
+            if let Some((_, position)) = &mut error.place {
+                position.column += 1 + wrong.offset;
+            }
+            error
+        })
+    }
+
+    fn cpus_of(&self, cpus: &CpuSelection) -> Result<CpuList, WrongPart> {
+        match cpus {
+            CpuSelection::List(list) => Ok(list.clone()),
+            CpuSelection::Parts(parts) => parts::cpus(self.topology, parts),
+        }
     }
 
     fn error(&self, section: &'static str, key: &'static str, message: String) -> PlanError {

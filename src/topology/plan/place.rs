@@ -44,7 +44,7 @@ impl Planner<'_> {
         let incoming_cpus = self.incoming_cpus(&shards)?;
         let memory_nodes = self.memory_nodes(&used)?;
         let (blocking_cpus, blocking_reason) = self.blocking(&used)?;
-        let told_once = told.iter().map(|shard| shard.cpus.len()).sum::<usize>() == self.told.len();
+        let told_once = self.told_each.iter().map(CpuList::len).sum::<usize>() == self.told.len();
         Ok(Plan {
             may_spin: pin != Pin::None && count <= cpus && told_once && within_quota,
             shards,
@@ -139,15 +139,16 @@ impl Planner<'_> {
         }
         .into_iter();
         let mut shard = |id| {
-            if let Some(told) = told(id) {
-                let first = self.topology.cpus.iter().find(|cpu| told.cpus.first() == Some(cpu.id));
+            let is_this = |told: &(&ShardSettings, _)| told.0.id as usize == id;
+            if let Some((_, told)) = self.config.shard.iter().zip(&self.told_each).find(is_this) {
+                let first = self.topology.cpus.iter().find(|cpu| told.first() == Some(cpu.id));
                 let near = first.map(mates).unwrap_or_default();
                 let reason = match first {
-                    Some(cpu) if told.cpus.len() == 1 => format!("as told; {}", describe(cpu)),
+                    Some(cpu) if told.len() == 1 => format!("as told; {}", describe(cpu)),
                     _ => "as told".into(),
                 };
-                let group = told.cpus.with(&near).iter().collect();
-                return ShardPlan { id, cpus: told.cpus.iter().collect(), group, reason };
+                let group = told.with(&near).iter().collect();
+                return ShardPlan { id, cpus: told.iter().collect(), group, reason };
             }
             match seats.next() {
                 Some(cpu) if pin != Pin::None => {
@@ -228,9 +229,8 @@ impl Planner<'_> {
 
     fn blocking(&mut self, used: &CpuList) -> Result<(CpuList, String), PlanError> {
         match &self.config.blocking.cpus {
-            BlockingCpus::List(list) => {
-                self.must_be_allowed("blocking", list)?;
-                return Ok((list.clone(), "as listed".into()));
+            BlockingCpus::List(cpus) => {
+                return Ok((self.named_and_allowed("blocking", cpus)?, "as listed".into()));
             }
             BlockingCpus::Any => return Ok((self.topology.allowed(), "all that are allowed".into())),
             BlockingCpus::Rest => {}

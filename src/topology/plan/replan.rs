@@ -6,7 +6,7 @@
 
 use super::error::About;
 use super::{Plan, Planner};
-use crate::config::{BlockingCpus, Config, Cpus, Flavor, Isolated, Kind, OnError};
+use crate::config::{BlockingCpus, Config, CpuList, Cpus, Flavor, Isolated, Kind, OnError};
 use crate::topology::{Cpu, Topology};
 
 impl Plan {
@@ -54,23 +54,31 @@ impl Plan {
     /// Leaves of each `[[shard]]` what is allowed. Who has nothing left is placed as others are.
     fn narrow_told(&self, topology: &Topology, config: &mut Config) -> Vec<String> {
         let told = std::mem::take(&mut config.shard);
-        let allowed = Planner::new(Some(self), topology, config).allowed;
+        let planner = Planner::new(Some(self), topology, config);
         let one = config.runtime.flavor == Flavor::CurrentThread;
         let mut warnings = Vec::new();
+        let mut kept = Vec::new();
         for mut shard in told.into_iter().filter(|shard| !one && (shard.id as usize) < self.shards.len()) {
-            let left = shard.cpus.common(&allowed);
-            if left != shard.cpus {
-                let cpus = shard.cpus.without(&allowed);
-                let gone =
-                    format!("[[shard]] id = {}: this process may not use cpus {cpus} any more", shard.id);
-                let placed = if left.is_empty() { "; it is placed as others are" } else { "" };
-                warnings.push(gone + placed);
+            let named = planner.cpus_of(&shard.cpus);
+            let (left, gone) = match &named {
+                Ok(cpus) => (cpus.common(&planner.allowed), cpus.without(&planner.allowed)),
+                Err(_) => (CpuList::default(), CpuList::default()),
+            };
+            let placed = if left.is_empty() { "; it is placed as others are" } else { "" };
+            let id = shard.id;
+            match named {
+                Ok(_) if gone.is_empty() => {}
+                Ok(_) => warnings.push(format!(
+                    "[[shard]] id = {id}: this process may not use cpus {gone} any more{placed}"
+                )),
+                Err(wrong) => warnings.push(format!("[[shard]] id = {id}: {}{placed}", wrong.message)),
             }
-            shard.cpus = left;
-            if !shard.cpus.is_empty() {
-                config.shard.push(shard);
+            if !left.is_empty() {
+                shard.cpus = left.into();
+                kept.push(shard);
             }
         }
+        config.shard = kept;
         warnings
     }
 }
