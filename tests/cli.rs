@@ -189,6 +189,14 @@ fn check_is_for_scripts() {
         assert!(line.starts_with(&start), "{line}");
     }
     assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 1);
+    // All that is wrong with a file is said at once, from top to bottom.
+    let text = "[placement]\nshards = 0\npn = 1\n[[shard]]\nid = 1\n\n[timers]\n";
+    let four = write(&machine, "four.toml", text);
+    let (status, errors) = refused(&["check", &four, "--topology", &spec]);
+    let places: Vec<_> =
+        errors.lines().filter_map(|line| line.strip_prefix(&four)?.split(": ").next()).collect();
+    assert_eq!((status, places), (Some(1), vec![":2:10", ":3:1", ":4:1", ":7:2"]), "{errors}");
+    assert_eq!(errors.lines().count(), 4, "{errors}");
     // What the machine does not tell is a warning, and no reason to stop a deployment.
     let bare = Machine::with_cpus("0-3");
     let text = printed(&["check", &good, "--topology", &self::spec(&bare)]);

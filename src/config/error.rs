@@ -6,12 +6,13 @@ use std::{fmt, io};
 /// Why a config file was not accepted.
 ///
 /// Shown as `conf.toml:4:14: [scheduler] quantum_us = -5: expected …`: the place, what stands there, and what
-/// would be accepted.
+/// would be accepted. That is the topmost error of the file; [`further`](Self::further) has the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     file: String,
     position: Option<Position>,
     message: String,
+    further: Vec<ConfigError>,
 }
 
 /// A place in a text: line and column, both from 1, the column in characters.
@@ -34,7 +35,20 @@ impl Position {
 
 impl ConfigError {
     pub(crate) fn new(file: &str, position: Option<Position>, message: String) -> Self {
-        Self { file: file.into(), position, message }
+        Self { file: file.into(), position, message, further: Vec::new() }
+    }
+
+    /// Of several, in the order of the file.
+    pub(crate) fn of(file: &str, errors: Vec<(Position, String)>) -> Option<Self> {
+        let mut errors =
+            errors.into_iter().map(|(position, message)| Self::new(file, Some(position), message));
+        let first = errors.next()?;
+        Some(Self { further: errors.collect(), ..first })
+    }
+
+    /// What else is wrong with the file, in its order. Nothing where it is not TOML, since nothing past such a place is sure.
+    pub fn further(&self) -> &[ConfigError] {
+        &self.further
     }
 
     /// The file's name, as it was given.

@@ -107,7 +107,8 @@ impl Config {
     /// # Errors
     ///
     /// When the file cannot be read, is not TOML, has a key or section this version does not know, or a value
-    /// outside of what its key accepts. The error shows the topmost such place.
+    /// outside of what its key accepts. The error shows the topmost such place, and has the
+    /// [others](ConfigError::further).
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
         let path = path.as_ref();
         let name = path.display().to_string();

@@ -1,4 +1,7 @@
-//! From the text of a file to a `Config`, or to the first thing in it that is wrong.
+//! From the text of a file to a `Config`, or to what in it is wrong.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use toml::de::DeTable;
 
@@ -10,13 +13,20 @@ use super::{Config, Written};
 type Entry<'a, 'i> = (&'a str, std::ops::Range<usize>, &'a Value<'i>);
 
 pub(super) fn parse(name: &str, text: &str) -> Result<Config, ConfigError> {
-    let reader = Reader { name, text };
-    let document = DeTable::parse(text)
-        .map_err(|e| reader.error(e.span().map_or(0, |s| s.start), not_toml(e.message())))?;
+    let reader = Reader { text, errors: RefCell::default() };
     let mut config = Config::default();
     config.origin.file = name.into();
-    for entry in in_file_order(document.get_ref()) {
-        reader.section(&mut config, entry)?;
+    match DeTable::parse(text) {
+        // What follows a place that is not TOML is anybody's guess.
+        Err(error) => reader.error(error.span().map_or(0, |span| span.start), not_toml(error.message())),
+        Ok(document) => {
+            in_file_order(document.get_ref()).for_each(|entry| reader.section(&mut config, entry));
+        }
+    }
+    let mut errors = reader.errors.into_inner();
+    errors.sort_by_key(|(position, _)| *position);
+    if let Some(error) = ConfigError::of(name, errors) {
+        return Err(error);
     }
     // The two defaults of `steal`: a multi_thread runtime that keeps a blocked worker's queue out of reach would
     // break what its flavor promises, so only a file that says so gets it.
@@ -27,18 +37,15 @@ pub(super) fn parse(name: &str, text: &str) -> Result<Config, ConfigError> {
     Ok(config)
 }
 
+/// Goes on after an error, so that a file is mended in one go.
 struct Reader<'a> {
-    name: &'a str,
     text: &'a str,
+    errors: RefCell<Vec<(Position, String)>>,
 }
 
 impl Reader<'_> {
-    fn section(
-        &self,
-        config: &mut Config,
-        (section, place, value): Entry<'_, '_>,
-    ) -> Result<(), ConfigError> {
-        let error = |message| Err(self.error(place.start, message));
+    fn section(&self, config: &mut Config, (section, place, value): Entry<'_, '_>) {
+        let error = |message| self.error(place.start, message);
         let known = sections();
         if !known.contains(&section) {
             let accepted = known.join(", ");
@@ -61,62 +68,69 @@ impl Reader<'_> {
         if section == "shard" {
             return self.shards(config, place.start, value);
         }
-        let Some(table) = value.get_ref().as_table() else {
-            return error(format!(
-                "`{section}` must be a section: expected [{section}] on a line of its own"
-            ));
-        };
-        in_file_order(table).try_for_each(|entry| self.key(config, section, entry))
+        match value.get_ref().as_table() {
+            Some(table) => in_file_order(table).for_each(|entry| self.key(config, section, entry)),
+            None => {
+                error(format!("`{section}` must be a section: expected [{section}] on a line of its own"));
+            }
+        }
     }
 
     /// Each `[[shard]]`. Keys that are missing are found at once, and an `id` that was there before.
-    fn shards(&self, config: &mut Config, start: usize, value: &Value<'_>) -> Result<(), ConfigError> {
-        let no_array =
-            || self.error(start, "`shard` must be a list: expected [[shard]] for each shard".into());
-        for item in value.get_ref().as_array().ok_or_else(no_array)?.iter() {
-            let table = item.get_ref().as_table().ok_or_else(no_array)?;
-            let before = config.shard.clone();
+    fn shards(&self, config: &mut Config, start: usize, value: &Value<'_>) {
+        let tables: Option<Vec<_>> = value.get_ref().as_array().and_then(|items| {
+            items.iter().map(|item| Some((item.span(), item.get_ref().as_table()?))).collect()
+        });
+        let Some(tables) = tables else {
+            return self.error(start, "`shard` must be a list: expected [[shard]] for each shard".into());
+        };
+        let mut ids = BTreeSet::new();
+        for (span, table) in tables {
             config.shard.push(ShardSettings::default());
-            in_file_order(table).try_for_each(|entry| self.key(config, "shard", entry))?;
-            if let Some(key) = SHARD_KEYS.iter().find(|key| !table.contains_key(key.name)) {
+            let errors = self.errors.borrow().len();
+            in_file_order(table).for_each(|entry| self.key(config, "shard", entry));
+            // One that is misspelt is there.
+            let is_known = |name: &str| SHARD_KEYS.iter().any(|key| key.name == name);
+            let misspelt = table.keys().any(|name| !is_known(name.get_ref()));
+            for key in SHARD_KEYS.iter().filter(|key| !misspelt && !table.contains_key(key.name)) {
                 let message = format!("[[shard]] has no `{}`: expected {}", key.name, key.accepts());
-                return Err(self.error(item.span().start, message));
+                self.error(span.start, message);
             }
-            let id = config.shard[before.len()].id;
-            if let (true, Some(again)) = (before.iter().any(|shard| shard.id == id), table.get("id")) {
+            // An id that could not be read is none.
+            let is_read = self.errors.borrow().len() == errors;
+            let id = config.shard.last().map_or(0, |shard| shard.id);
+            if let (true, Some(again)) = (is_read && !ids.insert(id), table.get("id")) {
                 let message =
                     format!("[[shard]] id = {id}: there is one for this shard above; expected it once");
-                return Err(self.error(again.span().start, message));
+                self.error(again.span().start, message);
             }
         }
-        Ok(())
     }
 
-    fn key(
-        &self,
-        config: &mut Config,
-        section: &str,
-        (name, place, value): Entry<'_, '_>,
-    ) -> Result<(), ConfigError> {
+    fn key(&self, config: &mut Config, section: &str, (name, place, value): Entry<'_, '_>) {
         let Some(key) = every_key().find(|k| k.section == section && k.name == name) else {
-            return Err(self.error(place.start, unknown_key(section, name)));
+            return self.error(place.start, unknown_key(section, name));
         };
-        key.read(config, value).map_err(|Wrong { span, message }| {
-            let found = one_line(&self.text[if message.is_some() { value.span() } else { span.clone() }]);
-            let message = message.unwrap_or_else(|| format!("expected {}", key.accepts()));
-            self.error(span.start, format!("{} {name} = {found}: {message}", header(section)))
-        })?;
-        let position = Position::of(self.text, value.span().start);
-        config.origin.written.push(Written { key, position, value: key.value(config) });
-        Ok(())
+        match key.read(config, value) {
+            Ok(()) => {
+                let position = Position::of(self.text, value.span().start);
+                config.origin.written.push(Written { key, position, value: key.value(config) });
+            }
+            Err(Wrong { span, message }) => {
+                let found = if message.is_some() { value.span() } else { span.clone() };
+                let found = one_line(&self.text[found]);
+                let message = message.unwrap_or_else(|| format!("expected {}", key.accepts()));
+                self.error(span.start, format!("{} {name} = {found}: {message}", header(section)));
+            }
+        }
     }
 
-    fn error(&self, offset: usize, message: String) -> ConfigError {
-        ConfigError::new(self.name, Some(Position::of(self.text, offset)), message)
+    fn error(&self, offset: usize, message: String) {
+        self.errors.borrow_mut().push((Position::of(self.text, offset), message));
     }
 }
 
-/// The parser sorts by name; the first error a reader wants to see is the topmost one.
+/// The parser sorts by name.
 fn in_file_order<'a, 'i>(table: &'a DeTable<'i>) -> impl Iterator<Item = Entry<'a, 'i>> {
     let mut entries: Vec<_> = table.iter().map(|(k, v)| (k.get_ref().as_ref(), k.span(), v)).collect();
     entries.sort_by_key(|(_, place, _)| place.start);

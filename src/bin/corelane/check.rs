@@ -9,7 +9,8 @@ use corelane::topology::{Plan, Topology};
 use crate::answer::{Answer, Refusal};
 use crate::table;
 
-/// Looks at every file, also after a bad one.
+/// Looks at every file, also after a bad one, and names everything that is wrong with a file. What its placement lacks is
+/// looked for once it can be read, and then it is one thing: each step of a plan builds on the one before.
 pub fn check(files: &[PathBuf], topology: &Topology) -> Result<Answer, Refusal> {
     let mut answer = Answer::default();
     for file in files {
@@ -19,7 +20,10 @@ pub fn check(files: &[PathBuf], topology: &Topology) -> Result<Answer, Refusal> 
                 // A default that the machine cannot do stands nowhere in the file.
                 None => format!("{}: {error}", file.display()),
             }),
-            Err(error) => Err(error.to_string()),
+            Err(error) => {
+                let all = [&error].into_iter().chain(error.further());
+                Err(all.map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+            }
         };
         match plan {
             Ok(plan) => {

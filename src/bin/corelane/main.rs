@@ -73,7 +73,8 @@ enum Command {
     /// Check config files, for deploy scripts
     ///
     /// Status 0: each file is right and its placement possible on the machine.
-    /// Status 1: one is not. The errors begin with file:line:column.
+    /// Status 1: one is not. Every error of every file has a line, which begins
+    /// with file:line:column. Status 2: no file is named, or --topology is wrong.
     #[command(verbatim_doc_comment)]
     Check {
         /// The config files
