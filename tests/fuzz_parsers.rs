@@ -10,6 +10,9 @@ use corelane::io::ReadBuf;
 use corelane::topology::{Plan, Topology};
 use corelane_shards::util::Rng;
 
+#[path = "support/fuzz.rs"]
+mod fuzz;
+
 #[expect(dead_code, reason = "the example uses all of it")]
 #[path = "../examples/kv/resp.rs"]
 mod resp;
@@ -75,22 +78,9 @@ fn a_config_file_of_any_bytes() {
         }
         spoil(&mut rng, &mut bytes);
         fs::write(&path, &bytes).unwrap();
-        match Config::from_file(&path) {
-            Ok(config) => {
-                read += 1;
-                assert_eq!(Config::parse("shown", &config.to_string()), Ok(config), "seed {seed}");
-            }
-            Err(error) => {
-                broken += 1;
-                let (line, column) = (error.line().unwrap_or(0), error.column().unwrap_or(0));
-                let there = bytes
-                    .split(|byte| *byte == b'\n')
-                    .nth(line.wrapping_sub(1))
-                    .map_or(0, |line| line.len() + 1);
-                assert!((1..=there).contains(&column), "seed {seed}: {error}\n{bytes:?}");
-                assert!(error.to_string().contains("runtime.toml"), "seed {seed}: {error}");
-            }
-        }
+        let config = Config::from_file(&path);
+        fuzz::check_config(&bytes, &config);
+        if config.is_ok() { read += 1 } else { broken += 1 }
     }
     assert!(read > 30 && broken > 300, "{read} read, {broken} broken: the seeds test little");
 }
@@ -207,6 +197,58 @@ fn a_machine_of_any_files() {
         }
     }
     assert!(plans > 40 && errors > 4, "{plans} plans, {errors} errors: the seeds test little");
+}
+
+/// Machines that nobody builds, and configs with words that mean something.
+#[test]
+fn a_plan_for_any_machine() {
+    const LINES: &[&str] = &[
+        "[placement]\n",
+        "shards = 3\n",
+        "cpus = \"1-4\"\n",
+        "cpus = \"numa:0.core:0-1\"\n",
+        "cpus = \"llc:all.pu:0\"\n",
+        "isolated = \"prefer\"\n",
+        "isolated = \"only\"\n",
+        "drop = [\"node:1\", \"core:0\"]\n",
+        "reserve = 1\n",
+        "kind = \"performance\"\n",
+        "smt = \"all\"\n",
+        "group_by = \"numa\"\n",
+        "order = \"spread\"\n",
+        "quota = \"warn\"\n",
+        "pin = \"group\"\n",
+        "pin = \"none\"\n",
+        "on_error = \"fail\"\n",
+        "memory = \"interleave\"\n",
+    ];
+    const SECTIONS: &[&str] = &[
+        "",
+        "[blocking]\ncpus = \"siblings\"\n",
+        "[blocking]\ncpus = \"package:0\"\n",
+        "[[shard]]\nid = 0\ncpus = \"core:0\"\n",
+        "[listen]\nsteering = \"incoming-cpu\"\n",
+    ];
+    let (mut plans, mut errors, mut unread) = (0, 0, 0);
+    for seed in 0..4_000 {
+        let mut rng = Rng::new(seed);
+        let mut bytes: Vec<u8> = (0..20 + rng.below(200)).map(|_| 1 + rng.below(255) as u8).collect();
+        bytes.push(0);
+        let mut lines: BTreeSet<usize> =
+            (0..rng.below(5)).map(|_| rng.below(LINES.len() as u32) as usize).collect();
+        lines.insert(0);
+        lines.iter().for_each(|at| bytes.extend(LINES[*at].bytes()));
+        bytes.extend(pick(&mut rng, SECTIONS).bytes());
+        match fuzz::check_plan(&bytes) {
+            Some(true) => plans += 1,
+            Some(false) => errors += 1,
+            None => unread += 1,
+        }
+    }
+    assert!(
+        plans > 500 && errors > 200,
+        "{plans} plans, {errors} errors, {unread} not read: the seeds test little"
+    );
 }
 
 /// `cpu.max` against a second reading of it: two numbers, or `max` and a number.
