@@ -18,6 +18,8 @@ pub(super) struct Sample {
     pub(super) requests: usize,
     /// User time of the server's process.
     pub(super) user: Duration,
+    /// Connections of the server's fullest shard; 0 if it has but one.
+    pub(super) most: u64,
 }
 
 struct Connection {
@@ -37,7 +39,7 @@ pub(super) fn run(
     port: u16,
     connections: usize,
     window: Duration,
-    user_time: &mut dyn FnMut() -> Duration,
+    usage: &mut dyn FnMut() -> (Duration, u64),
 ) -> Sample {
     let mut poll = Poll::new().expect("the system gives an epoll");
     let mut events = Events::with_capacity(1024);
@@ -45,11 +47,11 @@ pub(super) fn run(
     let mut latencies_ns = Vec::with_capacity(1 << 20);
     drive(&mut poll, &mut events, &mut all, WARM_UP, &mut latencies_ns);
     latencies_ns.clear();
-    let user_before = user_time();
+    let (user_before, _) = usage();
     let start = Instant::now();
     drive(&mut poll, &mut events, &mut all, window, &mut latencies_ns);
     let elapsed = start.elapsed();
-    let user = user_time() - user_before;
+    let (user_after, most) = usage();
     latencies_ns.sort_unstable();
     let requests = latencies_ns.len();
     assert!(requests > 0, "the server answers nothing");
@@ -59,7 +61,8 @@ pub(super) fn run(
         p50_us: quantile_us(50),
         p99_us: quantile_us(99),
         requests,
-        user,
+        user: user_after - user_before,
+        most,
     }
 }
 

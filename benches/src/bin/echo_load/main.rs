@@ -8,6 +8,9 @@
 //! Each server runs in a process of its own, whose user time is what the runtime costs: on loopback the kernel is most of a
 //! request. Rounds interleave the servers; what is printed are medians over the rounds.
 //!
+//! The servers `two-…` have two shards, one of them beside the generator, so their times are not to be compared with those of
+//! the others. They differ in who gets a connection; `fullest` says how many the fuller shard got.
+//!
 //! The second form serves that many requests and ends: under callgrind it counts instructions, see `benches/instructions.sh`.
 //!
 //! - [`generator`]: one thread, epoll through mio, one message in flight a connection
@@ -44,29 +47,31 @@ const USAGE: &str = "usage: echo_load [--connections 1,64,1000] [--servers a,b] 
 fn main() -> ExitCode {
     process::raise_descriptor_limit();
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    let server = |name: &String| SERVERS.iter().find(|(known, _)| known == name).map(|(_, server)| server);
+    let server = |name: &String| SERVERS.iter().find(|(known, ..)| known == name);
     match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["client", port, requests] => {
             batches::client(port, requests);
             return ExitCode::SUCCESS;
         }
         ["serve" | "count", ..] => {
-            if let Some(server) = arguments.get(1).and_then(server) {
-                process::pin(process::two_cores()[1]);
+            if let Some((_, one_core, server)) = arguments.get(1).and_then(server) {
+                if *one_core {
+                    process::pin(process::two_cores()[1]);
+                }
                 server();
             }
         }
         _ => {}
     }
     let Some(options) = options(arguments) else {
-        let names: Vec<_> = SERVERS.iter().map(|(name, _)| *name).collect();
+        let names: Vec<_> = SERVERS.iter().map(|(name, ..)| *name).collect();
         eprintln!("{USAGE}\nservers: {}", names.join(", "));
         return ExitCode::from(2);
     };
     let cores = process::two_cores();
     println!(
-        "{:<13} {:>11} {:>9} {:>9} {:>9} {:>12}",
-        "server", "connections", "req/s", "p50 us", "p99 us", "user ns/req"
+        "{:<13} {:>11} {:>9} {:>9} {:>9} {:>12} {:>7}",
+        "server", "connections", "req/s", "p50 us", "p99 us", "user ns/req", "fullest"
     );
     for &connections in &options.connections {
         let mut results = vec![Vec::new(); options.servers.len()];
@@ -79,7 +84,7 @@ fn main() -> ExitCode {
                 let sample = std::thread::scope(|scope| {
                     let generator = scope.spawn(|| {
                         process::pin(cores[0]);
-                        generator::run(port, connections, window, &mut || server.user_time())
+                        generator::run(port, connections, window, &mut || server.usage())
                     });
                     generator.join().expect("the generator ends well")
                 });
@@ -92,11 +97,15 @@ fn main() -> ExitCode {
             let user: Duration = results.iter().map(|sample| sample.user).sum();
             let requests: usize = results.iter().map(|sample| sample.requests).sum();
             println!(
-                "{name:<13} {connections:>11} {:>9.0} {:>9.1} {:>9.1} {:>12.0}",
+                "{name:<13} {connections:>11} {:>9.0} {:>9.1} {:>9.1} {:>12.0} {:>7}",
                 of(|sample| sample.requests_per_s),
                 of(|sample| sample.p50_us),
                 of(|sample| sample.p99_us),
-                user.as_nanos() as f64 / requests as f64
+                user.as_nanos() as f64 / requests as f64,
+                match of(|sample| sample.most as f64) {
+                    0.0 => connections as f64,
+                    most => most,
+                }
             );
         }
     }
@@ -106,7 +115,7 @@ fn main() -> ExitCode {
 fn options(arguments: Vec<String>) -> Option<Options> {
     let mut options = Options {
         connections: vec![1, 64, 1000],
-        servers: SERVERS.iter().map(|(name, _)| *name).collect(),
+        servers: SERVERS.iter().map(|(name, ..)| *name).collect(),
         rounds: 5,
         window: Duration::from_secs(1),
     };
@@ -119,7 +128,7 @@ fn options(arguments: Vec<String>) -> Option<Options> {
                     value.split(',').map(|n| n.parse().ok().filter(|n| *n > 0)).collect::<Option<_>>()?;
             }
             "--servers" => {
-                let known = |name| SERVERS.iter().map(|(known, _)| *known).find(|known| *known == name);
+                let known = |name| SERVERS.iter().map(|(known, ..)| *known).find(|known| *known == name);
                 options.servers = value.split(',').map(known).collect::<Option<_>>()?;
             }
             "--rounds" => options.rounds = value.parse().ok().filter(|n| *n > 0)?,
@@ -135,7 +144,8 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// A server's process. It says its port, then its user time for each line it gets, and ends with its input.
+/// A server's process. It says its port, then for each line it gets its user time and the connections of its fullest shard;
+/// it ends with its input.
 struct Server {
     child: Child,
     input: Option<ChildStdin>,
@@ -152,20 +162,21 @@ impl Server {
         let input = child.stdin.take();
         let output = BufReader::new(child.stdout.take().expect("it is a pipe"));
         let mut server = Self { child, input, output, port: 0 };
-        server.port = u16::try_from(server.line()).expect("a port has 16 bits");
+        server.port = u16::try_from(server.line()[0]).expect("a port has 16 bits");
         server
     }
 
-    fn user_time(&mut self) -> Duration {
+    fn usage(&mut self) -> (Duration, u64) {
         let input = self.input.as_mut().expect("open until the end");
         input.write_all(b"\n").expect("the server reads");
-        Duration::from_micros(self.line())
+        let line = self.line();
+        (Duration::from_micros(line[0]), line[1])
     }
 
-    fn line(&mut self) -> u64 {
+    fn line(&mut self) -> Vec<u64> {
         let mut line = String::new();
         self.output.read_line(&mut line).expect("the server writes");
-        line.trim().parse().expect("the server writes a number a line")
+        line.split_whitespace().map(|n| n.parse().expect("the server writes numbers")).collect()
     }
 }
 
@@ -185,7 +196,7 @@ fn report(port: u16) {
     println!("{port}");
     std::thread::spawn(|| {
         for _ in std::io::stdin().lines() {
-            println!("{}", process::cpu_times().0.as_micros());
+            println!("{} {}", process::cpu_times().0.as_micros(), servers::most());
         }
         std::process::exit(0);
     });
