@@ -7,6 +7,7 @@
 //! - [`two_cores`]: the modes in which two cores talk
 //! - [`slot`]: the channel that all modes share
 //! - [`rows`]: the bodies, and the table of them
+//! - [`rounds`]: rows in interleaved rounds, for `ratios` and for the package of peers
 //! - [`criterion`]: a row as a criterion benchmark, for the files in `benches/`
 //! - [`process`]: what the kernel says about a process or its threads
 //!
@@ -18,6 +19,7 @@
 
 pub mod criterion;
 pub mod process;
+pub mod rounds;
 pub mod rows;
 pub mod runtimes;
 pub mod slot;

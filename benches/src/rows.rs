@@ -6,9 +6,11 @@
 //! - [`cross`]: between cores
 //! - [`timers`]: timers that don't fire
 //! - [`channels`]: the runtimes' own channels
+//! - [`memory`]: what a task weighs, which is no row: it takes a process a mode
 
 pub mod channels;
 pub mod cross;
+pub mod memory;
 pub mod tasks;
 pub mod timers;
 
@@ -82,11 +84,13 @@ impl Row {
     }
 }
 
-fn cell<R: Rt>(body: fn(&R, Size) -> Duration) -> Cell {
+/// A row's body in the runtime of a mode.
+pub fn cell<R: Rt>(body: fn(&R, Size) -> Duration) -> Cell {
     Cell { mode: R::MODE, sample: Box::new(move |size| body(&R::new(), size)) }
 }
 
-fn cross_cell<T: TwoCores>(body: fn(Size) -> Duration) -> Cell {
+/// A row's body in a mode of two cores.
+pub fn cross_cell<T: TwoCores>(body: fn(Size) -> Duration) -> Cell {
     Cell { mode: T::MODE, sample: Box::new(body) }
 }
 

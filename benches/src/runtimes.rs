@@ -13,14 +13,33 @@ pub trait Rt: Sized + 'static {
     /// Why a task gave no output.
     type JoinError: Debug + Send;
     /// Awaits a task.
-    type JoinHandle<T: Send + 'static>: Future<Output = Result<T, Self::JoinError>> + Send + Unpin + 'static;
-    /// Spawns from threads that are not of the runtime.
-    type Handle: Clone + Send + 'static;
+    type JoinHandle<T: Send + 'static>: Future<Output = Result<T, Self::JoinError>> + Send + 'static;
 
     /// Builds the runtime with all drivers.
     fn new() -> Self;
-    /// Runs a future to its end on this thread.
-    fn block_on<F: Future>(&self, future: F) -> F::Output;
+    /// Runs a future to its end on this thread, or keeps the thread until it has ended on another one.
+    fn block_on<F>(&self, future: F) -> F::Output
+    where
+        F: Future + Send,
+        F::Output: Send;
+    /// Spawns from a task.
+    fn spawn<F>(future: F) -> Self::JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static;
+    /// Lets a task run on without anybody who awaits it.
+    fn detach<T: Send + 'static>(task: Self::JoinHandle<T>) {
+        drop(task);
+    }
+    /// Gives way once.
+    fn yield_now() -> impl Future<Output = ()> + Send;
+}
+
+/// A mode whose tasks can be spawned from threads that are of no runtime.
+pub trait Outside: Rt {
+    /// Spawns from such threads.
+    type Handle: Clone + Send + 'static;
+
     /// A handle for other threads.
     fn handle(&self) -> Self::Handle;
     /// Spawns from another thread.
@@ -28,18 +47,15 @@ pub trait Rt: Sized + 'static {
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static;
-    /// Spawns from a task.
-    fn spawn<F>(future: F) -> Self::JoinHandle<F::Output>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static;
+}
+
+/// A mode that has a blocking pool.
+pub trait Blocking: Rt {
     /// Runs a closure on the blocking pool.
-    fn spawn_blocking<F, T>(f: F) -> Self::JoinHandle<T>
+    fn spawn_blocking<F, T>(f: F) -> impl Future<Output = Result<T, Self::JoinError>> + Send + 'static
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static;
-    /// Gives way once.
-    fn yield_now() -> impl Future<Output = ()> + Send;
 }
 
 /// A mode that has timers.
@@ -62,21 +78,40 @@ pub trait Timed: Rt {
 macro_rules! mode {
     ($(#[$doc:meta])* $Mode:ident = $name:literal: $krate:ident::runtime::$Runtime:ident, $build:expr, $($spawn:ident)::+) => {
         $(#[$doc])*
-        pub struct $Mode($krate::runtime::$Runtime);
+        pub struct $Mode(pub(crate) $krate::runtime::$Runtime);
 
         impl Rt for $Mode {
             const MODE: &'static str = $name;
             type JoinError = $krate::task::JoinError;
             type JoinHandle<T: Send + 'static> = $krate::task::JoinHandle<T>;
-            type Handle = $krate::runtime::Handle;
 
             fn new() -> Self {
                 Self($build.expect("the system lets a runtime be built"))
             }
 
-            fn block_on<F: Future>(&self, future: F) -> F::Output {
+            fn block_on<F>(&self, future: F) -> F::Output
+            where
+                F: Future + Send,
+                F::Output: Send,
+            {
                 self.0.block_on(future)
             }
+
+            fn spawn<F>(future: F) -> Self::JoinHandle<F::Output>
+            where
+                F: Future + Send + 'static,
+                F::Output: Send + 'static,
+            {
+                $krate::$($spawn)::+(future)
+            }
+
+            fn yield_now() -> impl Future<Output = ()> + Send {
+                $krate::task::yield_now()
+            }
+        }
+
+        impl Outside for $Mode {
+            type Handle = $krate::runtime::Handle;
 
             fn handle(&self) -> Self::Handle {
                 self.0.handle().clone()
@@ -89,25 +124,15 @@ macro_rules! mode {
             {
                 handle.spawn(future)
             }
+        }
 
-            fn spawn<F>(future: F) -> Self::JoinHandle<F::Output>
-            where
-                F: Future + Send + 'static,
-                F::Output: Send + 'static,
-            {
-                $krate::$($spawn)::+(future)
-            }
-
-            fn spawn_blocking<F, T>(f: F) -> Self::JoinHandle<T>
+        impl Blocking for $Mode {
+            fn spawn_blocking<F, T>(f: F) -> impl Future<Output = Result<T, Self::JoinError>> + Send + 'static
             where
                 F: FnOnce() -> T + Send + 'static,
                 T: Send + 'static,
             {
                 $krate::task::spawn_blocking(f)
-            }
-
-            fn yield_now() -> impl Future<Output = ()> + Send {
-                $krate::task::yield_now()
             }
         }
     };
@@ -152,6 +177,11 @@ mode! {
     corelane::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build(), task::spawn
 }
 mode! {
+    /// One shard on a thread of its own; `spawn` places.
+    Placed1 = "sharded-1": corelane::runtime::Runtime,
+    corelane::runtime::Builder::new_sharded().worker_threads(1).enable_all().build(), task::spawn
+}
+mode! {
     /// Two shards on threads of their own; `spawn` places.
     Placed = "sharded-2": corelane::runtime::Runtime,
     corelane::runtime::Builder::new_sharded().worker_threads(2).enable_all().build(), task::spawn
@@ -176,5 +206,5 @@ mode! {
     tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build(), task::spawn
 }
 
-timed!(corelane: Sharded, CurrentThread, Stealing, Stealing1);
+timed!(corelane: Sharded, CurrentThread, Stealing, Stealing1, Placed, Placed1);
 timed!(tokio: TokioCurrentThread, TokioLocal, TokioMultiThread, TokioMultiThread1);

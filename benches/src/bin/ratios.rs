@@ -10,51 +10,50 @@
 //! are not checked.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use corelane_benches::process;
-use corelane_benches::rows::{self, Cell, Row, Size, Target};
-
-struct Options {
-    rows: Option<Vec<String>>,
-    rounds: usize,
-    sample: Duration,
-    check: bool,
-    json: Option<String>,
-}
+use corelane_benches::rounds::{self, Options};
+use corelane_benches::rows::{self, Cell, Row, Target};
 
 const USAGE: &str = "usage: ratios [--rows a,b] [--rounds N] [--quick] [--check] [--json FILE]";
 
 fn main() -> ExitCode {
-    let options = match options() {
-        Ok(options) => options,
+    let (options, rest) = match Options::from_args(std::env::args().skip(1)) {
+        Ok(parsed) => parsed,
         Err(error) => {
             eprintln!("{error}\n{USAGE}");
             return ExitCode::from(2);
         }
     };
-    // Before any thread is pinned.
-    process::two_cores();
-    let mut rows = rows::all();
-    if let Some(names) = &options.rows {
-        if let Some(name) = names.iter().find(|name| !rows.iter().any(|row| row.name == **name)) {
-            let names: Vec<_> = rows.iter().map(|row| row.name).collect();
-            eprintln!("no row `{name}`; there are {}", names.join(", "));
+    let rest: Vec<_> = rest.iter().map(String::as_str).collect();
+    let checked = match rest[..] {
+        [] => false,
+        ["--check"] => true,
+        _ => {
+            eprintln!("{USAGE}");
             return ExitCode::from(2);
         }
-        rows.retain(|row| names.iter().any(|name| name == row.name));
-    }
+    };
+    // Before any thread is pinned.
+    process::two_cores();
+    let rows = match options.choose(rows::all()) {
+        Ok(rows) => rows,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::from(2);
+        }
+    };
     println!("{:<19} {:<15} {:>10} {:>7}  {:<15}", "row", "mode", "ns", "ratio", "p25 to p75");
     let mut missed = false;
     let mut json = Vec::new();
     for row in &rows {
-        let results = measure(row, &options);
+        let results = outcomes(row, &options);
         for result in &results {
             let [low, ratio, high] = result.ratio;
             let targets: String = row
                 .targets
                 .iter()
-                .filter(|target| options.check && target.mode() == result.mode)
+                .filter(|target| checked && target.mode() == result.mode)
                 .filter_map(|target| check(target, &results))
                 .map(|(text, met)| {
                     missed |= !met;
@@ -77,32 +76,6 @@ fn main() -> ExitCode {
     if missed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-fn options() -> Result<Options, String> {
-    let mut options = Options {
-        rows: None,
-        rounds: 15, // Short, so that most samples are not interrupted by whatever else runs.
-        sample: Duration::from_millis(5),
-        check: false,
-        json: None,
-    };
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
-        match argument.as_str() {
-            "--rows" => options.rows = Some(value()?.split(',').map(String::from).collect()),
-            "--rounds" => {
-                options.rounds =
-                    value()?.parse().ok().filter(|n| *n > 0).ok_or("--rounds takes a number from 1")?;
-            }
-            "--quick" => (options.rounds, options.sample) = (3, Duration::from_millis(1)),
-            "--check" => options.check = true,
-            "--json" => options.json = Some(value()?),
-            _ => return Err(format!("unknown option {argument}")),
-        }
-    }
-    Ok(options)
-}
-
 /// A mode in a row.
 struct Outcome {
     mode: &'static str,
@@ -114,49 +87,20 @@ struct Outcome {
     ratio: [f64; 3],
 }
 
-fn measure(row: &Row, options: &Options) -> Vec<Outcome> {
-    let sizes: Vec<_> = row.cells.iter().map(|cell| calibrate(cell, options.sample)).collect();
-    let mut samples = vec![Vec::with_capacity(options.rounds); row.cells.len()];
-    for _ in 0..options.rounds {
-        for ((cell, size), samples) in row.cells.iter().zip(&sizes).zip(&mut samples) {
-            samples.push((cell.sample)(*size).as_nanos() as f64 / (size.batches * row.ops) as f64);
-        }
-    }
-    let medians: Vec<_> = samples.iter().map(|samples| quartiles(samples.clone())[1]).collect();
+fn outcomes(row: &Row, options: &Options) -> Vec<Outcome> {
+    let samples = rounds::measure(row, options.rounds, options.sample);
+    let medians: Vec<_> = samples.iter().map(|samples| rounds::quartiles(samples.clone())[1]).collect();
     let tokio = (0..row.cells.len()).filter(|i| row.cells[*i].is_tokio());
     let best =
         tokio.min_by(|a, b| medians[*a].total_cmp(&medians[*b])).expect("every row has a mode of Tokio's");
     let best = samples[best].clone();
     let outcome = |((cell, samples_ns), ns): ((&Cell, Vec<f64>), f64)| Outcome {
         mode: cell.mode,
-        ratio: ratio(&samples_ns, &best),
+        ratio: rounds::ratio(&samples_ns, &best),
         samples_ns,
         ns,
     };
     row.cells.iter().zip(samples).zip(medians).map(outcome).collect()
-}
-
-/// How many batches take about as long as a sample is to take.
-fn calibrate(cell: &Cell, sample: Duration) -> Size {
-    let mut batches = 1_u64;
-    loop {
-        let time = (cell.sample)(Size { warm: batches.div_ceil(10), batches });
-        if time * 4 >= sample {
-            let batches =
-                (batches as f64 * (sample.as_secs_f64() / time.as_secs_f64()).min(4.0)).ceil() as u64;
-            return Size { warm: batches.div_ceil(10), batches };
-        }
-        batches *= 3;
-    }
-}
-
-fn ratio(ours: &[f64], theirs: &[f64]) -> [f64; 3] {
-    quartiles(ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect())
-}
-
-fn quartiles(mut values: Vec<f64>) -> [f64; 3] {
-    values.sort_by(f64::total_cmp);
-    [1, 2, 3].map(|quarter| values[(values.len() - 1) * quarter / 4])
 }
 
 /// The target in words and whether it is met; `None` if one of its modes does not run yet.
@@ -166,7 +110,7 @@ fn check(target: &Target, results: &[Outcome]) -> Option<(String, bool)> {
     Some(match *target {
         Target::OfBest(_, bound) => (format!("<= {bound} of Tokio's best"), ours.ratio[1] <= bound),
         Target::Of(_, mode, bound) => {
-            let [_, ratio, _] = ratio(&ours.samples_ns, &find(mode)?.samples_ns);
+            let [_, ratio, _] = rounds::ratio(&ours.samples_ns, &find(mode)?.samples_ns);
             (format!("{ratio:.3} <= {bound} of {mode}"), ratio <= bound)
         }
         Target::Ns(_, bound) => (format!("<= {bound} ns"), ours.ns <= bound),

@@ -68,7 +68,7 @@ macro_rules! bodies {
                     start.elapsed()
                 };
                 let runtime = <$Local>::new();
-                runtime.block_on(async { $krate::task::spawn_local(task).await.expect("the body ends well") })
+                runtime.0.block_on(async { $krate::task::spawn_local(task).await.expect("the body ends well") })
             }
 
             /// A request over an unbounded channel that carries the channel for its answer.

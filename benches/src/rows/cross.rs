@@ -8,7 +8,7 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use super::{MANY, PAIRS, Size};
-use crate::runtimes::Rt;
+use crate::runtimes::{Outside, Rt};
 use crate::slot::{Pair, Slot};
 use crate::two_cores::TwoCores;
 
@@ -65,7 +65,7 @@ impl std::ops::Deref for PairRef {
 }
 
 /// Another thread spawns a task and joins it, in turn.
-pub fn outside1<R: Rt>(_: &R, size: Size) -> Duration {
+pub fn outside1<R: Outside>(_: &R, size: Size) -> Duration {
     outside::<R>(size, |handle, count| {
         for i in 0..count {
             let output = wait(R::spawn_from_outside(handle, async move { i }));
@@ -75,7 +75,7 @@ pub fn outside1<R: Rt>(_: &R, size: Size) -> Duration {
 }
 
 /// Another thread spawns a thousand, then joins them.
-pub fn outside_many<R: Rt>(_: &R, size: Size) -> Duration {
+pub fn outside_many<R: Outside>(_: &R, size: Size) -> Duration {
     outside::<R>(size, |handle, batches| {
         for _ in 0..batches {
             let tasks: Vec<_> = (0..MANY).map(|i| R::spawn_from_outside(handle, async move { i })).collect();
@@ -86,7 +86,7 @@ pub fn outside_many<R: Rt>(_: &R, size: Size) -> Duration {
 }
 
 /// Times `body` on this thread while another one is in the runtime's `block_on`.
-fn outside<R: Rt>(size: Size, body: impl Fn(&R::Handle, u64)) -> Duration {
+fn outside<R: Outside>(size: Size, body: impl Fn(&R::Handle, u64)) -> Duration {
     let end = Arc::new(Slot::default());
     let ended = Arc::clone(&end);
     let (tell, told) = mpsc::channel();

@@ -9,7 +9,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use super::{FAN, MANY, Size};
-use crate::runtimes::Rt;
+use crate::runtimes::{Blocking, Rt};
 use crate::slot::Pair;
 
 /// Runs the warm-up and then the timed part as one task.
@@ -142,7 +142,7 @@ pub fn skew<R: Rt>(runtime: &R, size: Size) -> Duration {
 }
 
 /// An empty closure on the blocking pool, there and back.
-pub fn spawn_blocking<R: Rt>(runtime: &R, size: Size) -> Duration {
+pub fn spawn_blocking<R: Blocking>(runtime: &R, size: Size) -> Duration {
     in_task(runtime, size, |count| async move {
         for i in 0..count {
             let output = R::spawn_blocking(move || black_box(i)).await;
