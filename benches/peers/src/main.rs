@@ -87,6 +87,13 @@ fn run() -> Result<(), String> {
         }
     };
     let mut report = Report::default();
+    for mode in rows::WITHOUT_YIELD {
+        report.note(
+            mode,
+            report::YIELDS,
+            "has no `yield_now`; it wakes itself, which promises no look at the drivers".into(),
+        );
+    }
     note_promises(&mut report);
     for row in options.choose(rows::rows())? {
         let row = without_broken(row, &mut report);

@@ -8,6 +8,8 @@ use crate::rows::{Group, is_ours};
 pub const TIMERS: &[&str] = &["timeout_ready", "sleep_drop", "sleep_drop_100k"];
 /// The rows that mean little where `spawn` runs the task.
 pub const SPAWNS: &[&str] = &["spawn1", "spawn1000", "fan_out", "skew"];
+/// The rows in which a runtime without a word for it can only wake itself.
+pub const YIELDS: &[&str] = &["yield1", "yield1000"];
 /// The rows that mean little where who gives way comes first again.
 pub const FAIRNESS: &[&str] = &["yield1000", "wake1000"];
 

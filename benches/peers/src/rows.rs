@@ -54,6 +54,11 @@ pub fn is_ours(mode: &str) -> bool {
     mode.starts_with("sharded") || mode.starts_with("stealing") || mode == "current_thread"
 }
 
+/// The peers' modes that have no `yield_now`.
+pub const WITHOUT_YIELD: [&str; 6] =
+    ["nio-local", "nio-mt", "monoio-epoll", "monoio-uring", "compio-poll", "compio-uring"];
+
+/// How their modes begin.
 const PEERS: [&str; 5] = ["nio", "glommio", "monoio", "compio", "smol"];
 
 /// The rows over bodies of the main package, each with ours and Tokio's modes, and then the peers'.
@@ -129,7 +134,7 @@ pub fn rows() -> Vec<Row> {
     rows
 }
 
-/// Whether a cell is neither ours nor Tokio's.
+/// Whether a mode is neither ours nor Tokio's.
 pub fn is_peer(mode: &str) -> bool {
     PEERS.iter().any(|peer| mode.starts_with(peer))
 }
