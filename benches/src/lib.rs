@@ -6,6 +6,7 @@
 //! - [`runtimes`]: the modes, of Corelane and of Tokio
 //! - [`two_cores`]: the modes in which two cores talk
 //! - [`slot`]: the channel that all modes share
+//! - [`crowd`]: how one task waits for many, over and over
 //! - [`rows`]: the bodies, and the table of them
 //! - [`rounds`]: rows in interleaved rounds, for `ratios` and for the package of peers
 //! - [`criterion`]: a row as a criterion benchmark, for the files in `benches/`
@@ -18,6 +19,7 @@
 //! not, so only they are gated.
 
 pub mod criterion;
+pub mod crowd;
 pub mod process;
 pub mod rounds;
 pub mod rows;

@@ -6,10 +6,14 @@
 //! - [`cross`]: between cores
 //! - [`timers`]: timers that don't fire
 //! - [`channels`]: the runtimes' own channels
+//! - [`crowds`]: one task that wakes, joins or chooses from many
+//! - [`contention`]: channels and locks between cores
 //! - [`memory`]: what a task weighs, which is no row: it takes a process a mode
 
 pub mod channels;
+pub mod contention;
 pub mod cross;
+pub mod crowds;
 pub mod memory;
 pub mod tasks;
 pub mod timers;
@@ -19,7 +23,7 @@ use std::time::Duration;
 use crate::runtimes::{
     CurrentThread, Placed, Rt, Sharded, Stealing, TokioCurrentThread, TokioLocal, TokioMultiThread,
 };
-use crate::two_cores::{Apart, Looking, Together, TwoCores};
+use crate::two_cores::{Apart, Looking, Shared, Together, TwoCores};
 
 /// How much work a sample does. A batch is what a row's body does at once.
 #[derive(Debug, Clone, Copy)]
@@ -115,19 +119,39 @@ macro_rules! plain {
     };
 }
 
-/// A row over each runtime's own channels, in the modes of one thread and in those of two workers.
-macro_rules! channels {
-    ($name:literal, $body:ident, targets[$($target:expr),*]) => {
+/// A row over each runtime's own types, in the modes of one thread and in those of two workers.
+macro_rules! each_its_own {
+    ($name:literal, $ops:expr, $area:ident::$body:ident, targets[$($target:expr),*]) => {
         Row {
             name: $name,
-            ops: 1,
+            ops: $ops,
             cells: vec![
-                cell::<Sharded>(channels::ours::$body::<Sharded>),
-                cell::<CurrentThread>(channels::ours::$body::<CurrentThread>),
-                cell::<Stealing>(channels::ours::$body::<Stealing>),
-                cell::<TokioCurrentThread>(channels::tokios::$body::<TokioCurrentThread>),
-                cell::<TokioLocal>(channels::tokios::$body::<TokioLocal>),
-                cell::<TokioMultiThread>(channels::tokios::$body::<TokioMultiThread>),
+                cell::<Sharded>($area::ours::$body::<Sharded>),
+                cell::<CurrentThread>($area::ours::$body::<CurrentThread>),
+                cell::<Stealing>($area::ours::$body::<Stealing>),
+                cell::<TokioCurrentThread>($area::tokios::$body::<TokioCurrentThread>),
+                cell::<TokioLocal>($area::tokios::$body::<TokioLocal>),
+                cell::<TokioMultiThread>($area::tokios::$body::<TokioMultiThread>),
+            ],
+            targets: vec![$($target),*],
+        }
+    };
+}
+
+/// The same on two cores.
+macro_rules! contended {
+    ($name:literal, $ops:expr, $body:ident, targets[$($target:expr),*]) => {
+        Row {
+            name: $name,
+            ops: $ops,
+            cells: vec![
+                cross_cell::<Together>(contention::ours::$body::<Together>),
+                cross_cell::<Apart<Sharded>>(contention::ours::$body::<Apart<Sharded>>),
+                cross_cell::<Apart<CurrentThread>>(contention::ours::$body::<Apart<CurrentThread>>),
+                cross_cell::<Shared<Stealing>>(contention::ours::$body::<Shared<Stealing>>),
+                cross_cell::<Apart<TokioCurrentThread>>(contention::tokios::$body::<Apart<TokioCurrentThread>>),
+                cross_cell::<Apart<TokioLocal>>(contention::tokios::$body::<Apart<TokioLocal>>),
+                cross_cell::<Shared<TokioMultiThread>>(contention::tokios::$body::<Shared<TokioMultiThread>>),
             ],
             targets: vec![$($target),*],
         }
@@ -157,6 +181,12 @@ pub const FAN: u64 = 10_000;
 pub const PAIRS: u64 = 64;
 /// Number of timers that are armed besides.
 pub const OTHERS: u64 = 100_000;
+/// Number of timers that are armed and reset.
+pub const MILLION: u64 = 1_000_000;
+/// Number of tasks on a core that contend with those on another.
+pub const CROWD: u64 = 16;
+/// Number of threads outside of the runtime that use its blocking pool at once.
+pub const THREADS: u64 = 4;
 
 /// All rows, in the order in which they are printed.
 pub fn all() -> Vec<Row> {
@@ -184,6 +214,12 @@ pub fn all() -> Vec<Row> {
         row!("outside1000", MANY, cell(cross::outside_many) in [
             Sharded, CurrentThread, Stealing, Placed, TokioCurrentThread, TokioMultiThread
         ], targets []),
+        row!("outside_abort", MANY, cell(cross::outside_abort) in [
+            Sharded, CurrentThread, Stealing, Placed, TokioCurrentThread, TokioMultiThread
+        ], targets [Of("sharded", "tokio-ct", 0.5), Of("stealing", "tokio-mt", 1.2)]),
+        row!("outside_blocking", THREADS, cell(cross::outside_blocking) in [
+            Sharded, CurrentThread, Stealing, Placed, TokioCurrentThread, TokioMultiThread
+        ], targets [Of("stealing", "tokio-mt", 1.0)]),
         row!("cross_pair", 1, cross_cell(cross::one_pair) in [
             Together, Apart<Sharded>, Apart<CurrentThread>, Apart<TokioCurrentThread>, Apart<TokioLocal>
         ], targets []),
@@ -196,17 +232,30 @@ pub fn all() -> Vec<Row> {
         plain!("timeout_ready", 1, timers::timeout_ready, targets[OfBest("sharded", 0.3)]),
         plain!("sleep_drop", 1, timers::sleep_drop, targets[OfBest("sharded", 0.35)]),
         plain!("sleep_drop_100k", 1, timers::sleep_drop_among_others, targets[OfBest("sharded", 0.1)]),
-        channels!("pp_mpsc", pp_mpsc, targets[Of("sharded", "tokio-ct", 0.5)]),
-        channels!("pp_oneshot", pp_oneshot, targets[Of("sharded", "tokio-ct", 0.85)]),
+        plain!("reset_1m", 1, timers::reset_among_million, targets[OfBest("sharded", 1.25)]),
+        each_its_own!("pp_mpsc", 1, channels::pp_mpsc, targets[Of("sharded", "tokio-ct", 0.5)]),
+        each_its_own!("pp_oneshot", 1, channels::pp_oneshot, targets[Of("sharded", "tokio-ct", 0.85)]),
         own!("own_chan", own_chan, "sharded", "tokio-local", targets[Of("sharded", "tokio-local", 0.34)]),
-        channels!("mpsc_ready", mpsc_ready, targets[OfBest("sharded", 1.0)]),
-        channels!("watch_ready", watch_ready, targets[OfBest("sharded", 1.0)]),
-        channels!("broadcast_ready", broadcast_ready, targets[OfBest("sharded", 1.0)]),
-        channels!("pp_watch", pp_watch, targets[OfBest("sharded", 1.0)]),
-        channels!("pp_broadcast", pp_broadcast, targets[OfBest("sharded", 1.0)]),
+        each_its_own!("mpsc_ready", 1, channels::mpsc_ready, targets[OfBest("sharded", 1.0)]),
+        each_its_own!("watch_ready", 1, channels::watch_ready, targets[OfBest("sharded", 1.0)]),
+        each_its_own!("broadcast_ready", 1, channels::broadcast_ready, targets[OfBest("sharded", 1.0)]),
+        each_its_own!("pp_watch", 1, channels::pp_watch, targets[OfBest("sharded", 1.0)]),
+        each_its_own!("pp_broadcast", 1, channels::pp_broadcast, targets[OfBest("sharded", 1.0)]),
         own!("mpsc_threads", mpsc_threads, "threads", "tokio", targets[OfBest("threads", 1.0)]),
         own!("mpsc_senders", mpsc_senders_threads, "threads", "tokio", targets[OfBest("threads", 1.0)]),
         own!("watch_threads", watch_threads, "threads", "tokio", targets[OfBest("threads", 1.0)]),
         own!("broadcast_threads", broadcast_threads, "threads", "tokio", targets[OfBest("threads", 1.0)]),
+        each_its_own!("storm_notify", MANY, crowds::storm_notify, targets[OfBest("sharded", 0.8)]),
+        each_its_own!("storm_broadcast", MANY, crowds::storm_broadcast, targets[OfBest("sharded", 0.75)]),
+        each_its_own!("join_set", MANY, crowds::join_set, targets[OfBest("sharded", 0.6)]),
+        each_its_own!("select4", 1, crowds::select4, targets[OfBest("sharded", 1.0)]),
+        each_its_own!("notify_ready", 1, crowds::notify_ready, targets[OfBest("sharded", 1.1)]),
+        each_its_own!("semaphore_ready", 1, crowds::semaphore_ready, targets[OfBest("sharded", 0.5)]),
+        contended!("cross_mpsc", CROWD, mpsc, targets[Of("sharded-2", "tokio-local", 0.5)]),
+        contended!("cross_broadcast", contention::ROOM, broadcast, targets[Of("stealing", "tokio-mt", 1.0)]),
+        contended!("cross_watch", contention::ROOM, watch, targets[Of("sharded-2", "tokio-local", 0.5)]),
+        contended!("cross_notify", CROWD, notify, targets[Of("sharded-2", "tokio-local", 0.6)]),
+        contended!("cross_semaphore", CROWD, semaphore, targets[Of("sharded-2", "tokio-local", 0.5)]),
+        contended!("one_to_all", 2, one_to_all, targets[Of("sharded-2", "tokio-local", 0.6)]),
     ]
 }

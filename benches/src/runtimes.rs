@@ -4,6 +4,7 @@
 
 use std::fmt::Debug;
 use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
 /// What a row needs of a runtime, and no more.
@@ -38,7 +39,7 @@ pub trait Rt: Sized + 'static {
 /// A mode whose tasks can be spawned from threads that are of no runtime.
 pub trait Outside: Rt {
     /// Spawns from such threads.
-    type Handle: Clone + Send + 'static;
+    type Handle: Clone + Send + Sync + 'static;
 
     /// A handle for other threads.
     fn handle(&self) -> Self::Handle;
@@ -47,6 +48,13 @@ pub trait Outside: Rt {
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static;
+    /// Runs a closure on the blocking pool, asked from another thread.
+    fn spawn_blocking_from_outside<F, T>(handle: &Self::Handle, f: F) -> Self::JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static;
+    /// Cancels a task, from any thread.
+    fn abort<T: Send + 'static>(task: &Self::JoinHandle<T>);
 }
 
 /// A mode that has a blocking pool.
@@ -72,6 +80,17 @@ pub trait Timed: Rt {
     ) -> impl Future<Output = Result<F::Output, Self::Elapsed>> + Send
     where
         F: Future + Send;
+}
+
+/// A mode whose sleeps can be given another deadline.
+pub trait Reset: Timed {
+    /// What waits.
+    type Sleep: Future<Output = ()> + Send + 'static;
+
+    /// Waits, from when it is polled.
+    fn resettable(duration: Duration) -> Self::Sleep;
+    /// Gives it another deadline, that far from now.
+    fn reset(sleep: Pin<&mut Self::Sleep>, duration: Duration);
 }
 
 /// A mode over a runtime whose crate has Tokio's paths. `spawn` is how its tasks spawn.
@@ -124,6 +143,18 @@ macro_rules! mode {
             {
                 handle.spawn(future)
             }
+
+            fn spawn_blocking_from_outside<F, T>(handle: &Self::Handle, f: F) -> Self::JoinHandle<T>
+            where
+                F: FnOnce() -> T + Send + 'static,
+                T: Send + 'static,
+            {
+                handle.spawn_blocking(f)
+            }
+
+            fn abort<T: Send + 'static>(task: &Self::JoinHandle<T>) {
+                task.abort();
+            }
         }
 
         impl Blocking for $Mode {
@@ -152,6 +183,18 @@ macro_rules! timed {
                 F: Future + Send,
             {
                 $krate::time::timeout(duration, future)
+            }
+        }
+
+        impl Reset for $Mode {
+            type Sleep = $krate::time::Sleep;
+
+            fn resettable(duration: Duration) -> Self::Sleep {
+                $krate::time::sleep(duration)
+            }
+
+            fn reset(sleep: Pin<&mut Self::Sleep>, duration: Duration) {
+                sleep.reset($krate::time::Instant::now() + duration);
             }
         }
     )*};

@@ -1,6 +1,6 @@
 //! The modes in which tasks on two cores talk.
 //!
-//! All pin: left to the kernel, the two threads now and then share a core, and then a wake costs something else.
+//! All but [`Shared`] pin: left to the kernel, the two threads now and then share a core, and then a wake costs something else.
 
 use std::future::Future;
 use std::marker::PhantomData;
@@ -51,6 +51,26 @@ fn on_core<R: Rt, T: Send + 'static>(core: usize, future: impl Future<Output = T
     process::pin(core);
     let runtime = R::new();
     runtime.block_on(async move { R::spawn(future).await.expect("the task ends well") })
+}
+
+/// Two workers of one runtime, which may move the tasks of both sides.
+pub struct Shared<R>(PhantomData<R>);
+
+impl<R: Rt> TwoCores for Shared<R> {
+    const MODE: &'static str = R::MODE;
+    type Rt = R;
+
+    fn run<T: Send + 'static>(
+        left: impl Future<Output = T> + Send + 'static,
+        right: impl Future<Output = ()> + Send + 'static,
+    ) -> T {
+        R::new().block_on(async move {
+            let right = R::spawn(right);
+            let output = R::spawn(left).await.expect("the left side ends well");
+            right.await.expect("the right side ends well");
+            output
+        })
+    }
 }
 
 /// Two shards of one runtime, with its default idle policy.

@@ -1,13 +1,13 @@
 //! Rows between cores: wakes across shards, and threads that are of no runtime.
 
-use std::future::Future;
+use std::future::{Future, pending};
 use std::pin::pin;
 use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use super::{MANY, PAIRS, Size};
+use super::{MANY, PAIRS, Size, THREADS};
 use crate::runtimes::{Outside, Rt};
 use crate::slot::{Pair, Slot};
 use crate::two_cores::TwoCores;
@@ -82,6 +82,36 @@ pub fn outside_many<R: Outside>(_: &R, size: Size) -> Duration {
             let sum: u64 = tasks.into_iter().map(|task| wait(task).expect("the task ends well")).sum();
             assert_eq!(sum, MANY * (MANY - 1) / 2);
         }
+    })
+}
+
+/// Another thread spawns a thousand tasks that wait for ever, cancels them all, then joins them.
+pub fn outside_abort<R: Outside>(_: &R, size: Size) -> Duration {
+    outside::<R>(size, |handle, batches| {
+        for _ in 0..batches {
+            let spawn = |_| R::spawn_from_outside(handle, pending::<()>());
+            let tasks: Vec<_> = (0..MANY).map(spawn).collect();
+            tasks.iter().for_each(R::abort);
+            for task in tasks {
+                wait(task).expect_err("it was cancelled");
+            }
+        }
+    })
+}
+
+/// Some threads at once run an empty closure on the blocking pool and wait for it, in turn. A batch is one of each thread.
+pub fn outside_blocking<R: Outside>(_: &R, size: Size) -> Duration {
+    outside::<R>(size, |handle, count| {
+        thread::scope(|scope| {
+            for _ in 0..THREADS {
+                scope.spawn(|| {
+                    for i in 0..count {
+                        let output = wait(R::spawn_blocking_from_outside(handle, move || i));
+                        assert_eq!(output.expect("the closure ends well"), i);
+                    }
+                });
+            }
+        });
     })
 }
 

@@ -6,8 +6,8 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use super::{OTHERS, Size};
-use crate::runtimes::Timed;
+use super::{MILLION, OTHERS, Size};
+use crate::runtimes::{Reset, Timed};
 
 /// `timeout` on a future that is ready at once.
 pub fn timeout_ready<R: Timed>(runtime: &R, size: Size) -> Duration {
@@ -27,6 +27,29 @@ pub fn sleep_drop<R: Timed>(runtime: &R, size: Size) -> Duration {
 /// The same while 100,000 others are armed.
 pub fn sleep_drop_among_others<R: Timed>(runtime: &R, size: Size) -> Duration {
     in_task(runtime, size, OTHERS, arm_and_drop::<R>)
+}
+
+/// Gives sleeps of a million a later deadline, one after the other as each were heard of. What of this is left to do when the old
+/// deadline comes is not in it.
+pub fn reset_among_million<R: Reset>(runtime: &R, size: Size) -> Duration {
+    let task = async move {
+        let sleep = |i| Box::pin(R::resettable(FAR + step(i)));
+        let mut armed: Vec<Pin<Box<R::Sleep>>> = (0..MILLION).map(sleep).collect();
+        for sleep in &mut armed {
+            arm(sleep.as_mut()).await;
+        }
+        let mut reset = |count| {
+            for i in 0..count {
+                let sleep = armed[(i * 7_919 % MILLION) as usize].as_mut();
+                R::reset(sleep, 2 * FAR + step(i));
+            }
+        };
+        reset(size.warm);
+        let start = Instant::now();
+        reset(size.batches);
+        start.elapsed()
+    };
+    runtime.block_on(async { R::spawn(task).await.expect("the body ends well") })
 }
 
 fn in_task<R, F>(runtime: &R, size: Size, others: u64, body: impl Fn(u64) -> F + Send + 'static) -> Duration
