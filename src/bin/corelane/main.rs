@@ -6,6 +6,8 @@
 //! terminal and in a pipe: what is pasted into a ticket is what was seen.
 
 mod answer;
+#[cfg(feature = "bench")]
+mod bench;
 mod check;
 mod explain;
 mod init;
@@ -105,6 +107,14 @@ enum Command {
         #[command(flatten)]
         machine: Machine,
     },
+    /// Load servers on this machine: runtimes and config files side by side
+    ///
+    /// Each server is a process of its own on CPUs of its own, and so is the
+    /// generator. In the open loop requests are sent when they are due, and
+    /// their latency counts from then, whether or not the server keeps up.
+    #[cfg(feature = "bench")]
+    #[command(verbatim_doc_comment)]
+    Bench(Box<bench::Options>),
 }
 
 #[derive(Debug, Args)]
@@ -161,6 +171,8 @@ fn run(command: Command) -> Result<Answer, Refusal> {
         Command::Init { output, machine } => {
             init::init(output.as_deref(), &machine::read(machine.topology.as_ref())?)
         }
+        #[cfg(feature = "bench")]
+        Command::Bench(options) => bench::run(*options),
     }
 }
 

@@ -280,7 +280,7 @@ fn text(out: &mut String, class: &str, (x, y): (u32, u32), text: &str) {
 }
 
 /// XML has no way at all to write most control characters, and the name of a file may have some.
-fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

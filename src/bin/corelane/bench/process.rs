@@ -1,0 +1,163 @@
+//! Processes and threads: on which CPUs they run, what they cost, and the server's as a child of this one.
+
+#![expect(
+    unsafe_code,
+    reason = "std has no affinity, no limits of descriptors and no wait shorter than a millisecond"
+)]
+
+use std::fs;
+use std::io::{self, BufRead, BufReader};
+use std::mem;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::AsRawFd;
+use std::process::{Child, Command, Stdio};
+use std::ptr;
+use std::time::Duration;
+
+use corelane::config::CpuList;
+use mio::Poll;
+
+/// Lets this thread, and those it starts from now on, run on these CPUs alone.
+pub fn bind(cpus: &[u32]) -> Result<(), String> {
+    let refused = |why: &dyn std::fmt::Display| {
+        let list: CpuList = cpus.iter().copied().collect();
+        format!("cannot run on CPUs {list}: {why}")
+    };
+    // SAFETY: a set of CPUs is an array of integers, for which zeros are a value.
+    let mut set: libc::cpu_set_t = unsafe { mem::zeroed() };
+    for &cpu in cpus {
+        if cpu as usize >= 8 * mem::size_of_val(&set) {
+            return Err(refused(&format_args!("{cpu} is too large")));
+        }
+        // SAFETY: the index is within the set, as was just seen.
+        unsafe { libc::CPU_SET(cpu as usize, &mut set) };
+    }
+    // SAFETY: the pointer is to a set of that size; 0 means this thread.
+    match unsafe { libc::sched_setaffinity(0, mem::size_of_val(&set), &raw const set) } {
+        0 => Ok(()),
+        _ => Err(refused(&io::Error::last_os_error())),
+    }
+}
+
+/// Waits until the poll has events, with the precision of the kernel's timers: `epoll_wait` counts in milliseconds.
+pub fn wait_readable(poll: &Poll, at_most: Duration) {
+    let mut fd = libc::pollfd { fd: poll.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    let time = libc::timespec {
+        tv_sec: at_most.as_secs() as libc::time_t,
+        tv_nsec: at_most.subsec_nanos() as libc::c_long,
+    };
+    // SAFETY: both pointers are to values that outlive the call, and no set of signals is given. Its result is not needed: whoever
+    // waited looks at the events.
+    unsafe { libc::ppoll(&raw mut fd, 1, &raw const time, ptr::null()) };
+}
+
+/// Lets so many descriptors be open, and some more.
+pub fn allow_descriptors(connections: usize) -> Result<(), String> {
+    let wanted = connections as u64 + 64;
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the pointer is to a limit.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0 || limit.rlim_max < wanted {
+        return Err(format!(
+            "{connections} connections need {wanted} descriptors, and {} may be open: raise `ulimit -n`",
+            limit.rlim_max
+        ));
+    }
+    limit.rlim_cur = limit.rlim_max;
+    // SAFETY: the pointer is to a limit.
+    match unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) } {
+        0 => Ok(()),
+        _ => Err(format!("cannot raise the limit of descriptors: {}", io::Error::last_os_error())),
+    }
+}
+
+/// The server's process. It ends when this is dropped, and when this process ends, since it reads its input.
+pub struct ServerProcess {
+    child: Child,
+    pub port: SocketAddr,
+}
+
+/// What a process has used so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Usage {
+    pub user: Duration,
+    pub system: Duration,
+    pub resident_bytes: u64,
+}
+
+impl ServerProcess {
+    /// Runs `corelane bench serve` with these arguments, and waits until it listens.
+    pub fn start(arguments: &[String]) -> Result<Self, String> {
+        let program =
+            std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
+        let mut command = Command::new(program);
+        command.args(["bench", "serve"]).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        // What is compared is told on the command line and in no other way.
+        for variable in ["CORELANE_CONFIG", "CORELANE_FLAVOR", "TOKIO_WORKER_THREADS"] {
+            command.env_remove(variable);
+        }
+        let child = command.spawn().map_err(|error| format!("cannot start the server: {error}"))?;
+        let mut server = Self { child, port: (Ipv4Addr::LOCALHOST, 0).into() };
+        let mut line = String::new();
+        if let Some(output) = server.child.stdout.take() {
+            // An error leaves the line empty, as the end does.
+            let _ = BufReader::new(output).read_line(&mut line);
+        }
+        match line.trim().parse() {
+            Ok(port) => server.port.set_port(port),
+            Err(_) => {
+                let status =
+                    server.child.wait().map_or_else(|error| error.to_string(), |status| status.to_string());
+                return Err(format!("the server does not start: {status}"));
+            }
+        }
+        Ok(server)
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How the process ended, if it has.
+    pub fn ended(&mut self) -> Option<String> {
+        self.child.try_wait().ok().flatten().map(|status| status.to_string())
+    }
+
+    pub fn usage(&self) -> Usage {
+        let read = |file| fs::read_to_string(format!("/proc/{}/{file}", self.id())).unwrap_or_default();
+        usage(&read("stat"), &read("status")).unwrap_or_default()
+    }
+}
+
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// From the two files in proc. Nothing of a process that is gone.
+fn usage(stat: &str, status: &str) -> Option<Usage> {
+    /// The kernel tells times in hundredths of a second on every machine, whatever it counts in.
+    const TICK: Duration = Duration::from_millis(10);
+    // The name may have spaces and brackets in it. The third field follows it.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let time = |number: usize| Some(TICK * fields.get(number - 3)?.parse().ok()?);
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: u64 = resident.trim().strip_suffix(" kB")?.trim().parse().ok()?;
+    Some(Usage { user: time(14)?, system: time(15)?, resident_bytes: kib * 1024 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usage_is_read_behind_any_name() {
+        let stat = "12 (a) b) S 1 2 3 4 5 6 7 8 9 10 150 25 0 0 20 0 3 0 100";
+        let found = usage(stat, "Name:\tx\nVmRSS:\t    2048 kB\nThreads:\t1\n").unwrap();
+        assert_eq!((found.user, found.system), (Duration::from_millis(1500), Duration::from_millis(250)));
+        assert_eq!(found.resident_bytes, 2 << 20);
+        assert!(usage("", "").is_none());
+    }
+}
