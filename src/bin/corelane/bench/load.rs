@@ -217,7 +217,7 @@ impl<'a> Generator<'a> {
             }
             if now > end_ns + PATIENCE.as_nanos() as u64 {
                 return Err(format!(
-                    "{} requests are without an answer {} s after the last one was sent",
+                    "{} requests are without an answer {} s after the end of the window",
                     self.under_way,
                     PATIENCE.as_secs()
                 ));
