@@ -12,7 +12,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::process::{Child, Command, Stdio};
 use std::ptr;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use corelane::config::CpuList;
 use mio::Poll;
@@ -117,9 +118,17 @@ impl ServerProcess {
         self.child.id()
     }
 
-    /// How the process ended, if it has.
+    /// How the process ended, if it has or is about to: the kernel closes its sockets some moments before it says so.
     pub fn ended(&mut self) -> Option<String> {
-        self.child.try_wait().ok().flatten().map(|status| status.to_string())
+        const MOMENTS: Duration = Duration::from_millis(500);
+        let until = Instant::now() + MOMENTS;
+        loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => return Some(status.to_string()),
+                Ok(None) if Instant::now() < until => thread::sleep(Duration::from_millis(1)),
+                _ => return None,
+            }
+        }
     }
 
     pub fn usage(&self) -> Usage {
