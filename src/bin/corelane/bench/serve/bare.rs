@@ -2,6 +2,8 @@
 //!
 //! It does what any server has to, or comparing with it would be idle: what the peer does not take now is kept and written
 //! later, before more is read; a connection that always has more gives way to the others; places are used again.
+//!
+//! `benches/src/bin/echo_load` has this file too.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
@@ -10,7 +12,7 @@ use std::time::Duration;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Registry, Token};
 
-use super::ANY_PORT;
+use super::{ANY_PORT, served};
 
 /// Serves until the process ends, or fails. `report` is told where it listens.
 pub fn serve(report: impl FnOnce(SocketAddr) -> io::Result<()>) -> io::Result<()> {
@@ -92,6 +94,7 @@ impl Connections {
         }
     }
 
+    #[inline(always)]
     fn serve(&mut self, at: usize, buffer: &mut [u8], again: &mut Vec<usize>) {
         // It may have ended while it was to be served again.
         let Some(connection) = &mut self.all[at] else { return };
@@ -112,6 +115,7 @@ impl Connections {
 
 impl Connection {
     /// Echoes what is there. A read that leaves room in the buffer took all there was: what comes later is another edge.
+    #[inline(always)]
     fn serve(&mut self, buffer: &mut [u8]) -> Served {
         if !self.rest.is_empty() {
             match write(&mut self.stream, &self.rest) {
@@ -133,6 +137,7 @@ impl Connection {
                         self.rest.extend_from_slice(&buffer[written..read]);
                         return Served::Waits;
                     }
+                    served();
                     if read < buffer.len() {
                         return Served::Waits;
                     }
@@ -147,6 +152,7 @@ impl Connection {
 }
 
 /// Writes as much as is taken. `None` if nothing ever will be.
+#[inline(always)]
 fn write(stream: &mut TcpStream, data: &[u8]) -> Option<usize> {
     let mut written = 0;
     while written < data.len() {
