@@ -1,0 +1,200 @@
+//! What must not become worse: fails if a bound is not met.
+//!
+//! ```text
+//! gate [--only times,instructions,writes]
+//! ```
+//!
+//! Three kinds of figures, each where it is steady:
+//!
+//! - *times*: a mode's time in a row as a ratio to one of Tokio's, the median of interleaved rounds. What a busy machine does to one
+//!   it does to the other. The bounds are half as much again as what was measured, or more.
+//! - *instructions* an operation in user mode, by callgrind, which must be installed. They are the same on every run: the bounds leave
+//!   less room than taking one more lock needs.
+//! - *writes* an operation: system calls of that kind, counted by the kernel (`/proc/self/io`). The only ones here are wakes of threads
+//!   that sleep.
+//!
+//! What was changed for the worse to see it fail, and what failed, stands beside the bounds.
+
+use std::env;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use corelane_benches::process;
+use corelane_benches::rounds;
+use corelane_benches::rows::{self, Row, Size};
+
+/// Row, our mode, Tokio's mode, bound.
+const TIMES: &[(&str, &str, &str, f64)] = &[
+    ("spawn1", "sharded", "tokio-ct", 0.28),
+    ("spawn1", "stealing", "tokio-mt", 0.45),
+    ("spawn1000", "sharded", "tokio-ct", 0.2),
+    ("yield1", "sharded", "tokio-ct", 0.08),
+    ("wake1", "sharded", "tokio-ct", 0.55),
+    ("fan_out", "stealing", "tokio-mt", 0.45),
+    ("skew", "stealing", "tokio-mt", 1.05),
+    ("cross_64_pairs", "sharded-2", "tokio-local", 0.45),
+    ("timeout_ready", "sharded", "tokio-ct", 0.4),
+    ("sleep_drop_100k", "sharded", "tokio-ct", 0.12),
+    ("pp_mpsc", "sharded", "tokio-ct", 0.65),
+    ("pp_oneshot", "sharded", "tokio-ct", 0.95),
+    ("join_set", "sharded", "tokio-ct", 0.75),
+    ("cross_mpsc", "sharded-2", "tokio-local", 0.75),
+];
+
+/// Row, mode, bound.
+const INSTRUCTIONS: &[(&str, &str, u64)] = &[
+    ("spawn1", "sharded", 396),
+    ("spawn1", "stealing", 690),
+    ("spawn1y", "sharded", 530),
+    ("spawn1000", "sharded", 225),
+    ("yield1", "sharded", 163),
+    ("wake1", "sharded", 122),
+    ("sleep_drop", "sharded", 275),
+    ("timeout_ready", "sharded", 82),
+];
+
+/// Row, mode, operations, bound.
+const WRITES: &[(&str, &str, u64, f64)] = &[
+    ("spawn1", "stealing", 300_000, 0.05),
+    ("fan_out", "stealing", 1_000_000, 0.005),
+    ("cross_64_pairs", "sharded-2", 200_000, 0.01),
+];
+
+const USAGE: &str = "usage: gate [--only times,instructions,writes]";
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = env::args().skip(1).collect();
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let kinds = ["times", "instructions", "writes"];
+    let chosen: Vec<_> = match arguments[..] {
+        [] => kinds.to_vec(),
+        ["--only", list] if list.split(',').all(|kind| kinds.contains(&kind)) => list.split(',').collect(),
+        // What callgrind runs: so many operations of a row in a mode.
+        ["run", row, mode, operations] => return run(row, mode, operations.parse().unwrap_or(1)),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    // Before any thread is pinned.
+    process::two_cores();
+    let mut missed = 0;
+    let mut report = |what: &str, row: &str, mode: &str, figure: Result<f64, String>, bound: f64| {
+        let (figure, met) = match figure {
+            Ok(figure) => (format!("{figure:.4}"), figure <= bound),
+            Err(error) => (error, false),
+        };
+        missed += usize::from(!met);
+        println!(
+            "{what:<13} {row:<16} {mode:<10} {figure:>9} <= {bound:<6} {}",
+            if met { "" } else { "MISSED" }
+        );
+    };
+    // The exact ones first: who made something worse needs not wait for the others.
+    if chosen.contains(&"instructions") {
+        for &(row, mode, bound) in INSTRUCTIONS {
+            report("instructions", row, mode, instructions(row, mode), bound as f64);
+        }
+    }
+    if chosen.contains(&"writes") {
+        for &(row, mode, operations, bound) in WRITES {
+            report("writes", row, mode, writes(row, mode, operations), bound);
+        }
+    }
+    if chosen.contains(&"times") {
+        for &(row, mode, tokio, bound) in TIMES {
+            report("times", row, mode, time_ratio(row, mode, tokio), bound);
+        }
+    }
+    if missed > 0 {
+        println!("{missed} missed");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+fn find(name: &str) -> Result<Row, String> {
+    rows::all().into_iter().find(|row| row.name == name).ok_or_else(|| format!("no row `{name}`"))
+}
+
+fn sample(row: &Row, mode: &str, operations: u64) -> Result<(), String> {
+    let cell = row.cell(mode).ok_or_else(|| format!("no mode `{mode}`"))?;
+    (cell.sample)(Size { warm: 0, batches: operations.div_ceil(row.ops) });
+    Ok(())
+}
+
+fn run(row: &str, mode: &str, operations: u64) -> ExitCode {
+    match find(row).and_then(|row| sample(&row, mode, operations)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn time_ratio(row: &str, mode: &str, tokio: &str) -> Result<f64, String> {
+    let mut row = find(row)?;
+    row.cells.retain(|cell| cell.mode == mode || cell.mode == tokio);
+    let place =
+        |mode: &str| row.cells.iter().position(|cell| cell.mode == mode).ok_or(format!("no mode `{mode}`"));
+    let (ours, theirs) = (place(mode)?, place(tokio)?);
+    let samples = rounds::measure(&row, 21, Duration::from_millis(5));
+    Ok(rounds::ratio(&samples[ours], &samples[theirs])[1])
+}
+
+/// The difference between a long run and a short one is without the start.
+fn instructions(row: &str, mode: &str) -> Result<f64, String> {
+    const FEW: u64 = 10_000;
+    const MANY: u64 = 110_000;
+    let config = Scratch::with("[scheduler]\nquantum_us = 10000\n")?;
+    let count = |operations: u64| {
+        let program = env::current_exe().map_err(|e| e.to_string())?;
+        let output = Command::new("valgrind")
+            .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+            .arg(program)
+            .args(["run", row, mode, &operations.to_string()])
+            // Time passes slowly under callgrind: with the usual quantum a shard would look at its reactor after every other task.
+            .env("CORELANE_CONFIG", &config.0)
+            .output()
+            .map_err(|e| format!("valgrind: {e}"))?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        let collected =
+            said.lines().find_map(|line| line.split("Collected : ").nth(1)?.trim().parse::<u64>().ok());
+        collected.ok_or_else(|| said.lines().last().unwrap_or("valgrind says nothing").to_owned())
+    };
+    Ok((count(MANY)? as f64 - count(FEW)? as f64) / (MANY - FEW) as f64)
+}
+
+/// System calls that write, those that build a runtime among them.
+fn writes(row: &str, mode: &str, operations: u64) -> Result<f64, String> {
+    let row = find(row)?;
+    let before = writes_so_far()?;
+    sample(&row, mode, operations)?;
+    Ok((writes_so_far()? - before) as f64 / operations as f64)
+}
+
+fn writes_so_far() -> Result<u64, String> {
+    let text = fs::read_to_string("/proc/self/io").map_err(|e| format!("/proc/self/io: {e}"))?;
+    let count = text.lines().find_map(|line| line.strip_prefix("syscw: ")?.parse().ok());
+    count.ok_or_else(|| "/proc/self/io has no syscw".into())
+}
+
+/// A file that is removed at the end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn with(text: &str) -> Result<Self, String> {
+        let file = env::temp_dir().join(format!("corelane-gate-{}.toml", std::process::id()));
+        fs::write(&file, text).map_err(|e| format!("{}: {e}", file.display()))?;
+        Ok(Self(file))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
