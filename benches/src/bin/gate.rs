@@ -57,7 +57,7 @@ const INSTRUCTIONS: &[(&str, &str, u64)] = &[
 
 /// Row, mode, operations, bound.
 const WRITES: &[(&str, &str, u64, f64)] = &[
-    ("spawn1", "stealing", 300_000, 0.05),
+    ("spawn1", "stealing", 300_000, 0.005),
     ("fan_out", "stealing", 1_000_000, 0.005),
     ("cross_64_pairs", "sharded-2", 200_000, 0.01),
 ];
