@@ -126,6 +126,12 @@ pub(super) struct Limits {
     pub(super) cpus: usize,
 }
 
+/// Who has the CPU for longer than this is no thread that submits or takes a result, but computes.
+const SLICE: Duration = Duration::from_micros(500);
+
+/// Looks left out after that. One that costs a few milliseconds in so many is some microseconds for each.
+const CROWDED_LOOKS: u32 = 500;
+
 /// The jobs and the threads that wait for them.
 pub(super) struct Queue<J> {
     word: AtomicU64,
@@ -133,6 +139,9 @@ pub(super) struct Queue<J> {
     /// Last in, first out, so that threads nobody needs reach their keep-alive.
     sleepers: Mutex<Vec<Bell>>,
     limits: Limits,
+    /// How often nobody looks about, since the CPUs are wanted by others. A static's kind of atomic and none of the models': it
+    /// publishes nothing and decides nothing that must be right.
+    crowded: std::sync::atomic::AtomicU32,
 }
 
 /// How a try to sleep ended.
@@ -152,6 +161,7 @@ impl<J: Job> Queue<J> {
             jobs: SegQueue::new(),
             sleepers: Mutex::new(Vec::new()),
             limits: Limits { max_threads: limits.max_threads.clamp(1, COUNT_MAX as usize), ..limits },
+            crowded: std::sync::atomic::AtomicU32::new(0),
         }
     }
 
@@ -291,9 +301,18 @@ impl<J: Job> Queue<J> {
     }
 
     /// Waits a moment for a job, if nobody else does and a CPU is free for it: whether there may be one.
+    ///
+    /// Between its looks the thread lets others go first. If these belong to another process they may keep the CPU for
+    /// milliseconds, in which a job waits for a thread that counts as awake. So when that has happened, threads sleep at
+    /// once for some hundred times.
     fn look_about(&self, searching: &mut bool) -> bool {
         let Limits { spin, cpus, .. } = self.limits;
-        if spin.is_zero() {
+        // Relaxed, and not one step: about so many times.
+        let crowded = self.crowded.load(std::sync::atomic::Ordering::Relaxed);
+        if crowded > 0 {
+            self.crowded.store(crowded - 1, std::sync::atomic::Ordering::Relaxed);
+        }
+        if spin.is_zero() || crowded > 0 {
             return false;
         }
         // The thread that submits wants a CPU too.
@@ -311,7 +330,8 @@ impl<J: Job> Queue<J> {
         }
         *searching = true;
         let begin = Instant::now();
-        while begin.elapsed() < spin {
+        let mut looked = Duration::ZERO;
+        while looked < spin {
             for _ in 0..32 {
                 let word = self.load();
                 if word.pending() > 0 || word.closed() {
@@ -319,8 +339,13 @@ impl<J: Job> Queue<J> {
                 }
                 hint::spin_loop();
             }
-            // Whoever else can run goes first; if that took long, the window is over.
+            let before = begin.elapsed();
+            // Whoever else can run goes first.
             thread::yield_now();
+            looked = begin.elapsed();
+            if looked - before > SLICE {
+                self.crowded.store(CROWDED_LOOKS, std::sync::atomic::Ordering::Relaxed);
+            }
         }
         false
     }
