@@ -6,14 +6,16 @@
 //!
 //! Three kinds of figures, each where it is steady:
 //!
-//! - *times*: a mode's time in a row as a ratio to one of Tokio's, the median of interleaved rounds. What a busy machine does to one
-//!   it does to the other. The bounds are half as much again as what was measured, or more.
+//! - *times*: a mode's time in a row as a ratio to one of Tokio's, the fastest of interleaved samples on either side, since all that a
+//!   busy machine does is to make some slower. The bounds are half as much again as what was measured, or more.
 //! - *instructions* an operation in user mode, by callgrind, which must be installed. They are the same on every run: the bounds leave
 //!   less room than taking one more lock needs.
 //! - *writes* an operation: system calls of that kind, counted by the kernel (`/proc/self/io`). The only ones here are wakes of threads
 //!   that sleep.
 //!
-//! What was changed for the worse to see it fail, and what failed, stands beside the bounds.
+//! What it is there to catch, each tried once by hand: a lock in spawn (`spawn1`, 414 instructions), timers under one lock
+//! (`sleep_drop`, 312), a system call for each wake (`cross_64_pairs`, 2.0 writes), a wake for each task that could be stolen
+//! (`spawn1`, 0.047 writes).
 
 use std::env;
 use std::fs;
@@ -35,12 +37,11 @@ const TIMES: &[(&str, &str, &str, f64)] = &[
     ("fan_out", "stealing", "tokio-mt", 0.45),
     ("skew", "stealing", "tokio-mt", 1.05),
     ("cross_64_pairs", "sharded-2", "tokio-local", 0.45),
-    ("timeout_ready", "sharded", "tokio-ct", 0.4),
+    ("timeout_ready", "sharded", "tokio-ct", 0.5),
     ("sleep_drop_100k", "sharded", "tokio-ct", 0.12),
     ("pp_mpsc", "sharded", "tokio-ct", 0.65),
     ("pp_oneshot", "sharded", "tokio-ct", 0.95),
     ("join_set", "sharded", "tokio-ct", 0.75),
-    ("cross_mpsc", "sharded-2", "tokio-local", 0.75),
 ];
 
 /// Row, mode, bound.
@@ -57,8 +58,8 @@ const INSTRUCTIONS: &[(&str, &str, u64)] = &[
 
 /// Row, mode, operations, bound.
 const WRITES: &[(&str, &str, u64, f64)] = &[
-    ("spawn1", "stealing", 300_000, 0.005),
-    ("fan_out", "stealing", 1_000_000, 0.005),
+    ("spawn1", "stealing", 300_000, 0.02),
+    ("fan_out", "stealing", 1_000_000, 0.02),
     ("cross_64_pairs", "sharded-2", 200_000, 0.01),
 ];
 
@@ -142,7 +143,8 @@ fn time_ratio(row: &str, mode: &str, tokio: &str) -> Result<f64, String> {
         |mode: &str| row.cells.iter().position(|cell| cell.mode == mode).ok_or(format!("no mode `{mode}`"));
     let (ours, theirs) = (place(mode)?, place(tokio)?);
     let samples = rounds::measure(&row, 21, Duration::from_millis(5));
-    Ok(rounds::ratio(&samples[ours], &samples[theirs])[1])
+    let fastest = |of: usize| samples[of].iter().copied().fold(f64::INFINITY, f64::min);
+    Ok(fastest(ours) / fastest(theirs))
 }
 
 /// The difference between a long run and a short one is without the start.
