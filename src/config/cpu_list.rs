@@ -9,7 +9,7 @@ pub(crate) const CPUS_MAX: u32 = 8192;
 /// A set of CPU numbers, read and shown in the kernel's list notation: `0-7,16`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CpuList(
-    /// Ascending, each once. (A `BTreeSet` took a twentieth of the crate's compile time; sets are small and built once.)
+    /// Ascending, each once. (No `BTreeSet`: sets are small and built once, and each instance of one is much to compile.)
     Vec<u32>,
 );
 

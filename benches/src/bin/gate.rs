@@ -7,7 +7,7 @@
 //! Three kinds of figures, each where it is steady:
 //!
 //! - *times*: a mode's time in a row as a ratio to one of Tokio's, the fastest of interleaved samples on either side, since all that a
-//!   busy machine does is to make some slower. The bounds are half as much again as what was measured, or more.
+//!   busy machine does is to make some slower. The bounds leave room for noise.
 //! - *instructions* an operation in user mode, by callgrind, which must be installed. They are the same on every run: the bounds leave
 //!   less room than taking one more lock needs.
 //! - *writes* an operation: system calls of that kind, counted by the kernel (`/proc/self/io`). The only ones here are wakes of threads
