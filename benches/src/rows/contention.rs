@@ -43,6 +43,15 @@ async fn crowd<R: Rt, F: Future<Output = ()> + Send + 'static>(make: impl Fn() -
     }
 }
 
+/// So many parts of as many values as the channels have room, each waited for by all who read it.
+async fn publish(count: u64, arrived: Arc<Crowd>, send: impl Fn(u64)) {
+    for _ in 0..count {
+        (1..ROOM).for_each(&send);
+        send(END);
+        arrived.wait().await;
+    }
+}
+
 macro_rules! bodies {
     ($(#[$doc:meta])* $module:ident: $krate:ident) => {
         $(#[$doc])*
@@ -87,16 +96,10 @@ macro_rules! bodies {
                 let (arrived, receivers) = crowd_of_receivers(|| tx.subscribe());
                 let all = Arc::clone(&arrived);
                 let left = move |count| {
-                    let (tx, all) = (tx.clone(), Arc::clone(&all));
-                    async move {
-                        for _ in 0..count {
-                            for i in 1..ROOM {
-                                tx.send(i).expect("the receivers are here");
-                            }
-                            tx.send(END).expect("the receivers are here");
-                            all.wait().await;
-                        }
-                    }
+                    let tx = tx.clone();
+                    publish(count, Arc::clone(&all), move |i| {
+                        tx.send(i).expect("the receivers are here");
+                    })
                 };
                 let right = each::<T::Rt, _, _>(receivers, move |mut rx: broadcast::Receiver<u64>| {
                     let arrived = Arc::clone(&arrived);
@@ -121,16 +124,10 @@ macro_rules! bodies {
                 let (arrived, receivers) = crowd_of_receivers(|| tx.subscribe());
                 let all = Arc::clone(&arrived);
                 let left = move |count| {
-                    let (tx, all) = (tx.clone(), Arc::clone(&all));
-                    async move {
-                        for _ in 0..count {
-                            for i in 1..ROOM {
-                                tx.send(i).expect("the receivers are here");
-                            }
-                            tx.send(END).expect("the receivers are here");
-                            all.wait().await;
-                        }
-                    }
+                    let tx = tx.clone();
+                    publish(count, Arc::clone(&all), move |i| {
+                        tx.send(i).expect("the receivers are here");
+                    })
                 };
                 let right = each::<T::Rt, _, _>(receivers, move |mut rx: watch::Receiver<u64>| {
                     let arrived = Arc::clone(&arrived);
