@@ -1,7 +1,7 @@
 //! The micro rows on Corelane, on Tokio and on the other runtimes of the field, in interleaved rounds in one process.
 //!
 //! ```text
-//! peers [--rows a,b] [--rounds N] [--quick] [--json FILE]
+//! peers [--rows a,b] [--rounds N] [--quick] [--json FILE] [--svg FILE]
 //! ```
 //!
 //! From the repository's root: `cargo run --release --manifest-path benches/peers/Cargo.toml -- --quick`.
@@ -30,6 +30,7 @@
 mod one_thread;
 mod own_chan;
 mod peers;
+mod plot;
 mod probes;
 mod report;
 mod rows;
@@ -44,7 +45,7 @@ use corelane_benches::rows::Row;
 use report::{Figure, Report};
 use rows::Group;
 
-const USAGE: &str = "usage: peers [--rows a,b] [--rounds N] [--quick] [--json FILE]";
+const USAGE: &str = "usage: peers [--rows a,b] [--rounds N] [--quick] [--json FILE] [--svg FILE]";
 /// Long enough for any row that runs.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The row that is no row of the main package's table.
@@ -65,8 +66,10 @@ fn run() -> Result<(), String> {
     process::two_cores();
     let (mut options, rest) = Options::from_args(std::env::args().skip(1))?;
     let rest: Vec<_> = rest.iter().map(String::as_str).collect();
+    let mut svg = None;
     match rest[..] {
         [] => {}
+        ["--svg", file] => svg = Some(file),
         // The program calls itself so.
         ["--probe", row, mode] => return probe(row, mode),
         ["--early", mode] => return answer(mode, |mode| (mode.early_us)().to_string()),
@@ -114,6 +117,9 @@ fn run() -> Result<(), String> {
     report.print();
     if let Some(file) = &options.json {
         std::fs::write(file, report.json()).map_err(|error| format!("{file}: {error}"))?;
+    }
+    if let Some(file) = svg {
+        std::fs::write(file, plot::draw(&report)).map_err(|error| format!("{file}: {error}"))?;
     }
     Ok(())
 }

@@ -16,9 +16,9 @@ pub const FAIRNESS: &[&str] = &["yield1000", "wake1000"];
 /// A mode in a row.
 #[derive(Debug)]
 pub struct Figure {
-    row: &'static str,
-    mode: &'static str,
-    group: Group,
+    pub row: &'static str,
+    pub mode: &'static str,
+    pub group: Group,
     /// Nanoseconds an operation, or bytes.
     pub quartiles: [f64; 3],
     /// The first quartile of each round's ratio to the group's best.
@@ -47,7 +47,7 @@ struct Note {
 /// All that was found.
 #[derive(Debug, Default)]
 pub struct Report {
-    figures: Vec<Figure>,
+    pub figures: Vec<Figure>,
     notes: Vec<Note>,
 }
 
@@ -131,7 +131,7 @@ impl Report {
     }
 
     /// The rows of a group, in order.
-    fn rows(&self, group: Group) -> Vec<&'static str> {
+    pub fn rows(&self, group: Group) -> Vec<&'static str> {
         distinct(self.figures.iter().filter(|figure| figure.group == group).map(|figure| figure.row))
     }
 
