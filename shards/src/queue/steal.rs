@@ -100,11 +100,11 @@ impl<N> Ring<N> {
         NonNull::new(self.next.swap(ptr::null_mut(), AcqRel))
     }
 
-    /// Whether one task is queued, in the ring or in the next slot; asked by the owner. An impression, since thieves may take it.
+    /// How many tasks are queued, in the ring and in the next slot; asked by the owner. An impression, since thieves may take them.
     #[inline]
-    pub fn is_one(&self) -> bool {
-        let queued = self.tail.load(Relaxed) - self.head.load(Relaxed);
-        queued + u64::from(!self.next.load(Relaxed).is_null()) <= 1
+    pub fn queued(&self) -> u64 {
+        let ring = self.tail.load(Relaxed) - self.head.load(Relaxed);
+        ring + u64::from(!self.next.load(Relaxed).is_null())
     }
 
     /// Takes half of the tasks, or the next slot's if that is all there is: one is returned, the others go into the

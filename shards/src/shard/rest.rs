@@ -9,6 +9,9 @@ use std::time::Duration;
 use crate::mesh::{Remote, WATCH};
 use crate::timer::NEVER;
 
+/// What another shard takes to wake up and to find a task, about; see [`Window`](crate::park::Window).
+const WAKE_NS: u64 = 50_000;
+
 /// What the one who rests has to know of itself.
 #[derive(Default)]
 pub(super) struct Rest {
@@ -18,6 +21,10 @@ pub(super) struct Rest {
     watched: Cell<bool>,
     /// Since when its time counts as busy, if it does.
     busy_from_ns: Cell<Option<u64>>,
+    /// Tasks that it had run then.
+    polls_then: Cell<u64>,
+    /// What a poll took lately, with all that the shard does besides; 0 if not known yet.
+    poll_ns: Cell<u64>,
 }
 
 impl Rest {
@@ -98,18 +105,49 @@ impl Rest {
         }
     }
 
+    /// How many queued movable tasks are not worth another shard's wake: one, or as many as this shard runs in the time that
+    /// a wake takes.
+    #[inline]
+    pub fn few(&self) -> u64 {
+        match self.poll_ns.get() {
+            0 => 1,
+            poll_ns => (WAKE_NS / poll_ns).max(1),
+        }
+    }
+
     /// Its time counts as busy from now on.
     pub fn resume(&self, remote: &Remote) {
-        self.busy_from_ns.set(Some(remote.mesh().clock().now_ns()));
+        self.resume_at(remote, remote.mesh().clock().now_ns());
+    }
+
+    fn resume_at(&self, remote: &Remote, now_ns: u64) {
+        self.busy_from_ns.set(Some(now_ns));
+        self.polls_then.set(remote.counters().polls.get());
     }
 
     /// Its time does not count as busy from `now_ns` on. False if it did not before.
     pub fn pause(&self, remote: &Remote, now_ns: u64) -> bool {
         let from_ns = self.busy_from_ns.take();
         if let Some(from_ns) = from_ns {
-            remote.counters().busy_ns.add(now_ns.saturating_sub(from_ns));
+            let busy_ns = now_ns.saturating_sub(from_ns);
+            let counters = remote.counters();
+            counters.busy_ns.add(busy_ns);
+            let polls = counters.polls.get() - self.polls_then.get();
+            // No time passes on a paused clock, and nothing is learned.
+            if polls > 0 && busy_ns > 0 {
+                // An average in which the latest counts a quarter; not zero.
+                let (old, new) = (self.poll_ns.get(), busy_ns / polls);
+                self.poll_ns.set((if old == 0 { new } else { (3 * old + new) / 4 }).max(1));
+            }
         }
         from_ns.is_some()
+    }
+
+    /// It goes on being busy, if it was: what it did so far is accounted for.
+    pub fn note(&self, remote: &Remote, now_ns: u64) {
+        if self.pause(remote, now_ns) {
+            self.resume_at(remote, now_ns);
+        }
     }
 }
 
@@ -155,5 +193,56 @@ mod tests {
     fn a_watcher_with_other_things_to_do_hands_over_what_was_left_to_it() {
         assert!(calls_another(1));
         assert!(!calls_another(0), "it looks itself");
+    }
+
+    /// The first of two shards, the second of which watches it, spawns so many tasks after a time in which a poll took that long. Says
+    /// whether the second is called.
+    fn a_wake_is_worth_it(poll_ns: u64, tasks: usize) -> bool {
+        let mesh = Mesh::new(Config { steal: Reach::All, ..Config::new(2) }, Clock::new());
+        let mut shards = [0, 1].map(|id| Shard::new(Arc::clone(&mesh), ShardId(id), Box::new(NoEvents)));
+        let local = &shards[0].local;
+        local.rest.resume_at(local.remote(), 0);
+        local.remote().counters().polls.add(10);
+        local.rest.note(local.remote(), 10 * poll_ns);
+        let mut called = false;
+        assert!(shards[1].lie_down(|| false).is_some());
+        let other = &shards[1].local;
+        other.rest.sleep(other.remote(), NEVER, |_| {
+            shards[0].enter(|_| (0..tasks).for_each(|_| drop(shard::spawn(&mesh, async {}))));
+            called = !mesh.idle.is_set(ShardId(1));
+            0
+        });
+        shards[1].get_up();
+        while shards[0].turn() == Turn::Again {}
+        called
+    }
+
+    #[test]
+    fn a_queue_that_is_run_before_another_shard_is_awake_calls_nobody() {
+        assert!(!a_wake_is_worth_it(WAKE_NS / 4, 4));
+        assert!(a_wake_is_worth_it(WAKE_NS / 4, 5));
+        assert!(!a_wake_is_worth_it(20 * WAKE_NS, 1));
+        assert!(a_wake_is_worth_it(20 * WAKE_NS, 2));
+    }
+
+    #[test]
+    fn the_latest_polls_count_a_quarter_and_a_paused_clock_teaches_nothing() {
+        let mesh = Mesh::new(Config::new(1), Clock::new());
+        let shard = Shard::new(Arc::clone(&mesh), ShardId(0), Box::new(NoEvents));
+        let (rest, remote) = (&shard.local.rest, shard.local.remote());
+        let busy_for = |ns, polls| {
+            rest.resume_at(remote, 0);
+            remote.counters().polls.add(polls);
+            assert!(rest.pause(remote, ns));
+        };
+        assert_eq!(rest.few(), 1, "nothing is known yet");
+        busy_for(WAKE_NS, 10);
+        assert_eq!(rest.few(), 10);
+        busy_for(0, 10);
+        busy_for(5, 0);
+        assert_eq!(rest.few(), 10);
+        busy_for(10 * WAKE_NS, 1);
+        assert_eq!(rest.few(), 1);
+        assert_eq!(remote.counters().busy_ns.get(), 11 * WAKE_NS + 5);
     }
 }

@@ -176,8 +176,8 @@ pub(crate) fn submit_here(local: &Local, task: RawTask, why: Why) {
     if let Some(task) = queued {
         schedule_in_ring(local, task);
     }
-    // This thread takes a task that is alone, and if it is held up, the watcher does.
-    if remote.ring.is_one() && mesh.is_watched(remote) {
+    // This thread is done with them before another one is awake, and if it is held up, the watcher finds them.
+    if remote.ring.queued() <= local.rest.few() && mesh.is_watched(remote) {
         return;
     }
     mesh.notify_of_ring(remote);

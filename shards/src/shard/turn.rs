@@ -219,7 +219,7 @@ impl Shard {
     fn run(&mut self) -> bool {
         let mut polls = 0;
         let mut look_at_clock = POLLS_PER_CLOCK;
-        let mut started_ns = None;
+        let (mut started_ns, mut read_ns) = (None, None);
         let left = loop {
             let most = self.polls_per_mail.min(self.polls_per_event - self.polls_unserved);
             let ran = if self.local.mesh().steals() { self.run_both(most) } else { self.run_pinned(most) };
@@ -236,6 +236,7 @@ impl Shard {
             if polls >= look_at_clock {
                 look_at_clock = polls + POLLS_PER_CLOCK;
                 let now_ns = self.local.read_clock();
+                read_ns = Some(now_ns);
                 // The first polls of a turn are not measured, so that a short turn reads no clock.
                 if now_ns - *started_ns.get_or_insert(now_ns) >= self.quantum_ns {
                     break true;
@@ -245,6 +246,9 @@ impl Shard {
         if polls > 0 {
             self.local.rest.woke(self.local.remote());
             self.local.remote().counters().polls.add(u64::from(polls));
+        }
+        if let Some(read_ns) = read_ns {
+            self.local.rest.note(self.local.remote(), read_ns);
         }
         left
     }
