@@ -1,5 +1,7 @@
 //! TCP on every flavor of runtime.
 
+#![expect(unsafe_code, reason = "takes a system call away from a thread")]
+
 use corelane::config::Config;
 use corelane::io::{AsyncReadExt, AsyncWriteExt};
 use corelane::net::{TcpListener, TcpStream};
@@ -111,4 +113,45 @@ fn listeners_want_what_comes_in_on_their_shards_cpu() {
             assert_eq!(shard.cpus.iter().any(|own| *own as usize == cpu), steered, "{steering}");
         }
     }
+}
+
+/// From here on this thread gets no sockets for IPv6, as nobody does where the kernel has it switched off.
+fn switch_ipv6_off() {
+    let step = |code: u32, jt, jf, k: u32| libc::sock_filter { code: code as u16, jt, jf, k };
+    let load = |offset| step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, offset);
+    let unless_equal = |k, skip| step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, skip, k);
+    let answer = |k| step(libc::BPF_RET | libc::BPF_K, 0, 0, k);
+    // At 0 is the call's number, at 16 its first argument.
+    let mut filter = [
+        load(0),
+        unless_equal(libc::SYS_socket as u32, 3),
+        load(16),
+        unless_equal(libc::AF_INET6 as u32, 1),
+        answer(libc::SECCOMP_RET_ERRNO | libc::EAFNOSUPPORT as u32),
+        answer(libc::SECCOMP_RET_ALLOW),
+    ];
+    let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
+    // SAFETY: no pointers.
+    assert_eq!(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }, 0);
+    // SAFETY: the kernel copies the program, which is valid.
+    assert_eq!(unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &program) }, 0);
+}
+
+#[test]
+fn an_address_that_there_is_no_socket_for_is_passed_over() {
+    let thread = std::thread::spawn(|| {
+        switch_ipv6_off();
+        Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+            let both = ["[::1]:0", "127.0.0.1:0"].map(|addr| addr.parse().unwrap());
+            let listener = TcpListener::bind(&both[..]).await.unwrap();
+            let addr = listener.local_addr().unwrap();
+            let both = [both[0], addr];
+            let stream = TcpStream::connect(&both[..]).await.unwrap();
+            assert_eq!(stream.peer_addr().unwrap(), addr);
+            // Alone it says why.
+            let refused = TcpStream::connect(both[0]).await.unwrap_err();
+            assert_eq!(refused.raw_os_error(), Some(libc::EAFNOSUPPORT));
+        });
+    });
+    thread.join().unwrap();
 }

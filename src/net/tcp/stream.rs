@@ -56,7 +56,9 @@ impl TcpStream {
     pub async fn connect<A: ToSocketAddrs>(addr: A) -> io::Result<TcpStream> {
         let mut last = None;
         for addr in resolve(addr).await? {
-            match TcpSocket::new_for(addr)?.connect(addr).await {
+            // Where a family is switched off there is not even a socket.
+            let socket = TcpSocket::new_for(addr);
+            match async { socket?.connect(addr).await }.await {
                 Ok(stream) => return Ok(stream),
                 Err(error) => last = Some(error),
             }
