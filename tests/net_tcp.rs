@@ -2,6 +2,11 @@
 
 #![expect(unsafe_code, reason = "takes a system call away from a thread")]
 
+use std::future::Future;
+use std::io::IoSlice;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
 use corelane::config::Config;
 use corelane::io::{AsyncReadExt, AsyncWriteExt};
 use corelane::net::{TcpListener, TcpStream};
@@ -154,4 +159,25 @@ fn an_address_that_there_is_no_socket_for_is_passed_over() {
         });
     });
     thread.join().unwrap();
+}
+
+#[test]
+fn more_buffers_than_the_kernel_takes_are_no_sign_of_a_full_socket() {
+    each(|rt| {
+        rt.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let addr = listener.local_addr().unwrap();
+            let (client, accepted) = corelane::join!(TcpStream::connect(addr), listener.accept());
+            let (mut client, (mut server, _)) = (client.unwrap(), accepted.unwrap());
+            let bufs = [IoSlice::new(b"x"); 3000];
+            let mut written = 0;
+            while written < bufs.len() {
+                let polled = pin!(client.write_vectored(&bufs[written..]))
+                    .poll(&mut Context::from_waker(Waker::noop()));
+                let Poll::Ready(n) = polled else { panic!("there is room, and nobody would say so") };
+                written += n.unwrap();
+            }
+            server.read_exact(&mut [0; 3000]).await.unwrap();
+        });
+    });
 }
