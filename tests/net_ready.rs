@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 use corelane::io::unix::AsyncFd;
 use corelane::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use corelane::net::unix::pipe;
-use corelane::net::{TcpListener, TcpStream, UnixDatagram, UnixListener, UnixStream};
+use corelane::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream};
 use corelane::runtime::{Builder, Runtime};
 use corelane::sync::Semaphore;
 use corelane::task::yield_now;
@@ -198,5 +198,22 @@ fn all_who_wait_for_an_event_run_before_one_of_them_that_gives_way() {
         for task in tasks {
             task.await.unwrap();
         }
+    });
+}
+
+#[test]
+fn who_waits_for_a_datagram_learns_that_nobody_is_there() {
+    each(|rt| {
+        rt.block_on(async {
+            let gone = UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+            let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+            socket.connect(gone).await.unwrap();
+            let mut buf = [0; 8];
+            let mut answer = pin!(socket.recv(&mut buf));
+            assert!(!is_ready(answer.as_mut()));
+            // The kernel answers this with an error, which is nothing to read.
+            socket.send(b"x").await.unwrap();
+            assert_eq!(answer.await.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+        });
     });
 }

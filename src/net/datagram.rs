@@ -1,5 +1,10 @@
 //! What sockets that carry datagrams have in common, as a macro: UDP's and the Unix domain's differ in their addresses.
 
+use crate::io::Interest;
+
+/// What ends the wait for a datagram: an error ends it too, such as that nobody listens where the last one was sent.
+pub(in crate::net) const ARRIVAL: Interest = Interest::READABLE.add(Interest::ERROR);
+
 /// Receiving, and sending to the peer. `$from_std` makes an address of the standard library's, `$from_raw` of socket2's.
 macro_rules! datagram_methods {
     ($SocketAddr:ty, $from_std:expr, $from_raw:expr) => {
@@ -11,7 +16,7 @@ macro_rules! datagram_methods {
         ///
         /// No datagram is lost when the future is dropped.
         pub async fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
-            self.io.registration.async_io(Interest::READABLE, || self.io.io.recv(buf)).await
+            self.io.registration.async_io(ARRIVAL, || self.io.io.recv(buf)).await
         }
 
         /// Polls to receive one datagram. Of the tasks that poll to receive, the last is woken.
@@ -39,7 +44,7 @@ macro_rules! datagram_methods {
         /// No datagram is lost when the future is dropped.
         pub async fn recv_buf<B: BufMut>(&self, buf: &mut B) -> io::Result<usize> {
             let recv = || fill(buf, |room| SockRef::from(&self.io.io).recv(room));
-            self.io.registration.async_io(Interest::READABLE, recv).await
+            self.io.registration.async_io(ARRIVAL, recv).await
         }
 
         /// As `recv_buf`, if a datagram is there.
@@ -58,8 +63,7 @@ macro_rules! datagram_methods {
         ///
         /// No datagram is lost when the future is dropped.
         pub async fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, $SocketAddr)> {
-            let (n, addr) =
-                self.io.registration.async_io(Interest::READABLE, || self.io.io.recv_from(buf)).await?;
+            let (n, addr) = self.io.registration.async_io(ARRIVAL, || self.io.io.recv_from(buf)).await?;
             Ok((n, $from_std(addr)))
         }
 
@@ -93,7 +97,7 @@ macro_rules! datagram_methods {
         /// No datagram is lost when the future is dropped.
         pub async fn recv_buf_from<B: BufMut>(&self, buf: &mut B) -> io::Result<(usize, $SocketAddr)> {
             let recv = || fill_with(buf, |room| SockRef::from(&self.io.io).recv_from(room));
-            let (n, addr) = self.io.registration.async_io(Interest::READABLE, recv).await?;
+            let (n, addr) = self.io.registration.async_io(ARRIVAL, recv).await?;
             Ok((n, $from_raw(addr)?))
         }
 

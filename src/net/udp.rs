@@ -11,7 +11,7 @@ use socket2::{SockAddr, SockRef};
 use crate::io::{Interest, ReadBuf};
 
 use super::addr::{ToSocketAddrs, resolve, with_each};
-use super::datagram::datagram_methods;
+use super::datagram::{ARRIVAL, datagram_methods};
 use super::source::{Source, fd_traits, fill, fill_read_buf, fill_with};
 
 /// A UDP socket. All its methods take it by reference, so tasks share it in an [`Arc`](std::sync::Arc).
@@ -106,7 +106,7 @@ impl UdpSocket {
 
     /// Looks at the next datagram from the connected address, which stays.
     pub async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.io.registration.async_io(Interest::READABLE, || self.io.io.peek(buf)).await
+        self.io.registration.async_io(ARRIVAL, || self.io.io.peek(buf)).await
     }
 
     /// Polls to look at the next datagram from the connected address. Of the tasks that poll to receive, the last is woken.
@@ -129,7 +129,7 @@ impl UdpSocket {
 
     /// Looks at the next datagram, which stays, and says where it came from.
     pub async fn peek_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.io.registration.async_io(Interest::READABLE, || self.io.io.peek_from(buf)).await
+        self.io.registration.async_io(ARRIVAL, || self.io.io.peek_from(buf)).await
     }
 
     /// Polls to look at the next datagram and say where it came from. Of the tasks that poll to receive, the last is woken.
@@ -156,7 +156,7 @@ impl UdpSocket {
 
     /// Says where the next datagram came from, which stays.
     pub async fn peek_sender(&self) -> io::Result<SocketAddr> {
-        self.io.registration.async_io(Interest::READABLE, || self.sender()).await
+        self.io.registration.async_io(ARRIVAL, || self.sender()).await
     }
 
     /// Polls to say where the next datagram came from. Of the tasks that poll to receive, the last is woken.

@@ -11,7 +11,7 @@ use corelane_shards::reactor::Direction;
 use socket2::{SockAddr, SockRef};
 
 use crate::io::{Interest, ReadBuf};
-use crate::net::datagram::datagram_methods;
+use crate::net::datagram::{ARRIVAL, datagram_methods};
 use crate::net::source::{Source, fd_traits, fill, fill_read_buf, fill_with};
 
 use super::{SocketAddr, addr_of};
