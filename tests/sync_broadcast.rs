@@ -9,7 +9,7 @@ use std::thread;
 use corelane::runtime::Builder;
 use corelane::sync::broadcast::error::{RecvError, TryRecvError};
 use corelane::sync::broadcast::{Sender, channel};
-use poll::{Hand, now};
+use poll::{Hand, now, panic_of};
 
 #[test]
 fn each_value_is_received_or_counted_as_missed() {
@@ -143,4 +143,22 @@ fn senders_are_counted() {
     drop((tx, again));
     assert!(rx.is_closed() && weak.upgrade().is_none());
     assert_eq!(rx.resubscribe().try_recv(), Err(TryRecvError::Closed));
+}
+
+#[test]
+fn a_value_that_panics_when_it_drops_keeps_nobody_waiting() {
+    #[derive(Clone)]
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("dropped");
+        }
+    }
+    let (tx, rx) = channel(1);
+    let mut closed = Hand::new(tx.closed());
+    closed.waits();
+    assert!(tx.send(Bomb).is_ok());
+    assert_eq!(panic_of(|| drop(rx)), "dropped");
+    assert_eq!(closed.wakes(), 1);
+    closed.ready();
 }

@@ -225,6 +225,10 @@ impl<T> Shared<T> {
             tail.receivers -= 1;
             (tail.position, tail.receivers == 0)
         });
+        // Before values are dropped: that may panic, and who waits would wait for ever.
+        if last {
+            self.leaving.0.wake_all(|()| ());
+        }
         // What was overwritten is of no concern.
         let unseen = end.wrapping_sub(next).min(self.slots.len() as u64);
         for position in (0..unseen).rev().map(|back| end.wrapping_sub(back + 1)) {
@@ -235,9 +239,6 @@ impl<T> Shared<T> {
                 drop(slot);
                 drop(value);
             }
-        }
-        if last {
-            self.leaving.0.wake_all(|()| ());
         }
     }
 
