@@ -7,7 +7,8 @@
 //!
 //! A request is a line, and its answer is the line in capitals. On ctrl-c or SIGTERM connections between two requests end at
 //! once, and those within one have until the deadline; a second signal moves the deadline up. What is left then is
-//! cut and named. The server's phase is in a `watch`, so that each task sees the newest one whenever it looks.
+//! cut and named. What has reached the machine before the signal is answered, also on a connection that nobody had accepted.
+//! The server's phase is in a `watch`, so that each task sees the newest one whenever it looks.
 
 #[path = "args/mod.rs"]
 mod args;
@@ -25,13 +26,20 @@ use corelane::net::{TcpListener, TcpStream};
 use corelane::signal::unix::{Signal, SignalKind, signal};
 use corelane::sync::{Notify, watch};
 use corelane::task::{self, JoinError, JoinSet};
-use corelane::time::{Instant, sleep, sleep_until};
+use corelane::time::{Instant, sleep, sleep_until, timeout_at};
 use corelane::{select, spawn};
 
 use args::{Args, HostPort, Opt};
 
 /// The longest request in bytes.
 const REQUEST_MAX: u64 = 4096;
+
+/// How long what came before the stop has to be seen. A timer fires after the reactor has been asked, and what is ready then comes
+/// first, so the shortest time would do.
+const GRACE: Duration = Duration::from_millis(5);
+
+/// Connections that the kernel keeps for a listener of this runtime.
+const BACKLOG: usize = 4096;
 
 const OPTIONS: &[Opt] = &[
     Opt {
@@ -89,7 +97,7 @@ async fn run(addr: &str, drain: Duration) -> io::Result<()> {
     Ok(())
 }
 
-/// Accepts until it is told to stop.
+/// Accepts until it is told to stop, and then those whom the kernel has accepted by that time.
 async fn accept(
     listener: &TcpListener,
     connections: &mut Connections,
@@ -99,14 +107,11 @@ async fn accept(
 ) {
     loop {
         select! {
-            () = stop.told() => return,
+            () = stop.told() => break,
             // Those that ended are forgotten as time goes by, not only at the end.
             Some(_) = connections.one_ended() => {}
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => {
-                    let task = connections.tasks.spawn(serve(stream, phase.subscribe(), Arc::clone(ledger)));
-                    connections.peers.insert(task.id(), peer);
-                }
+                Ok(accepted) => connections.begin(accepted, phase, ledger),
                 Err(error) => {
                     eprintln!("cannot accept: {error}");
                     // Likely all file descriptors are in use, and stay so for a while.
@@ -114,6 +119,12 @@ async fn accept(
                 }
             },
         }
+    }
+    let end = Instant::now() + GRACE;
+    // As many as the kernel keeps at most: those who come later are no reason to go on.
+    for _ in 0..BACKLOG {
+        let Ok(Ok(accepted)) = timeout_at(end, listener.accept()).await else { return };
+        connections.begin(accepted, phase, ledger);
     }
 }
 
@@ -126,7 +137,7 @@ async fn serve(stream: TcpStream, mut phase: watch::Receiver<Phase>, ledger: Arc
         select! {
             biased;
             begun = stream.fill_buf() => if begun?.is_empty() { return Ok(()) },
-            () = reached(&mut phase, Phase::Draining) => return Ok(()),
+            () = idle_at_stop(&mut phase) => return Ok(()),
         }
         request.clear();
         (&mut stream).take(REQUEST_MAX).read_line(&mut request).await?;
@@ -136,6 +147,12 @@ async fn serve(stream: TcpStream, mut phase: watch::Receiver<Phase>, ledger: Arc
         stream.write_all(request.to_uppercase().as_bytes()).await?;
         ledger.add();
     }
+}
+
+/// Waits for the stop, and a moment more.
+async fn idle_at_stop(phase: &mut watch::Receiver<Phase>) {
+    reached(phase, Phase::Draining).await;
+    sleep(GRACE).await;
 }
 
 /// Waits for a phase.
@@ -168,6 +185,17 @@ struct Connections {
 }
 
 impl Connections {
+    /// Has one served.
+    fn begin(
+        &mut self,
+        (stream, peer): (TcpStream, SocketAddr),
+        phase: &watch::Sender<Phase>,
+        ledger: &Arc<Ledger>,
+    ) {
+        let task = self.tasks.spawn(serve(stream, phase.subscribe(), Arc::clone(ledger)));
+        self.peers.insert(task.id(), peer);
+    }
+
     /// Waits for one to end; `None` if there is none.
     async fn one_ended(&mut self) -> Option<()> {
         let ended = self.tasks.join_next_with_id().await?;

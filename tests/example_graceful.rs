@@ -73,3 +73,21 @@ fn a_request_without_an_end_is_not_answered() {
     assert_eq!(finish(short), b"");
     server.stop().assert_summary("wrote down 0 requests, cut 0 connections");
 }
+
+#[test]
+fn what_was_asked_before_the_signal_is_answered() {
+    let server = Server::start("graceful", &["--drain-ms", "86400000"]);
+    let mut streams: Vec<_> = (0..8).map(|_| server.connect()).collect();
+    streams.iter_mut().for_each(|stream| exchange(stream, b"hello\n", b"HELLO\n"));
+    // The kernel takes it all: what is asked, and whom nobody has accepted.
+    server.suspend();
+    streams.extend((0..8).map(|_| server.connect()));
+    streams.iter_mut().for_each(|stream| stream.write_all(b"one\n").unwrap());
+    server.interrupt();
+    server.resume();
+    for stream in &mut streams {
+        exchange(stream, b"", b"ONE\n");
+        ends(stream);
+    }
+    server.wait().assert_summary("wrote down 24 requests, cut 0 connections");
+}
