@@ -14,6 +14,7 @@ mod addr;
 mod datagram;
 pub(crate) mod source;
 mod split;
+mod stream;
 #[cfg(test)]
 mod tests;
 

@@ -154,7 +154,7 @@ impl TcpListener {
     }
 
     fn accepted(&self, (stream, addr): (mio::net::TcpStream, SocketAddr)) -> Connection {
-        (TcpStream { io: Source::accepted(&self.io, stream.into()), seat: None }, addr)
+        (TcpStream::of(Source::accepted(&self.io, stream.into())), addr)
     }
 
     /// Goes on listening with a listener of the standard library, which must not block.

@@ -1,7 +1,7 @@
 //! A TCP connection.
 
 use std::io;
-use std::net::{self, Shutdown, SocketAddr};
+use std::net::{self, SocketAddr};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -11,7 +11,8 @@ use socket2::SockRef;
 
 use crate::io::{Interest, ReadBuf};
 use crate::net::addr::{ToSocketAddrs, no_address, resolve};
-use crate::net::source::{Source, fd_traits, fill_read_buf, ready_methods, stream_traits, try_methods};
+use crate::net::source::{Source, fill_read_buf};
+use crate::net::stream::stream;
 
 use super::steer::Seat;
 use super::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, TcpSocket, WriteHalf, split};
@@ -66,46 +67,6 @@ impl TcpStream {
         Err(last.unwrap_or_else(no_address))
     }
 
-    /// For a socket that has begun to connect: waits until it has, or failed.
-    pub(super) async fn connecting(stream: net::TcpStream) -> io::Result<TcpStream> {
-        let stream = Self { io: Source::new(stream)?, seat: None };
-        stream.io.connected().await?;
-        match stream.take_error()? {
-            None => Ok(stream),
-            Some(error) => Err(error),
-        }
-    }
-
-    /// Goes on with a stream of the standard library, which must not block.
-    ///
-    /// # Panics
-    ///
-    /// Outside of a runtime; in debug builds also if the stream would block.
-    #[track_caller]
-    pub fn from_std(stream: net::TcpStream) -> io::Result<TcpStream> {
-        Ok(Self { io: Source::from_user(stream)?, seat: None })
-    }
-
-    /// Goes on with the standard library. The stream still does not block.
-    pub fn into_std(self) -> io::Result<net::TcpStream> {
-        Ok(self.io.into_inner())
-    }
-
-    /// The address of this side.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.io.io.local_addr()
-    }
-
-    /// The address of the other side.
-    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.io.io.peer_addr()
-    }
-
-    /// Takes the error that the socket has to report (`SO_ERROR`).
-    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.io.io.take_error()
-    }
-
     /// Reads without taking: what is read next is the same again.
     ///
     /// # Cancel safety
@@ -123,20 +84,6 @@ impl TcpStream {
             self.io.registration.poll_io(cx, Direction::Read, || Ok((socket.peek(room)?, ())))
         })
         .map_ok(|(n, ())| n)
-    }
-
-    ready_methods!(poll_read_ready, poll_write_ready);
-    try_methods!(read);
-    try_methods!(write);
-
-    /// Borrows two halves, to read and write at the same time in one task.
-    pub fn split<'a>(&'a mut self) -> (ReadHalf<'a>, WriteHalf<'a>) {
-        split::split(self)
-    }
-
-    /// Makes two halves, for two tasks. They share the stream, which stays bound where it is.
-    pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
-        split::into_split(self)
     }
 
     /// Whether small writes are sent at once (`TCP_NODELAY`).
@@ -185,30 +132,9 @@ impl TcpStream {
         self.io.io.set_ttl(ttl)
     }
 
-    pub(super) fn shutdown_write(&self) -> io::Result<()> {
-        match self.io.io.shutdown(Shutdown::Write) {
-            // Gone already: there is nobody to tell.
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
-            result => result,
-        }
+    pub(super) fn of(io: Source<net::TcpStream>) -> Self {
+        Self { io, seat: None }
     }
 }
 
-impl AsRef<TcpStream> for TcpStream {
-    fn as_ref(&self) -> &Self {
-        self
-    }
-}
-
-impl TryFrom<net::TcpStream> for TcpStream {
-    type Error = io::Error;
-
-    /// See [`TcpStream::from_std`].
-    #[track_caller]
-    fn try_from(stream: net::TcpStream) -> io::Result<Self> {
-        Self::from_std(stream)
-    }
-}
-
-stream_traits!(TcpStream);
-fd_traits!(TcpStream);
+stream!(TcpStream, net::TcpStream, SocketAddr, std::convert::identity);

@@ -89,7 +89,7 @@ impl UnixListener {
     }
 
     fn accepted(&self, stream: mio::net::UnixStream) -> UnixStream {
-        UnixStream { io: Source::accepted(&self.io, stream.into()) }
+        UnixStream::of(Source::accepted(&self.io, stream.into()))
     }
 }
 
