@@ -62,6 +62,7 @@ use crate::mesh::Remote;
 use crate::shard::Local;
 use crate::task::waker;
 use crate::util::lock::Lock;
+use crate::util::swallow::swallow;
 use crate::util::wake_list::WakeList;
 
 use super::interest::{Interest, Ready};
@@ -434,7 +435,7 @@ impl State {
                 (mem::replace(&mut own.wakers[at], nobody.clone()), local)
             })
         };
-        waker.wake_by_ref();
+        swallow(|| waker.wake_by_ref());
         // SAFETY: as above.
         let spare = unsafe {
             self.own(|own| match own.wakers[at].will_wake(nobody) {

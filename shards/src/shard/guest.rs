@@ -49,6 +49,7 @@ use crate::park::{Spin, Unpark};
 use crate::task::{self, JoinHandle};
 use crate::timer::Clock;
 use crate::util::lock::Lock;
+use crate::util::swallow::swallow;
 
 use super::spawn::{send, spawn_local};
 use super::{Driver, Shard, Turn, current};
@@ -158,7 +159,8 @@ impl Unpark for Bell {
     /// P4.
     fn unpark(&self) {
         if let Some(waker) = self.take() {
-            waker.wake();
+            // The ringer may be a shard in the middle of its end.
+            swallow(|| waker.wake());
         }
     }
 }

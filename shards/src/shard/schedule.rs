@@ -105,11 +105,7 @@ pub(crate) fn mail(task: RawTask) {
     // A closed mailbox means that the task has completed, so a joiner can be answered here.
     loop {
         match task.header().words.unmail() {
-            Unmail::WakeJoiner => {
-                if let Some(waker) = task.header().join_remote.swap(None) {
-                    waker.wake();
-                }
-            }
+            Unmail::WakeJoiner => task.header().join_remote.wake(),
             Unmail::Done { last: false } => return,
             // SAFETY: the words said so.
             Unmail::Done { last: true } => return unsafe { raw::free(task, None) },

@@ -19,6 +19,15 @@ use super::{Local, Shard};
 impl Drop for Shard {
     /// Closes the shard: cancels its tasks and refuses new ones.
     fn drop(&mut self) {
+        /// Tasks that are left half closed would be freed under those who refer to them. Foreign code that panics is caught
+        /// where it is called, so nothing should get here.
+        struct Unfinished;
+        impl Drop for Unfinished {
+            fn drop(&mut self) {
+                std::process::abort();
+            }
+        }
+        let unfinished = Unfinished;
         let inside = self.inside();
         let local = &*self.local;
         let remote = local.remote();
@@ -75,6 +84,7 @@ impl Drop for Shard {
         for task in heap {
             raw::orphan(task, local.mesh());
         }
+        std::mem::forget(unfinished);
     }
 }
 

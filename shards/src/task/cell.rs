@@ -14,6 +14,8 @@ use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll};
 
+use crate::util::swallow::swallow;
+
 use super::JoinError;
 use super::arena::{ALIGN, MAX_SIZE};
 use super::error::Failure;
@@ -163,16 +165,6 @@ unsafe fn drop_output<F: Future>(task: NonNull<Header>, failed: bool) {
             unsafe { ManuallyDrop::drop(&mut stage.output) };
         }
     });
-}
-
-/// Runs a drop and lets no panic out, for the task's state has yet to go on: also not that of dropping what the panic brought
-/// along. What that one brings is leaked.
-fn swallow(drops: impl FnOnce()) {
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(drops)) {
-        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
-            mem::forget(again);
-        }
-    }
 }
 
 fn drop_future<F: Future>(stage: &mut Stage<F>) {

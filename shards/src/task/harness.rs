@@ -85,7 +85,7 @@ fn complete_pinned(task: RawTask, local: &Local, failed: bool) {
         header.join_local.wake_local(local);
     }
     if todo.wake_remote {
-        wake(header.join_remote.swap(None));
+        header.join_remote.wake();
     }
     if todo.drop_output {
         let _named = Named::new(task);
@@ -95,13 +95,6 @@ fn complete_pinned(task: RawTask, local: &Local, failed: bool) {
     if header.words.owner_unref() == Dropped::Free {
         // SAFETY: the words said so.
         unsafe { raw::free(task, Some(local)) };
-    }
-}
-
-#[inline]
-fn wake(waker: Option<std::task::Waker>) {
-    if let Some(waker) = waker {
-        waker.wake();
     }
 }
 
@@ -121,7 +114,7 @@ pub(crate) fn drain(task: RawTask, local: &Local) {
         // What follows runs foreign code, which may give the last reference up.
         header.words.owner_ref();
         if mail.wake_remote {
-            wake(header.join_remote.swap(None));
+            header.join_remote.wake();
         }
         if mail.drop_output {
             // SAFETY: the JoinHandle gave its claim up, and JOIN is clear now.

@@ -12,6 +12,7 @@ use std::task::{RawWakerVTable, Waker};
 use crate::loom::atomic::AtomicUsize;
 use crate::loom::atomic::Ordering::{AcqRel, Relaxed};
 use crate::shard::Local;
+use crate::util::swallow::swallow;
 
 use super::waker::{self, MOVABLE, PINNED};
 
@@ -61,13 +62,13 @@ fn unpack(word: usize) -> Option<Waker> {
 
 #[cold]
 fn drop_other(word: usize) {
-    drop(unpack(word));
+    swallow(|| drop(unpack(word)));
 }
 
 #[cold]
 fn wake_other(word: usize) {
     if let Some(waker) = unpack(word) {
-        waker.wake();
+        swallow(|| waker.wake());
     }
 }
 
@@ -93,6 +94,12 @@ impl JoinSlot {
     pub fn swap(&self, waker: Option<Waker>) -> Option<Waker> {
         // AcqRel: the waker's own memory (a box) goes from thread to thread through this word.
         unpack(self.0.swap(waker.map_or(0, pack), AcqRel))
+    }
+
+    /// Takes the waker out, if there is one, and wakes it. Lets no panic out, as all that wakes here.
+    pub fn wake(&self) {
+        // AcqRel: as in `swap`.
+        wake_other(self.0.swap(0, AcqRel));
     }
 
     /// Takes the waker out of a slot that only this thread uses and wakes it. A task of this very shard, the usual joiner,

@@ -52,6 +52,7 @@ use super::wheel::{Step, Wheel, is_undated};
 use super::{NEVER, Ticks};
 use crate::loom::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::util::lock::Lock;
+use crate::util::swallow::swallow;
 use crate::util::wake_list::WakeList;
 
 /// Entries handled before the lock is given back in between: a few microseconds.
@@ -195,7 +196,7 @@ impl Lane {
             wakers
         });
         for waker in wakers {
-            waker.wake();
+            swallow(|| waker.wake());
         }
     }
 

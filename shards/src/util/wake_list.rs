@@ -5,6 +5,8 @@
 
 use std::task::Waker;
 
+use super::swallow::swallow;
+
 /// Wakers that one list holds: long enough to share the cost of a lock among them, short enough (512 bytes) to
 /// set up for the one timer that usually fires.
 pub const WAKE_LIST_LEN: usize = 32;
@@ -49,11 +51,13 @@ impl WakeList {
         self.len += 1;
     }
 
-    /// Wakes them all in the order they came, and is empty again.
+    /// Wakes them all in the order they came, and is empty again. One that panics keeps no other from being woken, and the
+    /// panic ends here.
     pub fn wake_all(&mut self) {
         let len = std::mem::take(&mut self.len);
-        for waker in self.wakers[..len].iter_mut().filter_map(Option::take) {
-            waker.wake();
+        let mut left = self.wakers[..len].iter_mut();
+        while left.len() > 0 {
+            swallow(|| left.by_ref().filter_map(Option::take).for_each(Waker::wake));
         }
     }
 }

@@ -1,0 +1,151 @@
+//! What users' code does at the worst moment: wakers that panic.
+
+#[path = "support/poll.rs"]
+mod poll;
+
+use std::future::{pending, poll_fn};
+use std::panic::resume_unwind;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
+
+use corelane::net::UnixStream;
+use corelane::runtime::{Builder, Runtime};
+use corelane::sync::oneshot;
+use corelane::task::JoinHandle;
+use corelane::time::{Sleep, sleep_until};
+use poll::Hand;
+
+/// Panics when it is woken.
+struct Panics;
+
+impl Wake for Panics {
+    fn wake(self: Arc<Self>) {
+        // Quietly: the hook would print each.
+        resume_unwind(Box::new("a waker"));
+    }
+}
+
+/// Leaves a waker that panics in a future that has to wait.
+fn left<F: Future + Unpin>(future: &mut F) {
+    let waker = Waker::from(Arc::new(Panics));
+    let polled = Pin::new(future).poll(&mut Context::from_waker(&waker));
+    assert!(polled.is_pending());
+}
+
+fn runtimes() -> impl Iterator<Item = Runtime> {
+    [Builder::new_current_thread(), Builder::new_multi_thread(), Builder::new_sharded()]
+        .into_iter()
+        .map(|mut builder| builder.worker_threads(1).enable_all().build().unwrap())
+}
+
+/// The shard goes on as if nothing had been.
+fn still_runs(rt: &Runtime) {
+    assert_eq!(rt.block_on(rt.spawn(async { 7 })).unwrap(), 7);
+}
+
+#[test]
+fn a_joiner_s_waker_panics_when_the_task_completes() {
+    for rt in runtimes() {
+        let (go, gone) = oneshot::channel::<()>();
+        let mut task: JoinHandle<u32> = rt.spawn(async {
+            let _ = gone.await;
+            3
+        });
+        let mut failing = rt.spawn(async { pending::<()>().await });
+        left(&mut task);
+        left(&mut failing);
+        go.send(()).unwrap();
+        failing.abort();
+        still_runs(&rt);
+        assert_eq!(rt.block_on(task).unwrap(), 3);
+        assert!(rt.block_on(failing).unwrap_err().is_cancelled());
+    }
+}
+
+#[test]
+fn a_joiner_s_waker_panics_inside_of_the_shard() {
+    for rt in runtimes() {
+        let outputs = rt.block_on(rt.spawn(async {
+            let mut first = corelane::spawn(async { 1 });
+            let mut second = corelane::spawn(async { 2 });
+            left(&mut first);
+            left(&mut second);
+            let third = corelane::spawn(async { 3 });
+            (third.await.unwrap(), first.await.unwrap(), second.await.unwrap())
+        }));
+        assert_eq!(outputs.unwrap(), (3, 1, 2));
+        still_runs(&rt);
+    }
+}
+
+#[test]
+fn wakers_panic_while_the_shard_closes() {
+    for rt in runtimes() {
+        let mut tasks: Vec<_> = (0..3).map(|_| rt.spawn(pending::<()>())).collect();
+        tasks.iter_mut().for_each(left);
+        let mut sleeps: Vec<_> = {
+            let _context = rt.enter();
+            (0..3).map(|_| Box::pin(sleep_until(far()))).collect()
+        };
+        {
+            let _context = rt.enter();
+            sleeps.iter_mut().for_each(left);
+        }
+        // Those that come after it are woken all the same.
+        let mut others: Vec<_> = (0..3).map(|_| rt.spawn(pending::<()>())).map(Hand::new).collect();
+        others.iter_mut().for_each(Hand::waits);
+        drop(rt);
+        for mut task in tasks {
+            let polled = Pin::new(&mut task).poll(&mut Context::from_waker(Waker::noop()));
+            assert!(matches!(polled, Poll::Ready(Err(error)) if error.is_cancelled()));
+        }
+        for mut other in others {
+            assert_eq!(other.wakes(), 1);
+            assert!(other.ready().unwrap_err().is_cancelled());
+        }
+    }
+}
+
+fn far() -> corelane::time::Instant {
+    (Instant::now() + Duration::from_secs(1_000)).into()
+}
+
+#[test]
+fn a_sleeper_s_waker_panics_and_the_others_wake() {
+    for rt in runtimes() {
+        rt.block_on(async {
+            let deadline = corelane::time::Instant::now() + Duration::from_millis(5);
+            let mut sleeps: Vec<Pin<Box<Sleep>>> = (0..40).map(|_| Box::pin(sleep_until(deadline))).collect();
+            let (others, first) = sleeps.split_at_mut(30);
+            first.iter_mut().for_each(left);
+            for other in others {
+                other.as_mut().await;
+            }
+        });
+        still_runs(&rt);
+    }
+}
+
+#[test]
+fn a_reader_s_waker_panics_and_the_others_wake() {
+    for rt in runtimes() {
+        let (first, second) =
+            rt.block_on(async { (UnixStream::pair().unwrap(), UnixStream::pair().unwrap()) });
+        let reads = |stream: UnixStream| async move { stream.readable().await.map(|()| stream) };
+        // On the shard by poll and by future, and from outside by future.
+        let other = rt.spawn(reads(second.0));
+        let ours = rt.block_on(rt.spawn(async move {
+            left(&mut poll_fn(|cx| first.0.poll_read_ready(cx)));
+            let mut outlives = Box::pin(reads(first.0));
+            left(&mut outlives);
+            outlives
+        }));
+        // Both may come in one batch.
+        let _theirs = [first.1, second.1].map(|stream| stream.try_write(b"x").map(|_| stream).unwrap());
+        rt.block_on(other).unwrap().unwrap();
+        rt.block_on(ours.unwrap()).unwrap();
+        still_runs(&rt);
+    }
+}
