@@ -1,17 +1,17 @@
-//! What users' code does at the worst moment: wakers that panic.
+//! What users' code does at the worst moment: wakers that panic, guards that outlive their scope.
 
 #[path = "support/poll.rs"]
 mod poll;
 
 use std::future::{pending, poll_fn};
-use std::panic::resume_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use corelane::net::UnixStream;
-use corelane::runtime::{Builder, Runtime};
+use corelane::runtime::{Builder, Handle, Runtime};
 use corelane::sync::oneshot;
 use corelane::task::JoinHandle;
 use corelane::time::{Sleep, sleep_until};
@@ -148,4 +148,26 @@ fn a_reader_s_waker_panics_and_the_others_wake() {
         rt.block_on(ours.unwrap()).unwrap();
         still_runs(&rt);
     }
+}
+
+/// The guard's scope has ended, and what it puts back must be there all the same.
+#[test]
+fn a_guard_that_leaves_its_block_on() {
+    let kept = Builder::new_current_thread().build().unwrap();
+    let part = Arc::new(());
+    let alive = Arc::downgrade(&part);
+    let gone = Builder::new_current_thread()
+        .on_thread_park(move || {
+            let _ = &part;
+        })
+        .build()
+        .unwrap();
+    let mut guard = None;
+    let ended = catch_unwind(AssertUnwindSafe(|| gone.block_on(async { guard = Some(kept.enter()) })));
+    assert!(ended.is_err(), "out of order");
+    drop(gone);
+    drop(guard);
+    let current = Handle::try_current();
+    assert!(current.is_err() || alive.upgrade().is_some(), "the thread is in a runtime that was freed");
+    kept.block_on(async {});
 }

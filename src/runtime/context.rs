@@ -3,7 +3,8 @@
 //! The thread-local holds a bare pointer. It is sound because whoever sets it keeps the runtime's inner half alive until it
 //! is set back: a `block_on` and a worker by their own reference, an [`EnterGuard`] by one that it owns, which a forgotten
 //! guard leaks together with the pointer. Guards dropped in another order than they were made would set back a pointer
-//! that nobody keeps; a depth finds that out.
+//! that nobody keeps. A depth finds that out, and then the reference of the one dropped too early is leaked as well: the guard
+//! that was made after it will set its pointer back.
 //!
 //! Threads: each its own.
 
@@ -145,7 +146,7 @@ pub(crate) struct Entered<'a> {
     before: *const Inner,
     blocking: Blocking,
     depth: usize,
-    _inner: PhantomData<&'a Inner>,
+    inner: &'a Inner,
 }
 
 /// Enters a runtime for a scope that holds a reference to it.
@@ -156,7 +157,7 @@ pub(crate) fn enter(inner: &Inner, blocking: Blocking) -> Entered<'_> {
             before: context.runtime.replace(inner),
             blocking: context.blocking.replace(blocking),
             depth: context.depth.get(),
-            _inner: PhantomData,
+            inner,
         }
     })
 }
@@ -165,16 +166,20 @@ impl Drop for Entered<'_> {
     #[track_caller]
     fn drop(&mut self) {
         let in_order = CONTEXT.with(|context| {
-            if context.depth.get() != self.depth {
-                return false;
-            }
-            context.depth.set(self.depth - 1);
-            context.runtime.set(self.before);
+            // These scopes are nested, whatever the guards do.
             context.blocking.set(self.blocking);
-            true
+            let in_order = context.depth.get() == self.depth;
+            if in_order {
+                context.depth.set(self.depth - 1);
+                context.runtime.set(self.before);
+            }
+            in_order
         });
-        if !in_order && !std::thread::panicking() {
-            panic!("{}", error::GUARD_ORDER);
+        if !in_order {
+            std::mem::forget(self.inner.handle());
+            if !std::thread::panicking() {
+                panic!("{}", error::GUARD_ORDER);
+            }
         }
     }
 }
