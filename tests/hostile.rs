@@ -1,17 +1,17 @@
-//! What users' code does at the worst moment: wakers that panic, guards that outlive their scope.
+//! What users' code does at the worst moment: wakers that panic, guards that outlive their scope, a runtime that its own task ends.
 
 #[path = "support/poll.rs"]
 mod poll;
 
 use std::future::{pending, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, panic_any, resume_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use corelane::net::UnixStream;
-use corelane::runtime::{Builder, Handle, Runtime};
+use corelane::runtime::{Builder, Handle, Runtime, UnhandledPanic};
 use corelane::sync::oneshot;
 use corelane::task::JoinHandle;
 use corelane::time::{Sleep, sleep_until};
@@ -170,4 +170,33 @@ fn a_guard_that_leaves_its_block_on() {
     let current = Handle::try_current();
     assert!(current.is_err() || alive.upgrade().is_some(), "the thread is in a runtime that was freed");
     kept.block_on(async {});
+}
+
+/// What no shard has taken is cancelled by the last worker, and may own the runtime.
+#[test]
+fn the_last_worker_drops_the_runtime() {
+    /// Keeps the worker from taking all that is queued.
+    async fn slow(_holds: impl Send) {
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_micros(50) {}
+    }
+    let rt = Builder::new_multi_thread()
+        .worker_threads(1)
+        .unhandled_panic(UnhandledPanic::ShutdownRuntime)
+        .build()
+        .unwrap();
+    let rt = Arc::new(rt);
+    let (ended, ends) = mpsc::channel::<()>();
+    let (go, started) = mpsc::channel::<()>();
+    let handle = rt.handle().clone();
+    rt.spawn(async move {
+        started.recv().unwrap();
+        panic_any("ends the runtime");
+    });
+    for _ in 0..5_000 {
+        drop(handle.spawn(slow(())));
+    }
+    drop(handle.spawn(slow((rt, ended))));
+    go.send(()).unwrap();
+    assert_eq!(ends.recv_timeout(Duration::from_secs(20)), Err(mpsc::RecvTimeoutError::Disconnected));
 }

@@ -254,14 +254,22 @@ impl Inner {
 
     /// A worker thread has ended, its shard closed.
     pub fn worker_ended(&self) {
-        let mut alive = self.alive.lock().unwrap_or_else(|poison| poison.into_inner());
-        *alive -= 1;
-        if *alive == 0 {
+        let alive = || self.alive.lock().unwrap_or_else(|poison| poison.into_inner());
+        {
+            let mut alive = alive();
+            if *alive > 1 {
+                *alive -= 1;
+                return;
+            }
+        }
+        // The last one, which counts until all is finished. Without the lock, for a future that is dropped may own the runtime.
+        {
             // Futures are dropped in the runtime's context.
             let _entered = context::enter(self, Blocking::Forbidden);
             self.mesh.finish();
-            self.ended.notify_all();
         }
+        *alive() = 0;
+        self.ended.notify_all();
     }
 
     /// Waits for all workers; false if that took longer than the timeout.
