@@ -3,16 +3,16 @@
 
 use std::future::{Future, pending, ready};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use corelane::time::{Instant, Sleep, sleep, timeout};
-use corelane_shards::config::Config;
+use corelane_shards::config::{Config, Reach};
 use corelane_shards::mesh::{Mesh, ShardId};
 use corelane_shards::park::Unpark;
-use corelane_shards::shard::{Driver, Shard, Turn};
-use corelane_shards::timer::Clock;
+use corelane_shards::shard::{self, Driver, Shard, Turn};
+use corelane_shards::timer::{Clock, Stamp};
 
 struct NoEvents;
 
@@ -189,4 +189,33 @@ fn no_sleep_is_early_whatever_the_poll_that_armed_it_does() {
             task.await.unwrap();
         }
     });
+}
+
+/// However many tasks are run between two looks at the mailbox.
+#[test]
+fn few_polls_lie_between_two_readings() {
+    for (steal, polls_per_mail) in [(Reach::Off, 100), (Reach::Off, 10), (Reach::All, 100), (Reach::All, 5)] {
+        let config = Config { steal, polls_per_mail, ..Config::new(1) };
+        let mesh = Mesh::new(config, Clock::new());
+        let mut shard = Shard::new(Arc::clone(&mesh), ShardId(0), Box::new(NoEvents));
+        let stamps = Arc::new(Mutex::new((Vec::new(), 0)));
+        let stamp = |stamps: &Arc<Mutex<(Vec<Stamp>, usize)>>| {
+            let stamps = Arc::clone(stamps);
+            async move {
+                let (taken, most) = &mut *stamps.lock().unwrap();
+                taken.push(shard::current(|local| local.unwrap().stamps().stamp()));
+                *most = taken.iter().filter(|stamp| stamp.time_ns().is_none()).count().max(*most);
+            }
+        };
+        shard.enter(|local| {
+            for _ in 0..100 {
+                drop(shard::spawn_local(local, stamp(&stamps)));
+                drop(shard::spawn(&mesh, stamp(&stamps)));
+            }
+        });
+        while shard.turn() == Turn::Again {}
+        let (taken, most) = &*stamps.lock().unwrap();
+        assert_eq!(taken.len(), 200);
+        assert!((16..=17).contains(most), "{most} with {steal:?} and {polls_per_mail}");
+    }
 }

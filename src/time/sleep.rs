@@ -17,8 +17,8 @@ use super::{Instant, driver};
 /// # On shards
 ///
 /// The clock is not read for this call: one reading of the shard serves all sleeps that began since the one before. What
-/// the tasks polled meanwhile take, sixteen at most, is how much later the deadline may lie. A sleep that is dropped before
-/// that never had one.
+/// is polled meanwhile, eighteen tasks at most, is how much later the deadline may lie. A sleep that is dropped before that
+/// never had one.
 ///
 /// # Cancel safety
 ///

@@ -221,7 +221,9 @@ impl Shard {
         let mut look_at_clock = POLLS_PER_CLOCK;
         let (mut started_ns, mut read_ns) = (None, None);
         let left = loop {
+            // Never past the next look at the clock: what is dated by it is late by as much.
             let most = self.polls_per_mail.min(self.polls_per_event - self.polls_unserved);
+            let most = most.min(look_at_clock - polls);
             let ran = if self.local.mesh().steals() { self.run_both(most) } else { self.run_pinned(most) };
             polls += ran;
             self.polls_unserved += ran;

@@ -10,8 +10,9 @@
 //! ───────────────────┴───────────────┴──────────▶
 //!                    the same stamp            then a fresh one, else the same goes on
 //! ```
-//! A stretch between two readings is at most 16 polls long, and each turn and each park ends with a reading if somebody
-//! refers to the current stamp. What counts from a stamp is late by at most the rest of its stretch, and never early.
+//! A stretch between two readings is at most 16 polls long, 17 where tasks move, and one of a root future may come before them.
+//! Each turn and each park ends with a reading if somebody refers to the current stamp. What counts from a stamp is late by at
+//! most the rest of its stretch, and never early.
 //!
 //! # Counting without a lock prefix
 //!
