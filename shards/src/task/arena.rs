@@ -319,27 +319,39 @@ impl Chunk {
     }
 }
 
-/// Maps a chunk. Twice the size is asked for, and what lies outside of the aligned part given back.
+/// Maps a chunk. The kernel puts a mapping beside the one before, if nothing is in the way, so that one of a chunk's size is usually
+/// aligned, and the two count as one: of their number a process may have 65,530, which at a mapping for each chunk are 4 GiB of tasks.
+/// Where it is not aligned, twice the size is asked for, and what lies outside of the aligned part given back.
 #[cold]
 fn map() -> *mut Chunk {
-    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-    // SAFETY: an anonymous mapping at an address that the kernel chooses.
-    let start =
-        unsafe { libc::mmap(ptr::null_mut(), 2 * CHUNK, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) };
-    if start == libc::MAP_FAILED {
-        handle_alloc_error(Layout::new::<[u8; CHUNK]>());
+    #[cfg(all(test, loom))]
+    MAPPED.with(|mapped| mapped.set(mapped.get() + 1));
+    let start = map_some(CHUNK);
+    if start.addr() % CHUNK == 0 {
+        return start.cast();
     }
+    // SAFETY: mapped just now, and nobody uses it.
+    unsafe { libc::munmap(start, CHUNK) };
+    let start = map_some(2 * CHUNK);
     let before = start.addr().next_multiple_of(CHUNK) - start.addr();
     if before > 0 {
         // SAFETY: a part of the mapping that nobody uses.
         unsafe { libc::munmap(start, before) };
     }
-    #[cfg(all(test, loom))]
-    MAPPED.with(|mapped| mapped.set(mapped.get() + 1));
     let chunk = start.wrapping_byte_add(before);
     // SAFETY: the other part that nobody uses; not empty, since `before` is less than a chunk.
     unsafe { libc::munmap(chunk.wrapping_byte_add(CHUNK), CHUNK - before) };
     chunk.cast()
+}
+
+fn map_some(size: usize) -> *mut libc::c_void {
+    let (access, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+    // SAFETY: an anonymous mapping at an address that the kernel chooses.
+    let start = unsafe { libc::mmap(ptr::null_mut(), size, access, flags, -1, 0) };
+    if start == libc::MAP_FAILED {
+        handle_alloc_error(Layout::new::<[u8; CHUNK]>());
+    }
+    start
 }
 
 /// # Safety

@@ -521,3 +521,24 @@ fn a_movable_task_queued_after_the_end_is_cancelled() {
     drop(handle);
     assert_eq!(Arc::strong_count(&mesh), 1, "the task is gone");
 }
+
+/// The kernel has a limit for them, 65,530 as a rule, which must not be one for tasks.
+#[test]
+fn many_tasks_are_few_mappings() {
+    let mappings = || std::fs::read_to_string("/proc/self/maps").unwrap().lines().count();
+    let shard = shard();
+    let before = mappings();
+    let large = [0u8; 4000];
+    let handles: Vec<_> = (0..15 * 400)
+        .map(|_| {
+            spawn(&shard, async move {
+                std::future::pending::<()>().await;
+                std::hint::black_box(&large);
+            })
+        })
+        .collect();
+    // 400 chunks. Other tests run beside this one.
+    let more = mappings().saturating_sub(before);
+    assert!(more < 200, "{more} mappings more");
+    drop((shard, handles));
+}
