@@ -133,6 +133,7 @@ impl Reactor {
         let local = unsafe { context::local().as_ref() };
         let local = local.filter(|local| local.remote().registry().is_some_and(|r| Arc::ptr_eq(r, registry)));
         assert!(events.capacity() <= batch.len(), "a place for each event");
+        registry.acquire_added();
         let mut len = 0;
         for event in events.iter() {
             // SAFETY: what this polls was registered with tokens of the registry.

@@ -92,6 +92,13 @@ impl Registry {
         }
     }
 
+    /// The kernel handed tokens over, and with them the states' memory, of which it does not tell the compiler: the states were
+    /// made and given out under the lock.
+    #[inline(always)]
+    pub(super) fn acquire_added(&self) {
+        self.slots.acquire_past();
+    }
+
     /// A token for events that only end a wait. Valid while the registry stays where it is.
     pub(super) fn silent(&self) -> Token {
         token(&self.nobody)

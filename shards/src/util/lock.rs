@@ -55,6 +55,13 @@ impl<T> Lock<T> {
         })
     }
 
+    /// Sees all that was done with the lock before, without taking it: for who has learned by other means that something was.
+    #[inline(always)]
+    pub fn acquire_past(&self) {
+        // Acquire: pairs with the Release in `Release::drop`. A holder's own step on the flag does not hide that one.
+        let _ = self.held.load(Ordering::Acquire);
+    }
+
     #[inline]
     fn try_acquire(&self) -> bool {
         // Acquire: pairs with the Release in `Release::drop`.
