@@ -136,16 +136,18 @@ fn a_reader_s_waker_panics_and_the_others_wake() {
         let reads = |stream: UnixStream| async move { stream.readable().await.map(|()| stream) };
         // On the shard by poll and by future, and from outside by future.
         let other = rt.spawn(reads(second.0));
-        let ours = rt.block_on(rt.spawn(async move {
-            left(&mut poll_fn(|cx| first.0.poll_read_ready(cx)));
-            let mut outlives = Box::pin(reads(first.0));
-            left(&mut outlives);
-            outlives
-        }));
+        let (ours,) = rt
+            .block_on(rt.spawn(async move {
+                left(&mut poll_fn(|cx| first.0.poll_read_ready(cx)));
+                let mut outlives = Box::pin(reads(first.0));
+                left(&mut outlives);
+                (outlives,)
+            }))
+            .unwrap();
         // Both may come in one batch.
         let _theirs = [first.1, second.1].map(|stream| stream.try_write(b"x").map(|_| stream).unwrap());
         rt.block_on(other).unwrap().unwrap();
-        rt.block_on(ours.unwrap()).unwrap();
+        rt.block_on(ours).unwrap();
         still_runs(&rt);
     }
 }
