@@ -414,6 +414,7 @@ impl Mesh {
 
     /// Whether a paused clock has to stand.
     pub(crate) fn clock_is_held(&self) -> bool {
+        crate::loom::seq_cst();
         self.clock_holds.load(SeqCst) > 0
     }
 

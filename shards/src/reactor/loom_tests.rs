@@ -131,6 +131,35 @@ fn loom_event_against_clear() {
     });
 }
 
+/// A resource was just bound, and some of it is taken for ready while its first event comes. Fails when `presume` takes a count
+/// above that of the moment, which the event then reaches, and when it takes that of the moment.
+#[test]
+fn loom_event_against_presume() {
+    loom::model(|| {
+        let socket = Socket::new();
+        let owner = {
+            let socket = socket.clone();
+            thread::spawn(move || socket.event())
+        };
+        socket.state.presume(Ready::READABLE);
+        // Loom by itself puts no store of another thread between a load and the load before it.
+        thread::yield_now();
+        let word = socket.state.word();
+        assert!(socket.state.is_ready(word, Direction::Read, Word::NEVER), "nothing is taken for ready");
+        if socket.kernel.swap(0, AcqRel) == 0 {
+            // As above.
+            thread::yield_now();
+            socket.state.clear(word, Direction::Read);
+        }
+        owner.join().unwrap();
+        let left = socket.kernel.load(SeqCst) > 0;
+        assert!(
+            !left || socket.state.is_ready(socket.state.word(), Direction::Read, word),
+            "an event is hidden"
+        );
+    });
+}
+
 /// Two threads make the shared half at once. Fails when it is installed with a store in place of the compare-exchange.
 #[test]
 fn loom_two_pollers_elsewhere() {

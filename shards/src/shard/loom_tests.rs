@@ -21,11 +21,11 @@ use crate::config::{Config, Reach};
 use crate::loom::atomic::AtomicUsize;
 use crate::loom::atomic::Ordering::{AcqRel, Acquire};
 use crate::loom::cell::UnsafeCell;
-use crate::loom::{Mutex, thread};
+use crate::loom::{Condvar, Mutex, thread};
 use crate::mesh::{Mesh, ShardId};
 use crate::park::{Spin, Unpark};
 use crate::task::{JoinHandle, arena};
-use crate::timer::Clock;
+use crate::timer::{Clock, Entry};
 
 fn bounded(preemptions: usize, f: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
@@ -676,5 +676,63 @@ fn loom_mesh_task_joins_task() {
         seen.check();
         end(&mesh, here);
         assert_eq!(arena::mapped(), 0, "a chunk is left behind");
+    });
+}
+
+/// What a thread sleeps in.
+struct Bed {
+    rung: Mutex<bool>,
+    bell: Condvar,
+}
+
+impl Unpark for Bed {
+    fn unpark(&self) {
+        *self.rung.lock().unwrap() = true;
+        self.bell.notify_one();
+    }
+}
+
+/// Waits for the bell alone, and really.
+struct Sleeps(StdArc<Bed>);
+
+impl Driver for Sleeps {
+    fn wait(&mut self, timeout: Option<Duration>) -> usize {
+        let mut rung = self.0.rung.lock().unwrap();
+        while timeout.is_none() && !*rung {
+            rung = self.0.bell.wait(rung).unwrap();
+        }
+        *rung = false;
+        0
+    }
+
+    fn unparker(&self) -> StdArc<dyn Unpark> {
+        self.0.clone()
+    }
+}
+
+/// A shard whose clock stands, with a timer.
+fn paused_shard(mesh: &StdArc<Mesh>) -> (Shard, Pin<Box<Entry>>) {
+    let bed = StdArc::new(Bed { rung: Mutex::new(false), bell: Condvar::new() });
+    let shard = Shard::new(mesh.clone(), ShardId(0), Box::new(Sleeps(bed)));
+    let mut timer = Box::pin(Entry::new());
+    let deadline_ns = mesh.clock().now_ns() + 1_000_000;
+    let _ = timer.as_mut().arm(mesh.remote(ShardId(0)).lane(), deadline_ns, Waker::noop().clone());
+    (shard, timer)
+}
+
+/// Whoever holds the clock lets go of it without waking anybody. The clock moves on to the next timer. Fails if letting go does not
+/// wake the shards, and if `park_paused` asks before it announces its sleep alone.
+#[test]
+fn loom_shard_clock_let_go() {
+    bounded(3, || {
+        let mesh = mesh(1, Reach::Off);
+        let (mut shard, timer) = paused_shard(&mesh);
+        let hold = mesh.hold_clock();
+        let outside = thread::spawn(move || drop(hold));
+        while !timer.is_fired() {
+            while shard.turn() == Turn::Again {}
+            shard.park(|| false);
+        }
+        outside.join().unwrap();
     });
 }
