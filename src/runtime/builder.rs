@@ -716,8 +716,8 @@ impl Builder {
                 .unwrap_or(Duration::from_millis(u64::from(config.blocking.keep_alive_ms))),
             stack_size: self.stack_size,
             thread_name: self.thread_name.clone().unwrap_or_else(|| Arc::new(|| POOL_THREAD_NAME.into())),
-            on_start: pool_hook(&placed, self.hooks.start.clone(), Placed::enter_pool, true),
-            on_stop: pool_hook(&placed, self.hooks.stop.clone(), Placed::leave_pool, false),
+            on_start: Some(enter_pool(&placed, self.hooks.start.clone())),
+            on_stop: self.hooks.stop.clone(),
             ..PoolConfig::default()
         };
         Parts {
@@ -779,25 +779,15 @@ fn worker_threads_from_environment() -> Option<usize> {
     }
 }
 
-/// What a pool thread does when it starts or ends. Before its hook it leaves the CPUs of the shard whose thread started it.
-fn pool_hook(
-    placed: &Arc<Placed>,
-    hook: Option<Callback>,
-    place: fn(&Placed),
-    first: bool,
-) -> Option<Callback> {
+/// What a pool thread does when it starts. Before the hook it leaves the CPUs of the shard whose thread started it.
+fn enter_pool(placed: &Arc<Placed>, hook: Option<Callback>) -> Callback {
     let placed = placed.clone();
-    Some(Arc::new(move || {
-        if first {
-            place(&placed);
-        }
+    Arc::new(move || {
+        placed.enter_pool();
         if let Some(hook) = &hook {
             hook();
         }
-        if !first {
-            place(&placed);
-        }
-    }))
+    })
 }
 
 pub(super) fn spin(config: &Config, may_spin: bool) -> Spin {

@@ -63,14 +63,13 @@ pub(crate) fn start(
     }
     builder.spawn(move || {
         /// Says that the worker ended, also when a panic of the engine or a hook ends it.
-        struct Ended<'a>(&'a Inner, ShardId);
+        struct Ended<'a>(&'a Inner);
         impl Drop for Ended<'_> {
             fn drop(&mut self) {
-                self.0.placed.leave_shard(self.1);
                 self.0.worker_ended();
             }
         }
-        let _ended = Ended(&inner, order.id);
+        let _ended = Ended(&inner);
         let ready = memory::interleave(&order.memory_nodes, order.on_error).and_then(|memory| {
             let (shard, pin) = prepare(&inner, order.id, &order.place, order.on_error)?;
             Ok((shard, memory.into_iter().chain(pin).collect()))

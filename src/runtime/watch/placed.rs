@@ -4,13 +4,15 @@
 //! Threads: each says itself that it comes and goes; the watcher binds them.
 //!
 //! A thread is named by the kernel's number, which may be another thread's once it has ended. So a number is in the list only while its
-//! thread lives: the thread puts it there and takes it away itself, under the lock under which it is used. The system calls in
-//! there take a microsecond each and run no foreign code. Shards take the lock when they start and end, threads of the pool too, and
-//! nobody in between.
+//! thread lives: the thread puts it there, and its last act is to take it away, under the lock under which it is used. That is the
+//! destructor of a thread-local (`STAYS`), and not of something that a program can forget, as it can a `LocalRuntime`, or
+//! whose turn does not come if a hook panics. The system calls under the lock take a microsecond each and run no foreign code.
+//! Shards take the lock when they start and end, threads of the pool too, and nobody in between.
 
+use std::cell::RefCell;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use corelane_shards::mesh::ShardId;
 
@@ -58,31 +60,53 @@ impl Placed {
     }
 
     /// This thread drives a shard, and is bound as the plan says.
-    pub fn enter_shard(&self, id: ShardId) {
-        self.enter(id, Tid::current(), pin::current());
+    pub fn enter_shard(self: &Arc<Self>, id: ShardId) {
+        self.stay(|| self.enter(id, Tid::current(), pin::current()));
     }
 
     pub(super) fn enter(&self, id: ShardId, thread: Tid, cpus: Option<CpuList>) {
         self.state().shards[id.index()] = Some(Bound { thread, cpus });
     }
 
-    /// This shard's thread ends, or is nobody's to bind any more.
+    /// This shard's thread is nobody's to bind any more.
     pub fn leave_shard(&self, id: ShardId) {
         self.state().shards[id.index()] = None;
     }
 
     /// This thread is one of the pool's: binds it as the plan says.
-    pub fn enter_pool(&self) {
-        let mut state = self.state();
-        // A refusal leaves the thread where it is, which is slower and not wrong.
-        let _ = pin::pin(&state.plan.blocking_cpus);
-        state.pool.push(Tid::current());
+    pub fn enter_pool(self: &Arc<Self>) {
+        let enter = |state: &mut State| {
+            // A refusal leaves the thread where it is, which is slower and not wrong.
+            let _ = pin::pin(&state.plan.blocking_cpus);
+            state.pool.push(Tid::current());
+        };
+        self.stay(|| enter(&mut self.state()));
     }
 
-    /// This thread of the pool ends.
-    pub fn leave_pool(&self) {
-        let thread = Tid::current();
-        self.state().pool.retain(|other| *other != thread);
+    /// Enters this thread, and sees to it that it leaves. One that has destroyed its thread-locals stays unknown: no change of
+    /// the plan moves it.
+    fn stay(self: &Arc<Self>, enter: impl FnOnce()) {
+        let _ = STAYS.try_with(|Stays(all)| {
+            let mut all = all.borrow_mut();
+            all.retain(|other| other.strong_count() > 0);
+            all.push(Arc::downgrade(self));
+            enter();
+        });
+    }
+
+    /// This thread ends.
+    fn leave(&self) {
+        let (thread, mut state) = (Tid::current(), self.state());
+        state.pool.retain(|other| *other != thread);
+        for bound in &mut state.shards {
+            bound.take_if(|bound| bound.thread == thread);
+        }
+    }
+
+    #[cfg(all(test, not(loom)))]
+    pub(super) fn threads(&self) -> Vec<Tid> {
+        let state = self.state();
+        state.shards.iter().flatten().map(|bound| bound.thread).chain(state.pool.iter().copied()).collect()
     }
 
     /// Whether somebody else has changed the mask of a shard's thread that the plan binds.
@@ -161,6 +185,21 @@ impl State {
             }
         }
         Ok(refusals)
+    }
+}
+
+/// The lists that a thread is in, perhaps; it leaves them when it ends.
+struct Stays(RefCell<Vec<Weak<Placed>>>);
+
+thread_local! {
+    static STAYS: Stays = const { Stays(RefCell::new(Vec::new())) };
+}
+
+impl Drop for Stays {
+    fn drop(&mut self) {
+        for placed in self.0.get_mut().iter().filter_map(Weak::upgrade) {
+            placed.leave();
+        }
     }
 }
 

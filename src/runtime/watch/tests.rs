@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use std::{env, fs, io, process};
+use std::{env, fs, io, mem, process, thread};
 
 use corelane_shards::config as engine;
 use corelane_shards::mesh::{Mesh, ShardId};
@@ -14,8 +14,8 @@ use corelane_shards::timer::Clock;
 
 use super::keeper::{Keeper, Kernel, Live, Told, live_part};
 use super::{Placed, PlacementCause as Cause, PlacementChange};
-use crate::config::{Config, CpuList, Flavor, keys};
-use crate::runtime::Builder;
+use crate::config::{Config, CpuList, Flavor, OnError, keys};
+use crate::runtime::{Builder, LocalOptions, LocalRuntime};
 use crate::topology::pin::{self, Tid};
 use crate::topology::{Plan, Topology};
 
@@ -412,4 +412,47 @@ fn a_config_without_a_file_is_not_read_again() {
     assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
     let text = "[placement] reload = \"sighup\": the config is not from a file; expected \"off\"";
     assert_eq!(error.to_string(), text);
+}
+
+/// Once a thread has ended, its number may be anybody's.
+#[test]
+fn a_thread_that_has_ended_is_bound_by_nobody() {
+    let left = |then: fn(LocalRuntime)| {
+        let here = thread::spawn(move || {
+            let local = Builder::new_sharded()
+                .config(Config::parse("c", "[placement]\nshards = 1").unwrap())
+                .build_local(LocalOptions::default())
+                .unwrap();
+            local.block_on(local.spawn_blocking(|| ())).unwrap();
+            let placed = local.handle().inner().placed.clone();
+            assert!(placed.threads().contains(&Tid::current()));
+            then(local);
+            placed
+        });
+        here.join().unwrap()
+    };
+    assert_eq!(left(drop).threads(), []);
+    let placed = left(mem::forget);
+    // The pool of a runtime that was forgotten lives on.
+    assert_eq!(placed.threads().len(), 1);
+    let mut fake = Fake::default();
+    fake.0.lock().unwrap().refused = cpus("0-99");
+    let plan = placed.plan();
+    let refusals =
+        placed.adopt(&mut fake, plan, &cpus("0"), OnError::Fail).expect("no shard is left to bind");
+    assert!(refusals.is_empty());
+}
+
+#[test]
+fn a_hook_that_panics_leaves_no_thread_behind() {
+    let runtime = Builder::new_sharded()
+        .config(Config::parse("c", "[placement]\nshards = 1").unwrap())
+        .on_thread_stop(|| panic!("a hook panics in this test"))
+        .build()
+        .unwrap();
+    let placed = runtime.handle().inner().placed.clone();
+    runtime.block_on(runtime.spawn_blocking(|| ())).unwrap();
+    assert_eq!(placed.threads().len(), 2);
+    drop(runtime);
+    assert_eq!(placed.threads(), []);
 }
