@@ -36,17 +36,26 @@ mod sys {
     /// As many as kernels are built for at most; they want the bits beyond their own to be zero.
     const NODES_MAX: u32 = 1024;
 
-    pub(super) fn interleave(nodes: &[u32]) -> io::Result<()> {
-        let mut mask: [c_ulong; (NODES_MAX / BITS) as usize] = [0; (NODES_MAX / BITS) as usize];
+    /// A bit for each node, from the lowest of the first word on.
+    pub(super) type Mask = [c_ulong; (NODES_MAX / BITS) as usize];
+
+    /// What the kernel calls `maxnode`. It takes one from that before it reads so many bits, here all of the mask's.
+    pub(super) const MAXNODE: c_ulong = NODES_MAX as c_ulong + 1;
+
+    pub(super) fn mask(nodes: &[u32]) -> io::Result<Mask> {
+        let mut mask = [0; (NODES_MAX / BITS) as usize];
         for &node in nodes {
             let word = mask.get_mut((node / BITS) as usize).ok_or(io::ErrorKind::InvalidInput)?;
             *word |= 1 << (node % BITS);
         }
-        // The kernel takes one from the number of bits before it reads them, here all of the mask's.
-        let bits = c_ulong::from(NODES_MAX) + 1;
-        // SAFETY: the kernel reads `bits - 1` bits from a mask that has as many, and keeps no pointer to it.
+        Ok(mask)
+    }
+
+    pub(super) fn interleave(nodes: &[u32]) -> io::Result<()> {
+        let mask = mask(nodes)?;
+        // SAFETY: the kernel reads `MAXNODE - 1` bits from a mask that has as many, and keeps no pointer to it.
         let result =
-            unsafe { libc::syscall(libc::SYS_set_mempolicy, libc::MPOL_INTERLEAVE, mask.as_ptr(), bits) };
+            unsafe { libc::syscall(libc::SYS_set_mempolicy, libc::MPOL_INTERLEAVE, mask.as_ptr(), MAXNODE) };
         if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
 }
@@ -83,6 +92,44 @@ mod tests {
                     assert!(!maps().contains(" interleave:0 "));
                 }
             }
+        });
+    }
+
+    #[test]
+    fn the_mask_has_a_bit_for_each_node() {
+        for nodes in [&[0, 1][..], &[0, 63, 64], &[3, 70], &[1023], &[]] {
+            let mask = sys::mask(nodes).unwrap();
+            let bytes: Vec<u8> = mask.iter().flat_map(|word| word.to_le_bytes()).collect();
+            // What the kernel reads, on a machine of 64 bits of either order as words.
+            let set = |bit: &u32| bytes[(bit / 8) as usize] >> (bit % 8) & 1 == 1;
+            assert_eq!((0..1024).filter(set).collect::<Vec<_>>(), nodes);
+            assert_eq!(sys::MAXNODE as usize - 1, size_of_val(&mask) * 8);
+        }
+        assert_eq!(sys::mask(&[1024]).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    }
+
+    /// Of the nodes that are asked for, the kernel takes those that are there: all of the mask has to reach it, and nothing else.
+    #[test]
+    fn the_kernel_reads_the_nodes_that_are_meant() {
+        // `MPOL_F_MEMS_ALLOWED`: the nodes that the thread may use.
+        let policy = |flags: libc::c_ulong| {
+            let (mut mode, mut mask) = (0, sys::mask(&[]).unwrap());
+            // SAFETY: the kernel writes a number, and as many bits as the mask has.
+            let result = unsafe {
+                libc::syscall(libc::SYS_get_mempolicy, &mut mode, mask.as_mut_ptr(), 1024_u64, 0, flags)
+            };
+            (result == 0).then_some((mode, mask))
+        };
+        let Some((_, there)) = policy(1 << 2) else { return println!("skipped: no policies here") };
+        let there: Vec<u32> =
+            (0..1024).filter(|node| there[*node as usize / 64] >> (node % 64) & 1 == 1).collect();
+        println!("nodes {there:?}");
+        on_a_thread(move || {
+            let nowhere: Vec<u32> = [63, 64, 70, 1023].into_iter().filter(|n| !there.contains(n)).collect();
+            let asked: Vec<u32> = there.iter().chain(&nowhere).copied().collect();
+            assert_eq!(interleave(&asked, OnError::Fail).unwrap(), None);
+            assert_eq!(policy(0), Some((libc::MPOL_INTERLEAVE, sys::mask(&there).unwrap())));
+            assert!(interleave(&nowhere, OnError::Fail).is_err(), "a bit was read that was not set");
         });
     }
 
