@@ -27,4 +27,4 @@ pub use tcp::{TcpListener, TcpSocket, TcpStream};
 pub use udp::UdpSocket;
 pub use unix::{UnixDatagram, UnixListener, UnixSocket, UnixStream};
 
-pub(crate) use crate::runtime::context::{evens_out, incoming_cpus, io_mesh as mesh};
+pub(crate) use crate::runtime::context::{evens_out, io_mesh as mesh, steer};

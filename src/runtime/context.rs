@@ -13,6 +13,7 @@
 use std::cell::Cell;
 use std::io;
 use std::marker::PhantomData;
+use std::os::fd::AsFd;
 use std::ptr;
 use std::sync::Arc;
 use std::thread::{self, ThreadId};
@@ -24,6 +25,7 @@ use crate::error;
 
 use super::handle::{Handle, TryCurrentError};
 use super::inner::Inner;
+use super::watch::Steered;
 
 /// What a thread may do about blocking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,9 +123,9 @@ pub(crate) fn io_mesh() -> io::Result<Arc<Mesh>> {
     }
 }
 
-/// For each shard of this thread's runtime the CPU whose packets its listener wants; empty where that does not matter.
-pub(crate) fn incoming_cpus() -> Vec<Option<u32>> {
-    with(|inner| inner.map_or(Vec::new(), |inner| inner.placed.plan().incoming_cpus.clone()))
+/// Has a listener want the packets of a shard's CPU, where this thread's runtime steers by that.
+pub(crate) fn steer(shard: usize, listener: impl AsFd) -> io::Result<Option<Steered>> {
+    with(|inner| inner.map_or(Ok(None), |inner| Steered::new(&inner.placed, shard, listener)))
 }
 
 /// Whether this thread's runtime gives a connection to the listener with the fewest.

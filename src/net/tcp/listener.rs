@@ -14,6 +14,7 @@ use socket2::SockRef;
 use crate::io::Interest;
 use crate::net::addr::{ToSocketAddrs, with_each};
 use crate::net::source::{Source, fd_traits};
+use crate::runtime::Steered;
 
 use super::steer::{Connection, Place};
 use super::{TcpSocket, TcpStream};
@@ -36,6 +37,8 @@ const BACKLOG: u32 = 4_096;
 /// # }
 /// ```
 pub struct TcpListener {
+    /// It wants the packets of a shard's CPU. Dropped before the file is closed.
+    pub(super) steered: Option<Steered>,
     /// Mio's, since it accepts a stream that does not block in one system call.
     pub(super) io: Source<mio::net::TcpListener>,
     /// In a group that shares evenly.
@@ -68,7 +71,8 @@ impl TcpListener {
     ///   out with [`into_std`](TcpStream::into_std). A listener that another one's task accepted for returns the connection
     ///   from its own `accept`. If 16 wait for that, it gets no more. When a listener is dropped, those that wait go to the
     ///   others, and with the last of them they are closed.
-    /// - `"incoming-cpu"`: that of the shard whose CPU the packet came in on, if the kernel can (`SO_INCOMING_CPU`).
+    /// - `"incoming-cpu"`: that of the shard whose CPU the packet came in on, if the kernel can (`SO_INCOMING_CPU`). When a shard
+    ///   is moved while the program runs, so is what its listeners want.
     ///
     /// With port 0 the system chooses one port for all.
     ///
@@ -81,16 +85,13 @@ impl TcpListener {
     /// Outside of a runtime.
     pub async fn bind_sharded<A: ToSocketAddrs>(addr: A) -> io::Result<Vec<TcpListener>> {
         let shards = crate::net::mesh()?.remotes().len();
-        let incoming = crate::net::incoming_cpus();
         let evens_out = crate::net::evens_out() && shards > 1;
         with_each(addr, |mut addr| {
             let mut all = Vec::with_capacity(shards);
             for shard in 0..shards {
-                let listener = listen(addr, true)?;
+                let mut listener = listen(addr, true)?;
                 addr = listener.local_addr()?;
-                if let Some(Some(cpu)) = incoming.get(shard) {
-                    steer(&listener, *cpu)?;
-                }
+                listener.steered = crate::net::steer(shard, &listener)?;
                 all.push(listener);
             }
             if evens_out {
@@ -164,7 +165,8 @@ impl TcpListener {
     /// Outside of a runtime; in debug builds also if the listener would block.
     #[track_caller]
     pub fn from_std(listener: net::TcpListener) -> io::Result<TcpListener> {
-        Ok(Self { io: Source::from_user(mio::net::TcpListener::from_std(listener))?, place: None })
+        let io = Source::from_user(mio::net::TcpListener::from_std(listener))?;
+        Ok(Self { steered: None, io, place: None })
     }
 
     /// Goes on listening with the standard library. The listener still does not block.
@@ -196,18 +198,6 @@ fn listen(addr: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     }
     socket.bind(addr)?;
     socket.listen(BACKLOG)
-}
-
-/// Has the kernel prefer this listener, of those that share its port, for what comes in on that CPU.
-#[cfg(target_os = "linux")]
-fn steer(listener: &TcpListener, cpu: u32) -> io::Result<()> {
-    SockRef::from(&listener.io.io).set_cpu_affinity(cpu as usize)
-}
-
-/// There is no such option here, and no CPU that a shard is bound to either.
-#[cfg(not(target_os = "linux"))]
-fn steer(_: &TcpListener, _: u32) -> io::Result<()> {
-    Ok(())
 }
 
 impl TryFrom<net::TcpListener> for TcpListener {

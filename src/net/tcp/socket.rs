@@ -93,7 +93,7 @@ impl TcpSocket {
     pub fn listen(self, backlog: u32) -> io::Result<TcpListener> {
         self.inner.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
         let listener = mio::net::TcpListener::from_std(self.inner.into());
-        Ok(TcpListener { io: Source::new(listener)?, place: None })
+        Ok(TcpListener { steered: None, io: Source::new(listener)?, place: None })
     }
 
     /// The address of this side.

@@ -1,7 +1,7 @@
 //! The placement of a runtime that runs: noticing that the machine or the config file has changed, and moving shards.
 //!
 //! Here: when to look, and who does. In reading order:
-//! - `placed`: the plan in force and the threads it is about.
+//! - `placed`: the plan in force and the threads it is about; `steered`: the listeners.
 //! - `keeper`: what has changed, and what becomes of it. No thread, no clock: who steps it decides when.
 //! - `change`: what is told of it.
 //!
@@ -24,6 +24,7 @@
 mod change;
 mod keeper;
 mod placed;
+mod steered;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
@@ -47,6 +48,7 @@ use super::inner::Inner;
 pub use change::{PlacementCause, PlacementChange};
 pub(crate) use keeper::{Keeper, Live, Told};
 pub(crate) use placed::{MainBound, Placed};
+pub(crate) use steered::Steered;
 
 /// A callback of the builder's.
 pub(crate) type ChangeCallback = Arc<dyn Fn(&PlacementChange) + Send + Sync>;

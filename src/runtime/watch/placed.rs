@@ -11,6 +11,7 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::os::fd::{BorrowedFd, RawFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -21,6 +22,7 @@ use crate::topology::Plan;
 use crate::topology::pin::{self, Tid};
 
 use super::keeper::Kernel;
+use super::steered::Listeners;
 
 /// See the module's head.
 #[derive(Debug)]
@@ -32,6 +34,7 @@ struct State {
     /// The threads of the shards, while they live.
     shards: Vec<Option<Bound>>,
     pool: Vec<Tid>,
+    listeners: Listeners,
     /// What the process may use, once that has changed.
     allowed: Option<CpuList>,
 }
@@ -46,7 +49,8 @@ struct Bound {
 impl Placed {
     pub fn new(plan: Plan) -> Self {
         let shards = plan.shards.iter().map(|_| None).collect();
-        Self(Mutex::new(State { plan: Arc::new(plan), shards, pool: Vec::new(), allowed: None }))
+        let (pool, listeners) = (Vec::new(), Listeners::default());
+        Self(Mutex::new(State { plan: Arc::new(plan), shards, pool, listeners, allowed: None }))
     }
 
     /// The plan in force.
@@ -81,6 +85,20 @@ impl Placed {
             state.pool.push(Tid::current());
         };
         self.stay(|| enter(&mut self.state()));
+    }
+
+    /// Has a listener follow a shard, if the plan steers; until `let_steer`.
+    pub(super) fn steer(&self, shard: usize, listener: BorrowedFd<'_>) -> io::Result<bool> {
+        let state = &mut *self.state();
+        let steers = shard < state.plan.incoming_cpus.len();
+        if steers {
+            state.listeners.add(&state.plan, shard, listener)?;
+        }
+        Ok(steers)
+    }
+
+    pub(super) fn let_steer(&self, listener: RawFd) {
+        self.state().listeners.remove(listener);
     }
 
     /// Enters this thread, and sees to it that it leaves. One that has destroyed its thread-locals stays unknown: no change of
@@ -143,6 +161,7 @@ impl Placed {
                 // As in `enter_pool`.
                 state.pool.iter().for_each(|thread| drop(kernel.pin(*thread, &pool)));
             }
+            state.listeners.follow(&plan);
             state.plan = plan;
         } else {
             for (shard, bound) in state.plan.shards.iter().zip(&state.shards) {
