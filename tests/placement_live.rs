@@ -8,6 +8,7 @@
 #[path = "support/scratch.rs"]
 mod scratch;
 
+use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -22,6 +23,7 @@ use corelane::runtime::{Builder, LocalOptions, PlacementCause, PlacementChange, 
 use corelane::topology::pin;
 use corelane::{shard, task};
 use scratch::Scratch;
+use socket2::SockRef;
 
 /// One test at a time.
 fn turn() -> MutexGuard<'static, ()> {
@@ -173,47 +175,68 @@ fn the_thread_that_built_a_local_runtime_moves_and_is_let_go() {
     assert_eq!(pin::current(), Some(all));
 }
 
-/// A group with a cpuset of its own, where this process may make one. It is gone afterwards.
+/// A control group of this process's own, where it may make one. It is gone afterwards.
 struct Group {
     folder: PathBuf,
     home: PathBuf,
-    cpus: &'static str,
+    is_v1: bool,
 }
 
 impl Group {
-    fn new(all: &CpuList) -> io::Result<Self> {
-        let name = format!("corelane-test-{}", process::id());
-        let v1 = Path::new("/sys/fs/cgroup/cpuset");
-        let (root, cpus, kind) = match v1.is_dir() {
-            true => (v1, "cpuset.cpus", "cpuset"),
-            false => (Path::new("/sys/fs/cgroup"), "cpuset.cpus", ""),
-        };
+    /// Of the process, with this controller. A machine has it in the hierarchy of the first generation or in the second.
+    fn entered(controller: &str) -> Option<Self> {
+        let made = Self::new(controller).and_then(|group| group.enter().map(|()| group));
+        made.inspect_err(|error| {
+            println!("skipped: this process may not make a group with a {controller}: {error}")
+        })
+        .ok()
+    }
+
+    fn new(controller: &str) -> io::Result<Self> {
+        let v1 = Path::new("/sys/fs/cgroup").join(controller);
+        let is_v1 = v1.is_dir();
+        let (root, kind) = if is_v1 { (&*v1, controller) } else { (Path::new("/sys/fs/cgroup"), "") };
         let of = |line: &str| {
             let (controllers, group) = line.split_once(':')?.1.split_once(':')?;
             (controllers == kind).then(|| root.join(group.trim_start_matches('/')))
         };
         let memberships = fs::read_to_string("/proc/self/cgroup")?;
         let home = memberships.lines().find_map(of).ok_or(io::ErrorKind::NotFound)?;
-        if kind.is_empty() {
-            fs::write(root.join("cgroup.subtree_control"), "+cpuset")?;
+        if !is_v1 {
+            fs::write(root.join("cgroup.subtree_control"), format!("+{controller}"))?;
         }
-        let folder = root.join(name);
+        let folder = root.join(format!("corelane-test-{}", process::id()));
         fs::create_dir(&folder)?;
-        let group = Self { folder, home, cpus };
-        if !kind.is_empty() {
-            // The first generation has no default for it.
-            fs::write(group.folder.join("cpuset.mems"), fs::read_to_string(root.join("cpuset.mems"))?)?;
+        let group = Self { folder, home, is_v1 };
+        if is_v1 && controller == "cpuset" {
+            // The first generation has no default for these.
+            for file in ["cpuset.mems", "cpuset.cpus"] {
+                group.write(file, &fs::read_to_string(root.join(file))?)?;
+            }
         }
-        group.set(all)?;
         Ok(group)
     }
 
-    fn set(&self, cpus: &CpuList) -> io::Result<()> {
-        fs::write(self.folder.join(self.cpus), cpus.to_string())
+    fn write(&self, file: &str, text: &str) -> io::Result<()> {
+        fs::write(self.folder.join(file), text)
+    }
+
+    fn set_cpus(&self, cpus: &CpuList) {
+        self.write("cpuset.cpus", &cpus.to_string()).unwrap();
+    }
+
+    /// In hundredths of a CPU.
+    fn set_quota(&self, percent: Option<usize>) {
+        let quota = percent.map(|percent| (percent * 1_000).to_string());
+        let result = match self.is_v1 {
+            true => self.write("cpu.cfs_quota_us", quota.as_deref().unwrap_or("-1")),
+            false => self.write("cpu.max", &format!("{} 100000", quota.as_deref().unwrap_or("max"))),
+        };
+        result.unwrap();
     }
 
     fn enter(&self) -> io::Result<()> {
-        fs::write(self.folder.join("cgroup.procs"), process::id().to_string())
+        self.write("cgroup.procs", &process::id().to_string())
     }
 }
 
@@ -228,18 +251,15 @@ impl Drop for Group {
 fn shards_follow_the_cpuset() {
     let _turn = turn();
     let Some(all) = two_cpus() else { return };
-    let group = match Group::new(&all).and_then(|group| group.enter().map(|()| group)) {
-        Ok(group) => group,
-        Err(error) => return println!("skipped: this process may not make a cpuset: {error}"),
-    };
+    let Some(group) = Group::entered("cpuset") else { return };
     let (runtime, changes) = watching("smt = \"all\"");
     let one = CpuList::from_iter(all.first());
-    group.set(&one).unwrap();
+    group.set_cpus(&one);
     let change = next(&changes);
     assert!(change.causes.contains(&PlacementCause::Cpuset), "{change}");
     assert_eq!(masks(), vec![one.to_string(); all.len()]);
     assert_eq!(masks(), planned(&runtime));
-    group.set(&all).unwrap();
+    group.set_cpus(&all);
     let change = next(&changes);
     assert!(change.causes.contains(&PlacementCause::Cpuset), "{change}");
     assert_eq!(masks(), planned(&runtime));
@@ -263,72 +283,170 @@ async fn exchange(mut stream: TcpStream, id: usize, stop: Arc<AtomicBool>, messa
     assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 0, "connection {id}: more came than was sent");
 }
 
+/// An echo server with clients that never let up.
+struct Echo {
+    server: Runtime,
+    served: Arc<AtomicUsize>,
+    stop: Arc<AtomicBool>,
+    messages: Arc<AtomicUsize>,
+    clients: thread::JoinHandle<()>,
+}
+
+impl Echo {
+    const CONNECTIONS: usize = 200;
+
+    fn new(server: Runtime) -> Self {
+        let served = Arc::new(AtomicUsize::new(0));
+        let addr = server.block_on(async {
+            let listeners = TcpListener::bind_sharded("127.0.0.1:0").await.unwrap();
+            let addr = listeners[0].local_addr().unwrap();
+            for (id, listener) in shard::ids().zip(listeners) {
+                let served = served.clone();
+                drop(shard::spawn_on(id, move || async move {
+                    while let Ok((mut stream, _)) = listener.accept().await {
+                        let served = served.clone();
+                        task::spawn_local(async move {
+                            let (mut from, mut to) = stream.split();
+                            corelane::io::copy(&mut from, &mut to).await.unwrap();
+                            to.shutdown().await.unwrap();
+                            served.fetch_add(1, Ordering::SeqCst);
+                        });
+                    }
+                }));
+            }
+            addr
+        });
+        let (stop, messages) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let clients = {
+            let (stop, messages) = (stop.clone(), messages.clone());
+            thread::spawn(move || {
+                let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(async {
+                    let mut clients = task::JoinSet::new();
+                    for id in 0..Self::CONNECTIONS {
+                        let stream = TcpStream::connect(addr).await.unwrap();
+                        clients.spawn(exchange(stream, id, stop.clone(), messages.clone()));
+                    }
+                    while let Some(ended) = clients.join_next().await {
+                        ended.unwrap();
+                    }
+                });
+            })
+        };
+        Self { server, served, stop, messages, clients }
+    }
+
+    /// Waits until about each connection has had another message.
+    fn goes_on(&self) {
+        let seen = self.messages.load(Ordering::Relaxed);
+        while self.messages.load(Ordering::Relaxed) < seen + Self::CONNECTIONS && !self.clients.is_finished()
+        {
+            thread::yield_now();
+        }
+        assert!(!self.clients.is_finished(), "a connection was lost after {seen} messages");
+    }
+
+    /// Every connection was there to the end.
+    fn end(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.clients.join().unwrap();
+        drop(self.server);
+        assert_eq!(self.served.load(Ordering::SeqCst), Self::CONNECTIONS);
+    }
+}
+
+/// One CPU and all of them in turn, under load.
+fn flip(all: &CpuList, changes: &Receiver<PlacementChange>, echo: &Echo, set: impl Fn(&CpuList)) {
+    const FLIPS: usize = 10;
+    for flip in 0..FLIPS {
+        let one = CpuList::from_iter(all.iter().nth(flip / 2 % all.len()));
+        set(if flip % 2 == 0 { &one } else { all });
+        assert!(!next(changes).moved.is_empty());
+        assert_eq!(masks(), planned(&echo.server));
+        echo.goes_on();
+    }
+}
+
 #[test]
 fn an_echo_server_under_load_loses_nothing() {
-    const CONNECTIONS: usize = 200;
-    const FLIPS: usize = 10;
     let _turn = turn();
     let Some(all) = two_cpus() else { return };
     let _restore = Restore(all.clone());
     let (server, changes) = watching("smt = \"all\"");
-    let served = Arc::new(AtomicUsize::new(0));
-    let addr = server.block_on(async {
-        let listeners = TcpListener::bind_sharded("127.0.0.1:0").await.unwrap();
-        let addr = listeners[0].local_addr().unwrap();
-        for (id, listener) in shard::ids().zip(listeners) {
-            let served = served.clone();
-            drop(shard::spawn_on(id, move || async move {
-                while let Ok((mut stream, _)) = listener.accept().await {
-                    let served = served.clone();
-                    task::spawn_local(async move {
-                        let (mut from, mut to) = stream.split();
-                        corelane::io::copy(&mut from, &mut to).await.unwrap();
-                        to.shutdown().await.unwrap();
-                        served.fetch_add(1, Ordering::SeqCst);
-                    });
-                }
-            }));
+    let echo = Echo::new(server);
+    flip(&all, &changes, &echo, set_main);
+    echo.end();
+}
+
+#[test]
+fn an_echo_server_loses_nothing_when_its_cpuset_changes() {
+    let _turn = turn();
+    let Some(all) = two_cpus() else { return };
+    let Some(group) = Group::entered("cpuset") else { return };
+    let (server, changes) = watching("smt = \"all\"");
+    let echo = Echo::new(server);
+    flip(&all, &changes, &echo, |cpus| group.set_cpus(cpus));
+    echo.end();
+}
+
+#[test]
+fn an_echo_server_loses_nothing_when_its_quota_changes() {
+    let _turn = turn();
+    let Some(all) = two_cpus() else { return };
+    let Some(group) = Group::entered("cpu") else { return };
+    let (server, changes) = watching("smt = \"all\"\nquota = \"cap\"");
+    let (echo, before) = (Echo::new(server), masks());
+    for round in 0..4 {
+        // Less than the shards could use, so that they are throttled.
+        group.set_quota((round % 2 == 0).then_some(all.len() * 100 - 50));
+        let change = next(&changes);
+        assert_eq!((&*change.causes, &*change.moved), (&[PlacementCause::Quota][..], &[][..]), "{change:?}");
+        let warnings: Vec<&str> = change.warnings().collect();
+        if round % 2 == 0 {
+            let allows =
+                format!(" allows {}.50 CPUs; with shards = {} they are throttled", all.len() - 1, all.len());
+            assert!(warnings.len() == 1 && warnings[0].contains(&allows), "{warnings:?}");
+            assert!(!change.after.may_spin && change.before.may_spin);
+        } else {
+            assert!(warnings.is_empty() && change.after.may_spin, "{change:?}");
         }
-        addr
-    });
-    let (stop, messages) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-    let clients = {
-        let (stop, messages) = (stop.clone(), messages.clone());
-        thread::spawn(move || {
-            let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                let mut clients = task::JoinSet::new();
-                for id in 0..CONNECTIONS {
-                    let stream = TcpStream::connect(addr).await.unwrap();
-                    clients.spawn(exchange(stream, id, stop.clone(), messages.clone()));
-                }
-                while let Some(ended) = clients.join_next().await {
-                    ended.unwrap();
-                }
-            });
-        })
-    };
-    let mut seen = 0;
-    for flip in 0..FLIPS {
-        set_main(&match flip % 2 {
-            0 => CpuList::from_iter(all.iter().nth(flip / 2 % all.len())),
-            _ => all.clone(),
-        });
-        assert!(!next(&changes).moved.is_empty());
-        assert_eq!(masks(), planned(&server));
-        // Messages go on before it flips again.
-        let now = messages.load(Ordering::Relaxed);
-        while messages.load(Ordering::Relaxed) < now + CONNECTIONS && !clients.is_finished() {
-            thread::yield_now();
-        }
-        assert!(!clients.is_finished(), "a connection was lost after {seen} messages");
-        seen = messages.load(Ordering::Relaxed);
+        assert_eq!((masks(), planned(&echo.server)), (before.clone(), before.clone()));
+        echo.goes_on();
     }
-    stop.store(true, Ordering::Relaxed);
-    clients.join().unwrap();
-    assert!(seen >= CONNECTIONS * FLIPS, "{seen} messages");
-    drop(server);
-    assert_eq!(served.load(Ordering::SeqCst), CONNECTIONS);
+    echo.end();
+}
+
+/// What a listener wants: the CPU by its number, or -1.
+fn incoming_cpu(listener: &impl AsFd) -> i32 {
+    SockRef::from(listener).cpu_affinity().unwrap() as i32
+}
+
+#[test]
+fn a_listener_wants_the_packets_of_the_cpu_that_its_shard_is_on() {
+    let _turn = turn();
+    let Some(all) = two_cpus() else { return };
+    let _restore = Restore(all.clone());
+    let (runtime, changes) = watching("smt = \"all\"\n[listen]\nsteering = \"incoming-cpu\"");
+    let mut listeners = runtime.block_on(TcpListener::bind_sharded("127.0.0.1:0")).unwrap();
+    let wanted = |listeners: &[TcpListener]| {
+        let planned: Vec<_> =
+            planned(&runtime).iter().take(listeners.len()).map(|cpu| cpu.parse().unwrap()).collect();
+        assert_eq!(listeners.iter().map(incoming_cpu).collect::<Vec<i32>>(), planned);
+    };
+    wanted(&listeners);
+    // Closed, and its number is another listener's: that is nobody's business.
+    let closed = listeners.pop().unwrap();
+    let number = closed.as_raw_fd();
+    let open = closed.into_std().unwrap();
+    drop(open);
+    let stranger = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    assert_eq!(stranger.as_raw_fd(), number, "the lowest that is free");
+    for cpus in [&CpuList::from_iter(all.iter().next_back()), &all] {
+        set_main(cpus);
+        assert!(!next(&changes).moved.is_empty());
+        wanted(&listeners);
+        assert_eq!(incoming_cpu(&stranger), -1);
+    }
 }
 
 #[test]
@@ -369,9 +487,11 @@ fn a_hangup_reads_the_file_again() {
     assert_eq!(change.needs_restart, ["[timer] resolution_us: 1000 -> 500 needs a restart"]);
     assert_eq!(change.moved.len(), before.len());
     drop(runtime);
-    // The handler stays: without a runtime that listens a hangup does nothing.
+    // The handler stays: without a runtime that listens a hangup does nothing, and the next one that does is told.
     hang_up();
     assert!(changes.try_recv().is_err());
+    let (_runtime, changes) = start(Builder::from_config(Config::from_file(&file).unwrap()));
+    assert_eq!(next(&changes).causes, [PlacementCause::Config]);
 }
 
 #[test]
@@ -395,4 +515,96 @@ fn a_callback_that_panics_is_called_again() {
         assert_eq!(next(&changes).causes, [PlacementCause::Affinity]);
     }
     drop(runtime);
+}
+
+/// What a subscriber of the feature `tracing` gets.
+#[cfg(feature = "tracing")]
+mod events {
+    use std::fmt;
+
+    use tracing::field::{Field, Visit};
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Event, Metadata, Subscriber};
+
+    use super::*;
+
+    /// Level, target, and the fields in their order.
+    type Told = (String, String, Vec<(String, String)>);
+
+    /// Keeps what is for us.
+    struct Keeps(Arc<Mutex<Vec<Told>>>);
+
+    #[derive(Default)]
+    struct Fields(Vec<(String, String)>);
+
+    impl Visit for Fields {
+        fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+            self.0.push((field.name().into(), format!("{value:?}")));
+        }
+    }
+
+    impl Subscriber for Keeps {
+        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+            metadata.target().starts_with("corelane")
+        }
+
+        fn event(&self, event: &Event<'_>) {
+            let mut fields = Fields::default();
+            event.record(&mut fields);
+            let metadata = event.metadata();
+            let told = (metadata.level().to_string(), metadata.target().to_owned(), fields.0);
+            self.0.lock().unwrap().push(told);
+        }
+
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+        fn enter(&self, _: &Id) {}
+        fn exit(&self, _: &Id) {}
+    }
+
+    #[test]
+    fn a_change_and_what_kept_it_from_happening_are_events() {
+        let _turn = turn();
+        let told = Arc::new(Mutex::new(Vec::new()));
+        // For the process, as the events are the watcher's: those of other tests are over, and theirs to come not looked at.
+        tracing::subscriber::set_global_default(Keeps(told.clone())).unwrap();
+        let scratch = Scratch::new();
+        let file = scratch.path("app.toml");
+        let write = |text: &str| {
+            fs::write(&file, format!("[placement]\nshards = 1\nreload = \"sighup\"\n{text}\n")).unwrap();
+        };
+        write("");
+        let (runtime, changes) = start(Builder::from_config(Config::from_file(&file).unwrap()));
+        let cpu = planned(&runtime)[0].clone();
+        let events = |text: &str| {
+            write(text);
+            // SAFETY: the runtime handles the signal.
+            assert_eq!(unsafe { libc::raise(libc::SIGHUP) }, 0);
+            // The callback comes after the events.
+            let change = next(&changes);
+            (change, std::mem::take(&mut *told.lock().unwrap()))
+        };
+        let event = |level: &str, fields: &[(&str, &str)]| {
+            let fields = fields.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+            (level.to_owned(), "corelane::placement".to_owned(), fields)
+        };
+        let (_, got) = events("pin = \"none\"");
+        let moved = format!("placement changed (config): shard 0: cpu {cpu} -> any cpu");
+        assert_eq!(got, [event("INFO", &[("message", &moved), ("moved", "[0]")])]);
+        let (change, got) = events("pin = \"nowhere\"");
+        let stays = event("INFO", &[("message", "placement stays (config)"), ("moved", "[]")]);
+        let why = change.error.unwrap();
+        assert!(why.contains(":4:7: [placement] pin = \"nowhere\": expected "), "{why}");
+        assert_eq!(got, [stays, event("WARN", &[("message", &why)])]);
+        let (_, got) = events("[timer]\nresolution_us = 500");
+        let moved = format!("placement changed (config): shard 0: any cpu -> cpu {cpu}");
+        let restart = "[timer] resolution_us: 1000 -> 500 needs a restart";
+        let expected =
+            [event("INFO", &[("message", &moved), ("moved", "[0]")]), event("WARN", &[("message", restart)])];
+        assert_eq!(got, expected);
+    }
 }
