@@ -138,6 +138,25 @@ const BROKEN: &[(&str, &str)] = &[
         "[placement]\ncpus = \"numa:0.socket:1\"\n",
         "conf.toml:2:16: [placement] cpus = \"numa:0.socket:1\": no level is called \"socket\"; expected llc, core or pu",
     ),
+    // However it is quoted; with an escape in it, all of it.
+    (
+        "[placement]\ncpus = \"\"\"numa:0.socket:1\"\"\"\n",
+        "conf.toml:2:18: [placement] cpus = \"\"\"numa:0.socket:1\"\"\": no level is called \"socket\"; expected llc, core \
+         or pu",
+    ),
+    (
+        "[placement]\ncpus = '''numa:0.socket:1'''\n",
+        "conf.toml:2:18: [placement] cpus = '''numa:0.socket:1''': no level is called \"socket\"; expected llc, core or pu",
+    ),
+    (
+        "[placement]\ncpus = \"\"\"\r\nnuma:0.socket:1\"\"\"\n",
+        "conf.toml:3:8: [placement] cpus = \"\"\"…: no level is called \"socket\"; expected llc, core or pu",
+    ),
+    (
+        "[placement]\ncpus = \"numa:0.s\\u006fcket:1\"\n",
+        "conf.toml:2:8: [placement] cpus = \"numa:0.s\\u006fcket:1\": no level is called \"socket\"; expected llc, core or \
+         pu",
+    ),
     (
         "[blocking]\ncpus = \"0:1\"\n",
         "conf.toml:2:9: [blocking] cpus = \"0:1\": no level is called \"0\"; expected package, numa, llc, core or pu",
@@ -170,7 +189,7 @@ const BROKEN: &[(&str, &str)] = &[
     ),
     (
         "[placement]\ncpus = '''core:x'''\n",
-        "conf.toml:2:8: [placement] cpus = '''core:x''': \"x\" is no index; expected \"all\", or numbers from 0 such as \
+        "conf.toml:2:16: [placement] cpus = '''core:x''': \"x\" is no index; expected \"all\", or numbers from 0 such as \
          0-3,8",
     ),
     (

@@ -328,6 +328,26 @@ fn impossible_placements_name_the_line() {
             "conf.toml:4:8: [blocking] cpus = \"9\": this process may not use cpus 9; expected a list within 0-3",
         ),
         (
+            "cpus = \"pu:0 pu:9\"",
+            "conf.toml:3:14: [placement] cpus = \"pu:0 pu:9\": there is no pu:9; expected pu:0-5",
+        ),
+        (
+            "cpus = \"\"\"pu:0 pu:9\"\"\"",
+            "conf.toml:3:16: [placement] cpus = \"pu:0 pu:9\": there is no pu:9; expected pu:0-5",
+        ),
+        (
+            "cpus = '''\npu:0 pu:9'''",
+            "conf.toml:4:6: [placement] cpus = \"pu:0 pu:9\": there is no pu:9; expected pu:0-5",
+        ),
+        (
+            "cpus = \"pu:0 p\\u0075:9\"",
+            "conf.toml:3:8: [placement] cpus = \"pu:0 pu:9\": there is no pu:9; expected pu:0-5",
+        ),
+        (
+            "[[shard]]\nid = 0\ncpus = '''core:0'''",
+            "conf.toml:5:11: [[shard]] cpus = \"core:0\": the machine does not tell its cores; expected another level",
+        ),
+        (
             "on_error = \"fail\"\ndrop = [\"llc:0\"]",
             "conf.toml:4:8: [placement] drop = [\"llc:0\"]: nothing here is \"llc:0\"; expected a number from those the \
              machine tells, which are none",

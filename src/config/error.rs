@@ -22,6 +22,15 @@ pub(crate) struct Position {
     pub(crate) column: usize,
 }
 
+/// Where a value stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Spot {
+    pub(crate) file: String,
+    pub(crate) position: Position,
+    /// Where its text begins, after the quotes, if the file has that text as it is.
+    pub(crate) text: Option<Position>,
+}
+
 impl Position {
     /// The place of a byte offset.
     pub(crate) fn of(text: &str, offset: usize) -> Self {

@@ -32,7 +32,7 @@ pub use self::value::{
 };
 
 pub(crate) use self::cpu_list::CPUS_MAX;
-pub(crate) use self::error::Position;
+pub(crate) use self::error::{Position, Spot};
 pub(crate) use self::parts::{Level, Step, WrongPart};
 use self::value::Setting as _;
 
@@ -90,7 +90,7 @@ struct Origin {
 #[derive(Clone, Debug)]
 struct Written {
     key: &'static Key,
-    position: Position,
+    place: Spot,
     value: String,
 }
 
@@ -165,8 +165,8 @@ impl Config {
         Ok(config)
     }
 
-    /// The key's value as TOML, and its place in the file if it still has the value it got there.
-    pub(crate) fn written(&self, section: &str, name: &str) -> (String, Option<(&str, Position)>) {
+    /// The key's value as TOML, and its place if it still has the value it got in the file.
+    pub(crate) fn written(&self, section: &str, name: &str) -> (String, Option<Spot>) {
         let value = keys().iter().find(|k| k.section == section && k.name == name).map(|k| k.value(self));
         let value = value.unwrap_or_default();
         let place = self.place_of(section, name, 0, &value);
@@ -174,17 +174,17 @@ impl Config {
     }
 
     /// As [`written`](Self::written), of the `[[shard]]` with this index.
-    pub(crate) fn written_shard(&self, index: usize, name: &str) -> (String, Option<(&str, Position)>) {
+    pub(crate) fn written_shard(&self, index: usize, name: &str) -> (String, Option<Spot>) {
         let Some(ShardSettings { id, cpus }) = self.shard.get(index) else { return (String::new(), None) };
         let value = if name == "id" { id.write() } else { cpus.write() };
         let place = self.place_of("shard", name, index, &value);
         (value, place)
     }
 
-    fn place_of(&self, section: &str, name: &str, index: usize, value: &str) -> Option<(&str, Position)> {
+    fn place_of(&self, section: &str, name: &str, index: usize, value: &str) -> Option<Spot> {
         let is_it = |w: &&Written| w.key.section == section && w.key.name == name;
         let written = self.origin.written.iter().filter(is_it).nth(index).filter(|w| w.value == value)?;
-        Some((self.origin.file.as_str(), written.position))
+        Some(written.place.clone())
     }
 }
 

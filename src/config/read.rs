@@ -1,13 +1,12 @@
 //! From the text of a file to a `Config`, or to what in it is wrong.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 
 use toml::de::DeTable;
 
-use super::error::{ConfigError, Position};
+use super::error::{ConfigError, Position, Spot};
 use super::keys::{KEYS, Key, SHARD_KEYS, ShardSettings};
-use super::value::{Flavor, Steal, Value, Wrong, one_of};
+use super::value::{Flavor, Steal, Value, Wrong, one_of, start_of_text};
 use super::{Config, Written};
 
 type Entry<'a, 'i> = (&'a str, std::ops::Range<usize>, &'a Value<'i>);
@@ -84,7 +83,7 @@ impl Reader<'_> {
         let Some(tables) = tables else {
             return self.error(start, "`shard` must be a list: expected [[shard]] for each shard".into());
         };
-        let mut ids = BTreeSet::new();
+        let mut ids = Vec::new();
         for (span, table) in tables {
             config.shard.push(ShardSettings::default());
             let errors = self.errors.borrow().len();
@@ -99,10 +98,14 @@ impl Reader<'_> {
             // An id that could not be read is none.
             let is_read = self.errors.borrow().len() == errors;
             let id = config.shard.last().map_or(0, |shard| shard.id);
-            if let (true, Some(again)) = (is_read && !ids.insert(id), table.get("id")) {
-                let message =
-                    format!("[[shard]] id = {id}: there is one for this shard above; expected it once");
-                self.error(again.span().start, message);
+            match (ids.binary_search(&id), table.get("id")) {
+                (Err(free), Some(_)) if is_read => ids.insert(free, id),
+                (Ok(_), Some(again)) if is_read => {
+                    let message =
+                        format!("[[shard]] id = {id}: there is one for this shard above; expected it once");
+                    self.error(again.span().start, message);
+                }
+                _ => {}
             }
         }
     }
@@ -113,8 +116,13 @@ impl Reader<'_> {
         };
         match key.read(config, value) {
             Ok(()) => {
-                let position = Position::of(self.text, value.span().start);
-                config.origin.written.push(Written { key, position, value: key.value(config) });
+                let at = |offset| Position::of(self.text, offset);
+                let place = Spot {
+                    file: config.origin.file.clone(),
+                    position: at(value.span().start),
+                    text: start_of_text(value).map(at),
+                };
+                config.origin.written.push(Written { key, place, value: key.value(config) });
             }
             Err(Wrong { span, message }) => {
                 let found = if message.is_some() { value.span() } else { span.clone() };

@@ -2,8 +2,11 @@
 //!
 //! Here: one `Setting` per type. Not here: which key has which type and range (`keys`).
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::ops::{Range, RangeInclusive};
+
+use toml::de::DeValue;
 
 use super::cpu_list::CpuList;
 use super::parts::{Parts, WrongPart};
@@ -30,6 +33,15 @@ impl From<Range<usize>> for Wrong {
     fn from(span: Range<usize>) -> Self {
         Self { span, message: None }
     }
+}
+
+/// Where the text of a string begins in the file, if it stands there as it is: without escapes.
+pub(super) fn start_of_text(value: &Value<'_>) -> Option<usize> {
+    let DeValue::String(text @ Cow::Borrowed(_)) = value.get_ref() else { return None };
+    let span = value.span();
+    // A quote at each end, or three, and then a line break may follow the first ones that is not part of the text.
+    let quotes = if span.len() == text.len() + 2 { 1 } else { 3 };
+    Some(span.end - quotes - text.len())
 }
 
 /// A type a key can have.
@@ -402,12 +414,9 @@ impl Setting for CpuSelection {
             return list.map(Self::List).ok_or(value.span().into());
         }
         Parts::read(text).map(Self::Parts).map_err(|WrongPart { offset, message }| {
-            let mut span = value.span();
-            // Only a text between two plain quotes stands in the file as it is.
-            if span.len() == text.len() + 2 {
-                span.start += 1 + offset;
-            }
-            Wrong { span, message: Some(message) }
+            let span = value.span();
+            let start = start_of_text(value).map_or(span.start, |start| start + offset);
+            Wrong { span: start..span.end, message: Some(message) }
         })
     }
 

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::{fmt, io};
 
-use crate::config::Position;
+use crate::config::{Position, Spot};
 
 /// A placement this machine cannot do.
 ///
@@ -11,7 +11,7 @@ use crate::config::Position;
 /// a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlanError {
-    pub(super) place: Option<(String, Position)>,
+    pub(super) place: Option<Spot>,
     pub(super) about: About,
     message: String,
 }
@@ -25,23 +25,31 @@ pub(super) enum About {
 }
 
 impl PlanError {
-    pub(super) fn new(place: Option<(&str, Position)>, about: About, message: String) -> Self {
-        Self { place: place.map(|(file, position)| (file.to_owned(), position)), about, message }
+    pub(super) fn new(place: Option<Spot>, about: About, message: String) -> Self {
+        Self { place, about, message }
+    }
+
+    /// About a part of the value, so many bytes into its text.
+    pub(super) fn at(mut self, offset: usize) -> Self {
+        if let Some(Spot { position, text: Some(text), .. }) = &mut self.place {
+            *position = Position { column: text.column + offset, ..*text };
+        }
+        self
     }
 
     /// The config file's name. `None` when the value is not from a file.
     pub fn file(&self) -> Option<&str> {
-        self.place.as_ref().map(|(file, _)| file.as_str())
+        self.place.as_ref().map(|place| place.file.as_str())
     }
 
     /// The line of the value, counted from 1.
     pub fn line(&self) -> Option<usize> {
-        self.place.as_ref().map(|(_, position)| position.line)
+        self.place.as_ref().map(|place| place.position.line)
     }
 
     /// The column of the value in characters, counted from 1.
     pub fn column(&self) -> Option<usize> {
-        self.place.as_ref().map(|(_, position)| position.column)
+        self.place.as_ref().map(|place| place.position.column)
     }
 
     /// Whether it is this key that the placement fails at.
@@ -57,7 +65,7 @@ impl PlanError {
 
 impl fmt::Display for PlanError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some((file, Position { line, column })) = &self.place {
+        if let Some(Spot { file, position: Position { line, column }, .. }) = &self.place {
             write!(f, "{file}:{line}:{column}: ")?;
         }
         f.write_str(&self.message)

@@ -200,13 +200,7 @@ impl<'a> Planner<'a> {
         cpus: &CpuSelection,
         error: impl FnOnce(String) -> PlanError,
     ) -> Result<CpuList, PlanError> {
-        self.cpus_of(cpus).map_err(|wrong| {
-            let mut error = error(wrong.message);
-            if let Some((_, position)) = &mut error.place {
-                position.column += 1 + wrong.offset;
-            }
-            error
-        })
+        self.cpus_of(cpus).map_err(|wrong| error(wrong.message).at(wrong.offset))
     }
 
     fn cpus_of(&self, cpus: &CpuSelection) -> Result<CpuList, WrongPart> {
