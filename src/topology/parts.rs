@@ -3,8 +3,6 @@
 //! A part of a part is what both have in common, so levels need not nest: of a cache over two nodes, each node has a part.
 //! Pure: it looks at nothing but its arguments.
 
-use std::collections::BTreeMap;
-
 use super::{Cpu, Topology};
 use crate::config::{CpuList, Level, Parts, Step, WrongPart};
 
@@ -59,14 +57,12 @@ fn children<'a>(cpus: &[&'a Cpu], level: Level) -> Vec<Vec<&'a Cpu>> {
         Level::Core => lowest(&cpu.siblings),
         Level::Pu => Some(cpu.id),
     };
-    let mut parts: BTreeMap<u32, Vec<&Cpu>> = BTreeMap::new();
-    for &cpu in cpus {
-        if let Some(key) = key(cpu) {
-            parts.entry(key).or_default().push(cpu);
-        }
-    }
-    let mut parts: Vec<_> = parts.into_values().collect();
-    parts.sort_by_key(|part| part[0].id);
+    let mut keyed: Vec<_> = cpus.iter().filter_map(|cpu| Some((key(cpu)?, *cpu))).collect();
+    keyed.sort_unstable_by_key(|(key, cpu)| (*key, cpu.id));
+    let same = |(a, _): &(u32, _), (b, _): &(u32, _)| a == b;
+    let mut parts: Vec<Vec<_>> =
+        keyed.chunk_by(same).map(|part| part.iter().map(|(_, cpu)| *cpu).collect()).collect();
+    parts.sort_unstable_by_key(|part| part[0].id);
     parts
 }
 
