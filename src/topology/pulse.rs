@@ -4,17 +4,19 @@
 //! what follows from a change (`runtime::watch`).
 //!
 //! The whole topology of a large machine is thousands of files. These are three, and one for each control group
-//! from the process's own upwards. Where the groups are mounted is looked up when the process has gone to another group.
+//! from the process's own upwards. Where the groups are mounted is looked up when the process has gone to another group. The
+//! files stay open from one reading to the next: two system calls for each of them, and no path to walk.
 
 use std::path::{Path, PathBuf};
 
 use super::cgroup::Groups;
-use super::sysfs::{self, Reader};
+use super::sysfs::{self, Open, Reader};
 use super::{CpuList, Quota};
 
 /// Reads the same files again and again.
 pub(crate) struct Pulse {
     root: PathBuf,
+    open: Open,
     memberships: Option<String>,
     groups: Groups,
 }
@@ -30,7 +32,7 @@ pub(crate) struct Vitals {
 impl Pulse {
     /// Of the machine whose `proc` and `sys` are under `root`.
     pub fn new(root: &Path) -> Self {
-        Self { root: root.to_owned(), memberships: None, groups: Groups::default() }
+        Self { root: root.to_owned(), open: Open::default(), memberships: None, groups: Groups::default() }
     }
 
     pub fn root(&self) -> &Path {
@@ -39,12 +41,14 @@ impl Pulse {
 
     pub fn read(&mut self) -> Vitals {
         // What makes no sense is as good as not there; the topology that is read after a change has the warnings.
-        let mut reader = Reader::new(&self.root);
-        let memberships = reader.text("proc/self/cgroup");
+        let memberships = Reader::again(&self.root, &mut self.open).text("proc/self/cgroup");
         if memberships != self.memberships {
-            self.groups = Groups::find(&mut reader);
+            self.groups = Groups::find(&mut Reader::new(&self.root));
             self.memberships = memberships;
+            // The files of the groups that it was in are not held on to.
+            self.open = Open::default();
         }
+        let mut reader = Reader::again(&self.root, &mut self.open);
         Vitals {
             online: sysfs::online(&mut reader),
             cpuset: self.groups.cpuset(&mut reader),

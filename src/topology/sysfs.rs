@@ -3,8 +3,9 @@
 //! A file that is not there is a fact: kernels and virtual machines differ in what they show. A file that cannot be
 //! read or makes no sense gives a warning and is then as good as not there.
 
-use std::fs;
-use std::io::ErrorKind;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::{CoreKind, Cpu, Node};
@@ -13,18 +14,28 @@ use crate::config::CpuList;
 /// Reads files under a root folder and collects what went wrong.
 pub(super) struct Reader<'a> {
     root: &'a Path,
+    open: Option<&'a mut Open>,
     pub(super) warnings: Vec<String>,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(root: &'a Path) -> Self {
-        Self { root, warnings: Vec::new() }
+        Self { root, open: None, warnings: Vec::new() }
+    }
+
+    /// One that leaves its files open, for the next one.
+    pub(super) fn again(root: &'a Path, open: &'a mut Open) -> Self {
+        Self { root, open: Some(open), warnings: Vec::new() }
     }
 
     /// The file's text without the space around it; `None` when it is not there or cannot be read.
     pub(super) fn text(&mut self, path: &str) -> Option<String> {
         let path = self.path(path);
-        match fs::read_to_string(&path) {
+        let text = match &mut self.open {
+            Some(open) => open.read(&path),
+            None => fs::read_to_string(&path),
+        };
+        match text {
             Ok(text) => Some(text.trim().to_owned()),
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => None,
             Err(error) => {
@@ -84,6 +95,36 @@ impl<'a> Reader<'a> {
         };
         numbers.sort_unstable();
         numbers
+    }
+}
+
+/// Files that are read again and again. The kernel makes up the text of each anew when it is read from the start.
+#[derive(Default)]
+pub(super) struct Open(Vec<(PathBuf, File)>);
+
+impl Open {
+    fn read(&mut self, path: &Path) -> io::Result<String> {
+        if let Some(at) = self.0.iter().position(|(other, _)| other == path) {
+            if let Ok(text) = from_the_start(&self.0[at].1) {
+                return Ok(text);
+            }
+            // Its control group is gone, or has lost the controller. There may be another one.
+            self.0.swap_remove(at);
+        }
+        let file = File::open(path)?;
+        let text = from_the_start(&file)?;
+        self.0.push((path.to_owned(), file));
+        Ok(text)
+    }
+}
+
+fn from_the_start(file: &File) -> io::Result<String> {
+    let (mut text, mut piece) = (Vec::new(), [0; 1024]);
+    loop {
+        match file.read_at(&mut piece, text.len() as u64)? {
+            0 => return String::from_utf8(text).map_err(|_| ErrorKind::InvalidData.into()),
+            read => text.extend_from_slice(&piece[..read]),
+        }
     }
 }
 
@@ -196,4 +237,33 @@ fn last_level_cache(reader: &mut Reader<'_>, cpu: u32) -> (Option<u32>, Option<C
     let Some((_, cache)) = last else { return (None, None) };
     let cpus = reader.set_with(&format!("{cache}/shared_cpu_list"), cpu);
     (reader.number(&format!("{cache}/id")), cpus)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{env, process};
+
+    use super::*;
+
+    #[test]
+    fn a_file_stays_open_until_it_is_gone() {
+        let path = env::temp_dir().join(format!("corelane-open-{}", process::id()));
+        fs::write(&path, "0-3\n").unwrap();
+        let mut open = Open::default();
+        assert_eq!(open.read(&path).unwrap(), "0-3\n");
+        // Its text is the one of now, longer or shorter, also if it comes in pieces.
+        for text in ["0\n", "", &"5,".repeat(2_000)] {
+            fs::write(&path, text).unwrap();
+            assert_eq!(open.read(&path).unwrap(), text);
+        }
+        assert_eq!(open.0.len(), 1);
+        // As the file of a group that was removed: it is open, and can't be read.
+        open.0[0].1 = File::options().write(true).open(&path).unwrap();
+        fs::write(&path, "7").unwrap();
+        assert_eq!((open.read(&path).unwrap(), open.0.len()), ("7".into(), 1));
+        fs::remove_file(&path).unwrap();
+        open.0.clear();
+        assert_eq!(open.read(&path).unwrap_err().kind(), ErrorKind::NotFound);
+        assert!(open.0.is_empty());
+    }
 }
