@@ -100,4 +100,30 @@ fn every_thread_is_where_the_plan_says() {
         drop(rt);
     }
     fs::remove_file(path).unwrap();
+    memory_interleaves_over_the_shards_nodes();
+}
+
+/// Where the kernel knows nodes, of which there may be one.
+fn memory_interleaves_over_the_shards_nodes() {
+    let config = Config::parse("test", "[placement]\nsmt = \"all\"\nmemory = \"interleave\"").unwrap();
+    let rt = Builder::new_sharded().config(config).enable_all().build().unwrap();
+    load(&rt);
+    let plan = rt.handle().plan();
+    let nodes: CpuList = plan.memory_nodes.iter().copied().collect();
+    if nodes.is_empty() || fs::read_to_string("/proc/self/numa_maps").is_err() {
+        return println!("skipped: the kernel tells no nodes: {:?}", plan.warnings);
+    }
+    let mut interleaved = 0;
+    for thread in fs::read_dir("/proc/self/task").unwrap() {
+        let thread = thread.unwrap().path();
+        let read = |name: &str| fs::read_to_string(thread.join(name)).unwrap_or_default();
+        let interleaves = read("numa_maps").contains(&format!(" interleave:{nodes} "));
+        match read("comm").trim().strip_prefix("corelane-") {
+            // It has the policy of whoever started it.
+            Some("pool") => {}
+            shard => assert_eq!(interleaves, shard.is_some(), "{}", read("comm")),
+        }
+        interleaved += usize::from(interleaves);
+    }
+    assert!(interleaved >= plan.shards.len(), "{interleaved} threads");
 }
