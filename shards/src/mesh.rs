@@ -556,6 +556,12 @@ impl Mesh {
     pub(crate) fn has_movable(&self, remote: &Remote) -> bool {
         !self.overflow.is_empty() || remote.victims.iter().any(|id| !self.remote(*id).ring.is_empty())
     }
+
+    /// Whether a shard within reach has more movable tasks than one.
+    pub(crate) fn has_crowd(&self, remote: &Remote) -> bool {
+        let mut rings = remote.victims.iter().map(|id| &self.remote(*id).ring);
+        rings.any(|ring| ring.queued() > 1)
+    }
 }
 
 /// The least reach within which two shards take tasks from each other.

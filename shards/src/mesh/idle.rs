@@ -10,7 +10,7 @@
 //! millisecond at a time while others that it
 //! reaches run, and looks at their rings, next slots and late lanes; if there is no watcher, such a push makes one, and a
 //! watcher that has other things to do calls the next one if there is something to be found. A searcher that finds work and
-//! was the last searcher wakes the next, so load spreads in a chain and not in a storm. A shard does not begin to search while
+//! was the last searcher wakes the next if there is more, so load spreads in a chain and not in a storm. A shard does not begin to search while
 //! half of them do: a throttle, not a bound.
 //!
 //! ```text
@@ -23,6 +23,10 @@
 //! By the fences either N3 sees the bit or I3 sees the task. The bit is cleared by exactly one thread: a waker, who then
 //! counts the shard as searching and wakes it through its sleep word, or the shard itself when it finds work or mail. A shard
 //! about to sleep that finds its bit cleared does not sleep.
+//!
+//! A pusher that finds a searcher at N3 leaves the task to it. So the last searcher looks once more when it ends its search: F1 counts
+//! down `searching`, F2 a fence SeqCst, F3 looks at all queues and, if there is something, does as a pusher does. Either N3
+//! sees no searcher or F3 sees the task.
 //!
 //! A shard that pushes into its own ring or next slot leaves N2 out, which was a tenth of a spawn. Then a shard that goes idle in
 //! the very moment of the push may miss it, and be missed. The pusher takes the task itself unless it is held up; and since the

@@ -6,6 +6,8 @@
 use std::cell::Cell;
 use std::time::Duration;
 
+use crate::loom::atomic::Ordering::SeqCst;
+use crate::loom::atomic::fence;
 use crate::mesh::{Remote, WATCH};
 use crate::timer::NEVER;
 
@@ -96,12 +98,15 @@ impl Rest {
         }
     }
 
-    /// It has work, or does not look for any: it is searching no more. The last to search has another look on if there may be
-    /// more.
+    /// It has work, or does not look for any: it is searching no more. The last to search has another look on if there is more.
     pub fn found(&self, remote: &Remote) {
         let mesh = remote.mesh();
         if self.searching.take() && mesh.idle.stop_searching() {
-            mesh.notify(Some(remote));
+            // F2: pairs with N2.
+            fence(SeqCst);
+            if has_movable(remote) || mesh.has_movable(remote) {
+                mesh.notify(Some(remote));
+            }
         }
     }
 
@@ -193,6 +198,48 @@ mod tests {
     fn a_watcher_with_other_things_to_do_hands_over_what_was_left_to_it() {
         assert!(calls_another(1));
         assert!(!calls_another(0), "it looks itself");
+    }
+
+    /// The first of two shards searches while the other sleeps, and ends its search with so many tasks left by an alien that called nobody
+    /// because of it. Says whether the other one is called then.
+    fn last_searcher_calls_another(tasks: usize) -> bool {
+        let mesh = Mesh::new(Config { steal: Reach::All, ..Config::new(2) }, Clock::new());
+        let mut shards = [0, 1].map(|id| Shard::new(Arc::clone(&mesh), ShardId(id), Box::new(NoEvents)));
+        assert!(shards[1].lie_down(|| false).is_some());
+        let local = &shards[0].local;
+        assert!(mesh.idle.start_searching());
+        local.rest.searching.set(true);
+        for _ in 0..tasks {
+            drop(shard::spawn(&mesh, async {}));
+        }
+        assert!(mesh.idle.is_set(ShardId(1)), "a searcher is on the way");
+        local.rest.found(local.remote());
+        let called = !mesh.idle.is_set(ShardId(1));
+        shards[1].get_up();
+        while shards[0].turn() == Turn::Again {}
+        called
+    }
+
+    #[test]
+    fn the_last_searcher_calls_another_if_there_is_more() {
+        assert!(!last_searcher_calls_another(0));
+        assert!(last_searcher_calls_another(1));
+    }
+
+    #[test]
+    fn who_looks_counts_as_searching() {
+        let mesh = Mesh::new(Config { steal: Reach::All, ..Config::new(2) }, Clock::new());
+        let mut shard = Shard::new(Arc::clone(&mesh), ShardId(0), Box::new(NoEvents));
+        // Of two shards one may search.
+        assert!(shard.look_for(1, || !mesh.idle.start_searching()));
+        assert!(!shard.look_for(1, || false), "nothing came");
+        assert!(mesh.idle.start_searching(), "and the look is over");
+        mesh.idle.stop_searching();
+        drop(shard::spawn(&mesh, async {}));
+        assert!(shard.look_for(u64::from(u32::MAX), || false));
+        assert!(!mesh.idle.start_searching(), "until it takes what it found");
+        while shard.turn() == Turn::Again {}
+        assert!(mesh.idle.start_searching());
     }
 
     /// The first of two shards, the second of which watches it, spawns so many tasks after a time in which a poll took that long. Says

@@ -378,8 +378,38 @@ impl Shard {
         self.turn_lane();
     }
 
-    /// Looks for something to do until that time; true if there is.
+    /// Looks for something to do, for that long: true if there is. For one who has a reason to look that this shard does not know of, between
+    /// `Turn::Idle` and `park`.
+    pub fn look_for(&mut self, ns: u64, look_again: impl Fn() -> bool) -> bool {
+        let _inside = self.inside();
+        let clock = self.local.mesh().clock();
+        // A paused clock would never end it.
+        let end_ns = (!clock.is_paused()).then(|| clock.now_ns() + ns);
+        end_ns.is_some_and(|end_ns| self.look(&look_again, end_ns))
+    }
+
+    /// Looks for something to do until that time; true if there is. Meanwhile it counts as searching, so that whoever publishes a
+    /// movable task wakes nobody for it.
     fn look(&mut self, look_again: &impl Fn() -> bool, end_ns: u64) -> bool {
+        let mesh = self.local.mesh();
+        if mesh.steals() && !self.local.rest.searching.get() {
+            self.local.rest.searching.set(mesh.idle.start_searching());
+        }
+        let found = self.look_until(look_again, end_ns);
+        // If it was a movable task, taking it says so.
+        if !found || !self.finds_movable() {
+            self.local.rest.found(self.local.remote());
+        }
+        found
+    }
+
+    /// Whether there is a movable task for a shard that searches. One that is alone in another's ring is that shard's own.
+    fn finds_movable(&self) -> bool {
+        let mesh = self.local.mesh();
+        mesh.steals() && (self.has_movable() || mesh.has_crowd(self.local.remote()))
+    }
+
+    fn look_until(&mut self, look_again: &impl Fn() -> bool, end_ns: u64) -> bool {
         loop {
             // Mail is a load away, events a system call: several looks at the one for each at the other.
             for _ in 0..LOOKS_PER_EVENT {
@@ -388,7 +418,7 @@ impl Shard {
                 }
                 std::hint::spin_loop();
             }
-            if self.serve(Some(Duration::ZERO)) > 0 || (self.local.mesh().steals() && self.has_movable()) {
+            if self.serve(Some(Duration::ZERO)) > 0 || self.finds_movable() {
                 return true;
             }
             let now_ns = self.local.mesh().clock().now_ns();

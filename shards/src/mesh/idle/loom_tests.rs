@@ -1,8 +1,8 @@
 //! The idle bits and the count of searchers.
 
 use super::Idle;
-use crate::loom::atomic::AtomicUsize;
-use crate::loom::atomic::Ordering::Relaxed;
+use crate::loom::atomic::Ordering::{Relaxed, SeqCst};
+use crate::loom::atomic::{AtomicUsize, fence};
 use crate::loom::{Arc, thread};
 use crate::mesh::ShardId;
 use crate::park::SleepWord;
@@ -110,5 +110,28 @@ fn loom_idle_bit_against_push() {
         let saw = world.has_movable();
         let claimed = pusher.join().unwrap();
         assert!(saw || claimed, "sleeps on a task");
+    });
+}
+
+/// The last searcher ends its search while a task is pushed that was left to it: it or the pusher calls the shard that sleeps.
+/// Fails without F2, without N2, and if the look comes before F1.
+#[test]
+fn loom_idle_search_ends_against_push() {
+    loom::model(|| {
+        let world = World::new();
+        assert!(world.lie_down() && world.idle.start_searching());
+        let pusher = {
+            let world = world.clone();
+            thread::spawn(move || world.push())
+        };
+        if world.idle.stop_searching() {
+            fence(SeqCst);
+            if world.has_movable() && world.idle.claim_for_work([SLEEPER].into_iter()).is_some() {
+                assert!(world.word.must_wake());
+                world.writes.fetch_add(1, Relaxed);
+            }
+        }
+        pusher.join().unwrap();
+        assert_eq!(world.writes.load(Relaxed), 1, "called once");
     });
 }
