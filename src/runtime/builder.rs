@@ -708,6 +708,10 @@ impl Builder {
         workers: usize,
         plan: Plan,
     ) -> Parts {
+        // A CPU for each shard and one for the pool to work on meanwhile; a quota counts.
+        let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+        let looks_for_answers =
+            config.scheduler.spin_us == AutoOr::Auto && cpus > 1 && plan.shards.len() <= cpus;
         let placed = Arc::new(Placed::new(plan));
         let pool = PoolConfig {
             max_threads: self.max_blocking_threads.unwrap_or(config.blocking.max_threads as usize),
@@ -733,6 +737,7 @@ impl Builder {
             seat,
             placed,
             evens_out: config.listen.steering == Steering::LeastConnections,
+            looks_for_answers,
             pool,
             workers,
         }

@@ -15,6 +15,7 @@ use crate::topology::ShardPlan;
 use crate::topology::{memory, pin};
 
 use super::block_on::hook;
+use super::blocking::Answers;
 use super::context::{self, Blocking};
 use super::handle::RuntimeFlavor;
 use super::inner::Inner;
@@ -111,9 +112,10 @@ fn run(inner: &Inner, mut shard: Shard) {
     if let Some(start) = &inner.hooks.start {
         start();
     }
+    let mut answers = Answers::new();
     while !inner.is_shutting_down() {
         if shard.turn() == Turn::Idle && !hook(&mut shard, inner.hooks.park.as_ref()) {
-            shard.park(|| inner.is_shutting_down());
+            answers.park(inner, &mut shard, || inner.is_shutting_down());
             hook(&mut shard, inner.hooks.unpark.as_ref());
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread::{self, JoinHandle};
 
-use super::queue::{Bell, Limits, Queue};
+use super::queue::{Idler, Limits, Queue};
 use super::{Job, SubmitError};
 
 /// crossbeam's queue as far as this protocol can tell, with a switch point at each access, so that the moment between
@@ -112,13 +112,13 @@ impl World {
         let world = this.clone();
         let hook_waits = std::mem::take(&mut this.threads.lock().unwrap().hook_waits);
         let handle = thread::spawn(move || {
-            let bell = Bell::new(Condvar::new());
+            let mut idler = Idler::default();
             let start = || World::start(&world);
             let mut job = world.queue.arrive(&start);
             if hook_waits && job.is_none() {
                 world.wait_for(1);
             }
-            while let Some(job) = job.take().or_else(|| world.queue.next(&bell, &start)) {
+            while let Some(job) = job.take().or_else(|| world.queue.next(&mut idler, &start)) {
                 job.run();
             }
         });

@@ -7,10 +7,14 @@
 //! In reading order:
 //! - `queue`: who takes which job, who is woken, who may end. One atomic word decides, the protocol is in its head,
 //!   and it starts no thread itself, so `loom_tests` can run it.
+//! - `sides`: on which CPUs that happens, and so who may look for the other's doing before it sleeps.
 //! - `pool`: thread names, hooks, keeping the roll of living threads, joining them.
+//! - `answers`: how a shard waits for what it has handed to the pool.
 
+mod answers;
 mod pool;
 mod queue;
+mod sides;
 
 #[cfg(all(test, loom))]
 mod loom_tests;
@@ -21,6 +25,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use answers::Answers;
 pub(crate) use pool::Pool;
 
 /// What the pool runs. Exactly one of `run` and `cancel` is called, once, for each job the pool accepted.
@@ -63,7 +68,7 @@ pub(crate) struct PoolConfig {
     pub(crate) max_threads: usize,
     /// How long an idle thread sleeps before it ends.
     pub(crate) keep_alive: Duration,
-    /// How long one idle thread looks for the next job before it sleeps; zero turns looking off.
+    /// How long one idle thread looks for the next job before it sleeps, if there is one that often; zero turns looking off.
     pub(crate) spin: Duration,
     /// The threads' stack size in bytes; the system's default if `None`.
     pub(crate) stack_size: Option<usize>,

@@ -18,8 +18,8 @@ use std::{io, mem};
 use corelane_shards::loom::thread::{self, JoinHandle};
 use corelane_shards::loom::{Arc, Condvar, Mutex, MutexGuard};
 
-use super::queue::{Bell, Limits, Queue};
-use super::{Hook, Job, PoolConfig, SubmitError};
+use super::queue::{Idler, Limits, Queue};
+use super::{Hook, Job, PoolConfig, SubmitError, answers};
 
 /// Threads that start on demand, run jobs, and end when there are none for a while.
 ///
@@ -65,7 +65,13 @@ impl<J: Job> Pool<J> {
     /// The job comes back if the pool is shut down, or if it has no thread and the system refuses one. If the system
     /// refuses while at least one thread lives, the job stays queued.
     pub(crate) fn submit(&self, job: J) -> Result<(), (J, SubmitError)> {
+        answers::ask();
         self.shared.queue.submit(job, &|| Shared::start(&self.shared))
+    }
+
+    /// Whether jobs run on another CPU than this thread, as a moment's impression.
+    pub(crate) fn runs_elsewhere(&self) -> bool {
+        self.shared.queue.runs_elsewhere()
     }
 
     /// Threads that serve, idle ones included.
@@ -143,11 +149,11 @@ impl<J: Job> Shared<J> {
     fn live(this: &Arc<Self>) {
         let PoolConfig { enter, on_start, on_stop, .. } = &this.config;
         let start = || Self::start(this);
-        let bell = Bell::default();
+        let mut idler = Idler::default();
         let mut job = this.queue.arrive(&start);
         enter(&mut || {
             call(on_start);
-            while let Some(job) = job.take().or_else(|| this.queue.next(&bell, &start)) {
+            while let Some(job) = job.take().or_else(|| this.queue.next(&mut idler, &start)) {
                 shield(|| job.run());
             }
             call(on_stop);

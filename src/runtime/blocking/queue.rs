@@ -53,6 +53,14 @@
 //! that it was submitted: that threads come one after the other (3) must not decide whether it runs. These jobs and the mandatory ones are put
 //! back in their order, and threads are summoned for them as before: they may wait for each other. It is their number that is
 //! kept: where some are cancelled, a thread in the middle of a claim may pop a later job and leave its own to the sweep.
+//!
+//! # Looking about
+//!
+//! A thread that has run a job looks for the next one before it sleeps, if the one before came soon, too. It counts as the searcher
+//! meanwhile, so whoever submits wakes nobody, and the job waits until the looker has the CPU. Hence it does what keeps it on
+//! the CPU: it gives way to nobody, as who yields to a process that computes gets the CPU back milliseconds later, and it does not look at
+//! all where it would keep the submitter from running, which is on the same CPU ([`Sides`]). Then it sleeps at once, and the kernel
+//! switches the two.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -65,6 +73,7 @@ use corelane_shards::loom::{Arc, Condvar, Mutex, MutexGuard, hint, thread};
 
 #[cfg(all(test, loom))]
 use super::loom_tests::SegQueue;
+use super::sides::Sides;
 use super::{Job, SubmitError};
 
 const CLOSED: u64 = 1;
@@ -111,8 +120,19 @@ impl Word {
     }
 }
 
-/// What a sleeper waits for. Its address is its name on the stack.
-pub(super) type Bell = Arc<Condvar>;
+/// What a thread has to itself.
+pub(super) struct Idler {
+    /// What it waits for on the stack. Its address is its name there.
+    bell: Arc<Condvar>,
+    /// The last job came soon after the one before, so the next may.
+    soon: bool,
+}
+
+impl Default for Idler {
+    fn default() -> Self {
+        Self { bell: Arc::new(Condvar::new()), soon: true }
+    }
+}
 
 /// How a thread starts. On success some thread will call [`Queue::arrive`] and then [`Queue::next`] until `None`.
 pub(super) type Start<'a> = &'a dyn Fn() -> io::Result<()>;
@@ -126,22 +146,15 @@ pub(super) struct Limits {
     pub(super) cpus: usize,
 }
 
-/// Who has the CPU for longer than this is no thread that submits or takes a result, but computes.
-const SLICE: Duration = Duration::from_micros(500);
-
-/// Looks left out after that. One that costs a few milliseconds in so many is some microseconds for each.
-const CROWDED_LOOKS: u32 = 500;
-
 /// The jobs and the threads that wait for them.
 pub(super) struct Queue<J> {
     word: AtomicU64,
     jobs: SegQueue<J>,
     /// Last in, first out, so that threads nobody needs reach their keep-alive.
-    sleepers: Mutex<Vec<Bell>>,
+    sleepers: Mutex<Vec<Arc<Condvar>>>,
     limits: Limits,
-    /// How often nobody looks about, since the CPUs are wanted by others. A static's kind of atomic and none of the models': it
-    /// publishes nothing and decides nothing that must be right.
-    crowded: std::sync::atomic::AtomicU32,
+    /// Where jobs come from, and where they run.
+    sides: Sides,
 }
 
 /// How a try to sleep ended.
@@ -161,12 +174,13 @@ impl<J: Job> Queue<J> {
             jobs: SegQueue::new(),
             sleepers: Mutex::new(Vec::new()),
             limits: Limits { max_threads: limits.max_threads.clamp(1, COUNT_MAX as usize), ..limits },
-            crowded: std::sync::atomic::AtomicU32::new(0),
+            sides: Sides::default(),
         }
     }
 
     /// Queues a job and sees to it that a thread comes for it, or hands it back.
     pub(super) fn submit(&self, job: J, start: Start<'_>) -> Result<(), (J, SubmitError)> {
+        self.sides.submit_here();
         let mut max_threads = self.limits.max_threads as u64;
         let mut word = self.load();
         loop {
@@ -231,21 +245,33 @@ impl<J: Job> Queue<J> {
     }
 
     /// Waits for the next job; `None` tells the thread to end.
-    pub(super) fn next(&self, bell: &Bell, start: Start<'_>) -> Option<J> {
+    pub(super) fn next(&self, idler: &mut Idler, start: Start<'_>) -> Option<J> {
+        if let Some(job) = self.claim(false, start) {
+            return Some(job);
+        }
+        let begin = Instant::now();
         let mut searching = false;
         loop {
+            let looked = idler.soon && self.look_about(begin, &mut searching);
+            if !looked {
+                match self.sleep(&idler.bell, searching) {
+                    Rest::Called => searching = true,
+                    Rest::Disturbed => {}
+                    Rest::Leave => return None,
+                }
+            }
             if let Some(job) = self.claim(searching, start) {
+                // Twice the look: what takes longer only because threads are woken on the way there and back would not if they looked.
+                // Models must take the same way again however long it took.
+                idler.soon = cfg!(loom) || begin.elapsed() < self.limits.spin * 2;
                 return Some(job);
             }
-            if self.look_about(&mut searching) {
-                continue;
-            }
-            match self.sleep(bell, searching) {
-                Rest::Called => searching = true,
-                Rest::Disturbed => {}
-                Rest::Leave => return None,
-            }
         }
+    }
+
+    /// Whether jobs run on another CPU than this thread, as a moment's impression.
+    pub(super) fn runs_elsewhere(&self) -> bool {
+        self.sides.runs_elsewhere()
     }
 
     pub(super) fn num_threads(&self) -> usize {
@@ -264,6 +290,7 @@ impl<J: Job> Queue<J> {
     fn claim(&self, searching: bool, start: Start<'_>) -> Option<J> {
         let mine = if searching { SEARCHING } else { 0 };
         let last = self.update(|word| (word.pending() > 0).then(|| (word.0 - PENDING) & !mine))?;
+        self.sides.run_here();
         if searching && last.pending() > 1 {
             // If the system refuses a thread, those there are come for the rest.
             let _ = self.summon(0, start);
@@ -300,19 +327,10 @@ impl<J: Job> Queue<J> {
         }
     }
 
-    /// Waits a moment for a job, if nobody else does and a CPU is free for it: whether there may be one.
-    ///
-    /// Between its looks the thread lets others go first. If these belong to another process they may keep the CPU for
-    /// milliseconds, in which a job waits for a thread that counts as awake. So when that has happened, threads sleep at
-    /// once for some hundred times.
-    fn look_about(&self, searching: &mut bool) -> bool {
+    /// Looks for a job until so long after `begin`, if nobody else does and a CPU is free for it: whether there may be one.
+    fn look_about(&self, begin: Instant, searching: &mut bool) -> bool {
         let Limits { spin, cpus, .. } = self.limits;
-        // Relaxed, and not one step: about so many times.
-        let crowded = self.crowded.load(std::sync::atomic::Ordering::Relaxed);
-        if crowded > 0 {
-            self.crowded.store(crowded - 1, std::sync::atomic::Ordering::Relaxed);
-        }
-        if spin.is_zero() || crowded > 0 {
+        if spin.is_zero() || !self.sides.submits_elsewhere() {
             return false;
         }
         // The thread that submits wants a CPU too.
@@ -329,9 +347,7 @@ impl<J: Job> Queue<J> {
             return false;
         }
         *searching = true;
-        let begin = Instant::now();
-        let mut looked = Duration::ZERO;
-        while looked < spin {
+        while begin.elapsed() < spin {
             for _ in 0..32 {
                 let word = self.load();
                 if word.pending() > 0 || word.closed() {
@@ -339,26 +355,18 @@ impl<J: Job> Queue<J> {
                 }
                 hint::spin_loop();
             }
-            let before = begin.elapsed();
-            // Whoever else can run goes first.
-            thread::yield_now();
-            looked = begin.elapsed();
-            // Not in models, which must take the same way again however long it took.
-            if looked - before > SLICE && !cfg!(loom) {
-                self.crowded.store(CROWDED_LOOKS, std::sync::atomic::Ordering::Relaxed);
-            }
         }
         false
     }
 
     /// Sleeps until called or the keep-alive is over.
-    fn sleep(&self, bell: &Bell, searching: bool) -> Rest {
+    fn sleep(&self, bell: &Arc<Condvar>, searching: bool) -> Rest {
         let rest = self.lie_down(bell, searching);
         rest.unwrap_or_else(|| self.doze(bell))
     }
 
     /// Puts the thread on the stack, unless that must not be.
-    fn lie_down(&self, bell: &Bell, searching: bool) -> Option<Rest> {
+    fn lie_down(&self, bell: &Arc<Condvar>, searching: bool) -> Option<Rest> {
         let mine = if searching { SEARCHING } else { 0 };
         let mut sleepers = self.lock();
         let lain = self.update(|word| {
@@ -376,7 +384,7 @@ impl<J: Job> Queue<J> {
     }
 
     /// Waits on the stack to be called; takes itself off when the keep-alive is over.
-    fn doze(&self, bell: &Bell) -> Rest {
+    fn doze(&self, bell: &Arc<Condvar>) -> Rest {
         // A keep-alive past the clock's end is for ever.
         let deadline = Instant::now().checked_add(self.limits.keep_alive);
         let mut sleepers = self.lock();
@@ -414,7 +422,7 @@ impl<J: Job> Queue<J> {
         self.word.fetch_update(Relaxed, Relaxed, |word| step(Word(word))).ok().map(Word)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Bell>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Condvar>>> {
         self.sleepers.lock().expect(NEVER_POISONED)
     }
 }
