@@ -10,7 +10,7 @@
 use std::pin::{Pin, pin};
 use std::ptr;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use corelane_shards::coop::{self, Budget};
 use corelane_shards::loom::atomic::{AtomicBool, Ordering};
@@ -192,7 +192,7 @@ fn panicked() -> ! {
 fn wait_for_seat<F: Future>(inner: &Inner, seat: &Seat<Driven>, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     let parker = Arc::new(Parker::default());
-    let waker = Waker::from(Arc::clone(&parker));
+    let waker = waker_ref(&parker);
     let mut cx = Context::from_waker(&waker);
     let queued = seat.queue(&parker);
     let _waiting = inner.wait_as(&parker);
@@ -233,19 +233,24 @@ pub(crate) fn block_thread_on<F: Future>(future: F) -> F::Output {
 /// Polls the future and parks the thread in between. A task's unhandled panic that ends the runtime ends this too.
 fn park_until<F: Future>(inner: Option<&Inner>, future: F) -> F::Output {
     let mut future = pin!(future);
-    let parker = Arc::new(Parker::default());
-    let waker = Waker::from(Arc::clone(&parker));
-    let mut cx = Context::from_waker(&waker);
-    let _waiting = inner.map(|inner| inner.wait_as(&parker));
-    while !inner.is_some_and(Inner::has_panicked) {
-        if let Poll::Ready(output) = coop::with_budget(Budget::initial(), || future.as_mut().poll(&mut cx)) {
-            return output;
+    let output = Parker::with(|parker| {
+        let waker = waker_ref(parker);
+        let mut cx = Context::from_waker(&waker);
+        let _waiting = inner.and_then(|inner| inner.wait_as(parker));
+        while !inner.is_some_and(Inner::has_panicked) {
+            if let Poll::Ready(output) =
+                coop::with_budget(Budget::initial(), || future.as_mut().poll(&mut cx))
+            {
+                return Some(output);
+            }
+            parker.park();
         }
-        parker.park();
-    }
-    panicked()
+        None
+    });
+    output.unwrap_or_else(|| panicked())
 }
 
+#[inline]
 #[track_caller]
 pub(crate) fn enter(inner: &Inner, blocking: Blocking) -> (context::Entered<'_>, Option<Seeded>) {
     if context::blocking() != Blocking::Allowed {

@@ -152,6 +152,7 @@ pub(crate) struct Entered<'a> {
 }
 
 /// Enters a runtime for a scope that holds a reference to it.
+#[inline]
 pub(crate) fn enter(inner: &Inner, blocking: Blocking) -> Entered<'_> {
     CONTEXT.with(|context| {
         context.depth.set(context.depth.get() + 1);
@@ -165,6 +166,7 @@ pub(crate) fn enter(inner: &Inner, blocking: Blocking) -> Entered<'_> {
 }
 
 impl Drop for Entered<'_> {
+    #[inline]
     #[track_caller]
     fn drop(&mut self) {
         let in_order = CONTEXT.with(|context| {

@@ -177,12 +177,13 @@ impl Inner {
         self.panicked.load(Ordering::SeqCst)
     }
 
-    /// Has `task_panicked` unpark a thread, until the guard drops.
-    pub fn wait_as<'a>(&'a self, parker: &'a Arc<Parker>) -> Waiting<'a> {
-        if self.hooks.task.shuts_down {
+    /// Has `task_panicked` unpark a thread, until the guard drops. Nothing where panics do not end the runtime.
+    #[inline]
+    pub fn wait_as<'a>(&'a self, parker: &'a Arc<Parker>) -> Option<Waiting<'a>> {
+        self.hooks.task.shuts_down.then(|| {
             self.waiting.lock().unwrap_or_else(|poison| poison.into_inner()).push(Arc::clone(parker));
-        }
-        Waiting(self, parker)
+            Waiting(self, parker)
+        })
     }
 
     #[track_caller]
@@ -303,10 +304,8 @@ pub(crate) struct Waiting<'a>(&'a Inner, &'a Arc<Parker>);
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if self.0.hooks.task.shuts_down {
-            let mut waiting = self.0.waiting.lock().unwrap_or_else(|poison| poison.into_inner());
-            waiting.retain(|other| !Arc::ptr_eq(other, self.1));
-        }
+        let mut waiting = self.0.waiting.lock().unwrap_or_else(|poison| poison.into_inner());
+        waiting.retain(|other| !Arc::ptr_eq(other, self.1));
     }
 }
 

@@ -162,9 +162,7 @@ impl Runtime {
             if let Some(watcher) = &self.watcher {
                 watcher.wake();
             }
-            if let Some(driven) =
-                inner.seat.as_ref().and_then(|seat| seat.sit_down()).and_then(|s| s.remove())
-            {
+            if let Some(driven) = inner.seat.as_ref().and_then(|seat| seat.sit_down()).map(|s| s.remove()) {
                 // Futures are dropped in the runtime's context.
                 let _entered = context::enter(inner, Blocking::Forbidden);
                 drop(driven);
