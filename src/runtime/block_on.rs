@@ -21,7 +21,6 @@ use futures_task::{ArcWake, waker_ref};
 
 use crate::error;
 
-use super::blocking::Answers;
 use super::context::{self, Blocking};
 use super::hooks::{self, Origin};
 use super::inner::Inner;
@@ -52,14 +51,13 @@ impl ArcWake for Root {
 pub(crate) struct Driven {
     shard: Shard,
     root: Arc<Root>,
-    answers: Answers,
 }
 
 impl Driven {
     pub fn new(shard: Shard) -> Self {
         let mesh = Arc::clone(shard.local().mesh());
         let root = Arc::new(Root { woken: AtomicBool::new(false), mesh });
-        Self { shard, root, answers: Answers::new() }
+        Self { shard, root }
     }
 
     /// Spawns a task that stays on the shard. The caller keeps the shard on this thread.
@@ -108,8 +106,7 @@ impl Driven {
                     return Some(output);
                 }
             } else if turn == Turn::Idle && !hook(&mut self.shard, inner.hooks.park.as_ref()) {
-                let look_again = || root.woken.load(Ordering::SeqCst) || inner.has_panicked();
-                self.answers.park(inner, &mut self.shard, look_again);
+                self.shard.park(|| root.woken.load(Ordering::SeqCst) || inner.has_panicked());
                 hook(&mut self.shard, inner.hooks.unpark.as_ref());
             }
         }

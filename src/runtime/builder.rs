@@ -554,14 +554,10 @@ impl Builder {
 
     fn build_current(&self, local: bool) -> io::Result<Runtime> {
         let config = self.read_config()?.unwrap_or_default();
+        let plan = unplaced(1);
         let engine = engine::Config {
             local_tasks: local,
-            // The thread is the caller's and not pinned: looking would take time from whoever else runs there.
-            spin: if config.scheduler.spin_us == AutoOr::Auto {
-                Spin::Fixed(Duration::ZERO)
-            } else {
-                spin(&config, true)
-            },
+            spin: spin(&config, plan.may_spin),
             ..self.engine_config(&config, vec![Site::default()])
         };
         let clock = Clock::new();
@@ -571,14 +567,7 @@ impl Builder {
         let mesh = Mesh::new(engine, clock);
         let seat = Seat::for_shard_of(&mesh);
         seat.fill(Driven::new(worker::build_shard(&mesh, ShardId(0), self.event_limits)?));
-        let inner = Inner::new(self.parts(
-            &config,
-            mesh,
-            RuntimeFlavor::CurrentThread,
-            Some(seat),
-            0,
-            Plan::unplaced(1),
-        ));
+        let inner = Inner::new(self.parts(&config, mesh, RuntimeFlavor::CurrentThread, Some(seat), 0, plan));
         Ok(Runtime::from_parts(inner, Vec::new(), None))
     }
 
@@ -606,7 +595,7 @@ impl Builder {
             told.apply(&mut config);
             let cpus = std::thread::available_parallelism().map_or(1, usize::from);
             let workers = self.worker_threads.unwrap_or(cpus);
-            (Plan::unplaced(workers), vec![Site::default(); workers], None)
+            (unplaced(workers), vec![Site::default(); workers], None)
         };
         let reloads = config.placement.reload == Reload::Sighup;
         if reloads && !config.is_from_file() {
@@ -708,10 +697,6 @@ impl Builder {
         workers: usize,
         plan: Plan,
     ) -> Parts {
-        // A CPU for each shard and one for the pool to work on meanwhile; a quota counts.
-        let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-        let looks_for_answers =
-            config.scheduler.spin_us == AutoOr::Auto && cpus > 1 && plan.shards.len() <= cpus;
         let placed = Arc::new(Placed::new(plan));
         let pool = PoolConfig {
             max_threads: self.max_blocking_threads.unwrap_or(config.blocking.max_threads as usize),
@@ -737,7 +722,6 @@ impl Builder {
             seat,
             placed,
             evens_out: config.listen.steering == Steering::LeastConnections,
-            looks_for_answers,
             pool,
             workers,
         }
@@ -793,6 +777,12 @@ fn enter_pool(placed: &Arc<Placed>, hook: Option<Callback>) -> Callback {
             hook();
         }
     })
+}
+
+/// A plan that binds nothing. Shards may look if there is a CPU for each, and one for whoever sends them what they look for.
+fn unplaced(shards: usize) -> Plan {
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    Plan { may_spin: shards <= cpus && cpus > 1, ..Plan::unplaced(shards) }
 }
 
 pub(super) fn spin(config: &Config, may_spin: bool) -> Spin {

@@ -52,8 +52,6 @@ pub(crate) struct Inner {
     pub placed: Arc<Placed>,
     /// See [`Parts`].
     pub evens_out: bool,
-    /// See [`Parts`].
-    pub looks_for_answers: bool,
     pub pool: Pool<Work>,
     /// Worker threads that have not ended.
     alive: Mutex<usize>,
@@ -101,8 +99,6 @@ pub(crate) struct Parts {
     pub placed: Arc<Placed>,
     /// Whether a connection goes to the listener with the fewest.
     pub evens_out: bool,
-    /// Whether a shard that would sleep at once looks for what the pool does for it.
-    pub looks_for_answers: bool,
     pub pool: PoolConfig,
     pub workers: usize,
 }
@@ -144,7 +140,6 @@ impl Inner {
                 seat: parts.seat,
                 placed: parts.placed,
                 evens_out: parts.evens_out,
-                looks_for_answers: parts.looks_for_answers,
                 pool: Pool::new(pool),
                 alive: Mutex::new(parts.workers),
                 ended: Condvar::new(),

@@ -15,7 +15,6 @@ use crate::topology::ShardPlan;
 use crate::topology::{memory, pin};
 
 use super::block_on::hook;
-use super::blocking::Answers;
 use super::context::{self, Blocking};
 use super::handle::RuntimeFlavor;
 use super::inner::Inner;
@@ -112,10 +111,9 @@ fn run(inner: &Inner, mut shard: Shard) {
     if let Some(start) = &inner.hooks.start {
         start();
     }
-    let mut answers = Answers::new();
     while !inner.is_shutting_down() {
         if shard.turn() == Turn::Idle && !hook(&mut shard, inner.hooks.park.as_ref()) {
-            answers.park(inner, &mut shard, || inner.is_shutting_down());
+            shard.park(|| inner.is_shutting_down());
             hook(&mut shard, inner.hooks.unpark.as_ref());
         }
     }

@@ -231,12 +231,12 @@ mod tests {
         let mesh = Mesh::new(Config { steal: Reach::All, ..Config::new(2) }, Clock::new());
         let mut shard = Shard::new(Arc::clone(&mesh), ShardId(0), Box::new(NoEvents));
         // Of two shards one may search.
-        assert!(shard.look_for(1, || !mesh.idle.start_searching()));
-        assert!(!shard.look_for(1, || false), "nothing came");
+        assert!(shard.look(&|| !mesh.idle.start_searching(), 0));
+        assert!(!shard.look(&|| false, 0), "nothing came");
         assert!(mesh.idle.start_searching(), "and the look is over");
         mesh.idle.stop_searching();
         drop(shard::spawn(&mesh, async {}));
-        assert!(shard.look_for(u64::from(u32::MAX), || false));
+        assert!(shard.look(&|| false, u64::MAX));
         assert!(!mesh.idle.start_searching(), "until it takes what it found");
         while shard.turn() == Turn::Again {}
         assert!(mesh.idle.start_searching());

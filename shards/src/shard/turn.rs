@@ -378,19 +378,9 @@ impl Shard {
         self.turn_lane();
     }
 
-    /// Looks for something to do, for that long: true if there is. For one who has a reason to look that this shard does not know of, between
-    /// `Turn::Idle` and `park`.
-    pub fn look_for(&mut self, ns: u64, look_again: impl Fn() -> bool) -> bool {
-        let _inside = self.inside();
-        let clock = self.local.mesh().clock();
-        // A paused clock would never end it.
-        let end_ns = (!clock.is_paused()).then(|| clock.now_ns() + ns);
-        end_ns.is_some_and(|end_ns| self.look(&look_again, end_ns))
-    }
-
     /// Looks for something to do until that time; true if there is. Meanwhile it counts as searching, so that whoever publishes a
     /// movable task wakes nobody for it.
-    fn look(&mut self, look_again: &impl Fn() -> bool, end_ns: u64) -> bool {
+    pub(super) fn look(&mut self, look_again: &impl Fn() -> bool, end_ns: u64) -> bool {
         let mesh = self.local.mesh();
         if mesh.steals() && !self.local.rest.searching.get() {
             self.local.rest.searching.set(mesh.idle.start_searching());

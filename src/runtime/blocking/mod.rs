@@ -7,14 +7,12 @@
 //! In reading order:
 //! - `queue`: who takes which job, who is woken, who may end. One atomic word decides, the protocol is in its head,
 //!   and it starts no thread itself, so `loom_tests` can run it.
-//! - `sides`: on which CPUs that happens, and so who may look for the other's doing before it sleeps.
+//! - `submitter`: on which CPU jobs are submitted, and so which thread may look for one before it sleeps.
 //! - `pool`: thread names, hooks, keeping the roll of living threads, joining them.
-//! - `answers`: how a shard waits for what it has handed to the pool.
 
-mod answers;
 mod pool;
 mod queue;
-mod sides;
+mod submitter;
 
 #[cfg(all(test, loom))]
 mod loom_tests;
@@ -25,7 +23,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use answers::Answers;
 pub(crate) use pool::Pool;
 
 /// What the pool runs. Exactly one of `run` and `cancel` is called, once, for each job the pool accepted.

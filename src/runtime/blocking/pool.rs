@@ -19,7 +19,7 @@ use corelane_shards::loom::thread::{self, JoinHandle};
 use corelane_shards::loom::{Arc, Condvar, Mutex, MutexGuard};
 
 use super::queue::{Idler, Limits, Queue};
-use super::{Hook, Job, PoolConfig, SubmitError, answers};
+use super::{Hook, Job, PoolConfig, SubmitError};
 
 /// Threads that start on demand, run jobs, and end when there are none for a while.
 ///
@@ -65,13 +65,7 @@ impl<J: Job> Pool<J> {
     /// The job comes back if the pool is shut down, or if it has no thread and the system refuses one. If the system
     /// refuses while at least one thread lives, the job stays queued.
     pub(crate) fn submit(&self, job: J) -> Result<(), (J, SubmitError)> {
-        answers::ask();
         self.shared.queue.submit(job, &|| Shared::start(&self.shared))
-    }
-
-    /// Whether jobs run on another CPU than this thread, as a moment's impression.
-    pub(crate) fn runs_elsewhere(&self) -> bool {
-        self.shared.queue.runs_elsewhere()
     }
 
     /// Threads that serve, idle ones included.

@@ -59,7 +59,7 @@
 //! A thread that has run a job looks for the next one before it sleeps, if the one before came soon, too. It counts as the searcher
 //! meanwhile, so whoever submits wakes nobody, and the job waits until the looker has the CPU. Hence it does what keeps it on
 //! the CPU: it gives way to nobody, as who yields to a process that computes gets the CPU back milliseconds later, and it does not look at
-//! all where it would keep the submitter from running, which is on the same CPU ([`Sides`]). Then it sleeps at once, and the kernel
+//! all where it would keep the submitter from running, which is on the same CPU ([`Submitter`]). Then it sleeps at once, and the kernel
 //! switches the two.
 
 use std::io;
@@ -73,7 +73,7 @@ use corelane_shards::loom::{Arc, Condvar, Mutex, MutexGuard, hint, thread};
 
 #[cfg(all(test, loom))]
 use super::loom_tests::SegQueue;
-use super::sides::Sides;
+use super::submitter::Submitter;
 use super::{Job, SubmitError};
 
 const CLOSED: u64 = 1;
@@ -154,7 +154,7 @@ pub(super) struct Queue<J> {
     sleepers: Mutex<Vec<Arc<Condvar>>>,
     limits: Limits,
     /// Where jobs come from, and where they run.
-    sides: Sides,
+    submitter: Submitter,
 }
 
 /// How a try to sleep ended.
@@ -174,13 +174,13 @@ impl<J: Job> Queue<J> {
             jobs: SegQueue::new(),
             sleepers: Mutex::new(Vec::new()),
             limits: Limits { max_threads: limits.max_threads.clamp(1, COUNT_MAX as usize), ..limits },
-            sides: Sides::default(),
+            submitter: Submitter::default(),
         }
     }
 
     /// Queues a job and sees to it that a thread comes for it, or hands it back.
     pub(super) fn submit(&self, job: J, start: Start<'_>) -> Result<(), (J, SubmitError)> {
-        self.sides.submit_here();
+        self.submitter.is_here();
         let mut max_threads = self.limits.max_threads as u64;
         let mut word = self.load();
         loop {
@@ -269,11 +269,6 @@ impl<J: Job> Queue<J> {
         }
     }
 
-    /// Whether jobs run on another CPU than this thread, as a moment's impression.
-    pub(super) fn runs_elsewhere(&self) -> bool {
-        self.sides.runs_elsewhere()
-    }
-
     pub(super) fn num_threads(&self) -> usize {
         self.load().threads() as usize
     }
@@ -290,7 +285,6 @@ impl<J: Job> Queue<J> {
     fn claim(&self, searching: bool, start: Start<'_>) -> Option<J> {
         let mine = if searching { SEARCHING } else { 0 };
         let last = self.update(|word| (word.pending() > 0).then(|| (word.0 - PENDING) & !mine))?;
-        self.sides.run_here();
         if searching && last.pending() > 1 {
             // If the system refuses a thread, those there are come for the rest.
             let _ = self.summon(0, start);
@@ -330,7 +324,7 @@ impl<J: Job> Queue<J> {
     /// Looks for a job until so long after `begin`, if nobody else does and a CPU is free for it: whether there may be one.
     fn look_about(&self, begin: Instant, searching: &mut bool) -> bool {
         let Limits { spin, cpus, .. } = self.limits;
-        if spin.is_zero() || !self.sides.submits_elsewhere() {
+        if spin.is_zero() || !self.submitter.is_elsewhere() {
             return false;
         }
         // The thread that submits wants a CPU too.

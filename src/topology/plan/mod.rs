@@ -45,8 +45,8 @@ pub struct Plan {
     pub memory: Memory,
     /// The NUMA nodes their memory is taken from in turn. Empty: it is not interleaved.
     pub memory_nodes: Vec<u32>,
-    /// Whether an idle shard may look for work for a while before it sleeps: each shard is bound, has a CPU, and
-    /// all of them together stay within the quota. Otherwise looking takes the time of somebody who has work.
+    /// Whether an idle shard may look for work for a while before it sleeps: there is a CPU for each, and all of them together
+    /// stay within the quota. Otherwise looking takes the time of a shard that has work.
     pub may_spin: bool,
     /// What could not be read or done; printed at the start with `on_error = "warn"`.
     pub warnings: Vec<String>,

@@ -46,7 +46,7 @@ impl Planner<'_> {
         let (blocking_cpus, blocking_reason) = self.blocking(&used)?;
         let told_once = self.told_each.iter().map(CpuList::len).sum::<usize>() == self.told.len();
         Ok(Plan {
-            may_spin: pin != Pin::None && count <= cpus && told_once && within_quota,
+            may_spin: count <= cpus && told_once && within_quota,
             shards,
             pin,
             left_out: self.left_out,
