@@ -132,7 +132,7 @@ fn loom_event_against_clear() {
 }
 
 /// A resource was just bound, and some of it is taken for ready while its first event comes. Fails when `presume` takes a count
-/// above that of the moment, which the event then reaches, and when it takes that of the moment.
+/// above that of the moment, which the event then reaches.
 #[test]
 fn loom_event_against_presume() {
     loom::model(|| {

@@ -721,7 +721,7 @@ fn paused_shard(mesh: &StdArc<Mesh>) -> (Shard, Pin<Box<Entry>>) {
 }
 
 /// Whoever holds the clock lets go of it without waking anybody. The clock moves on to the next timer. Fails if letting go does not
-/// wake the shards, and if `park_paused` asks before it announces its sleep alone.
+/// wake the shards.
 #[test]
 fn loom_shard_clock_let_go() {
     bounded(3, || {

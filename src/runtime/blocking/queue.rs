@@ -153,7 +153,7 @@ pub(super) struct Queue<J> {
     /// Last in, first out, so that threads nobody needs reach their keep-alive.
     sleepers: Mutex<Vec<Arc<Condvar>>>,
     limits: Limits,
-    /// Where jobs come from, and where they run.
+    /// Where jobs come from.
     submitter: Submitter,
 }
 

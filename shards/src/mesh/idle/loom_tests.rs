@@ -114,7 +114,7 @@ fn loom_idle_bit_against_push() {
 }
 
 /// The last searcher ends its search while a task is pushed that was left to it: it or the pusher calls the shard that sleeps.
-/// Fails without F2, without N2, and if the look comes before F1.
+/// Fails without F2, and without N2.
 #[test]
 fn loom_idle_search_ends_against_push() {
     loom::model(|| {
