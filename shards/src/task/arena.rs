@@ -332,15 +332,16 @@ fn map() -> *mut Chunk {
     }
     // SAFETY: mapped just now, and nobody uses it.
     unsafe { libc::munmap(start, CHUNK) };
+    // The highest chunk in it: below the mapping before, and not a hole away from it.
     let start = map_some(2 * CHUNK);
-    let before = start.addr().next_multiple_of(CHUNK) - start.addr();
-    if before > 0 {
-        // SAFETY: a part of the mapping that nobody uses.
-        unsafe { libc::munmap(start, before) };
+    let before = CHUNK - start.addr() % CHUNK;
+    let (chunk, after) = (start.wrapping_byte_add(before), CHUNK - before);
+    // SAFETY: a part of the mapping that nobody uses; not empty.
+    unsafe { libc::munmap(start, before) };
+    if after > 0 {
+        // SAFETY: the other part that nobody uses.
+        unsafe { libc::munmap(chunk.wrapping_byte_add(CHUNK), after) };
     }
-    let chunk = start.wrapping_byte_add(before);
-    // SAFETY: the other part that nobody uses; not empty, since `before` is less than a chunk.
-    unsafe { libc::munmap(chunk.wrapping_byte_add(CHUNK), CHUNK - before) };
     chunk.cast()
 }
 

@@ -524,7 +524,17 @@ fn a_movable_task_queued_after_the_end_is_cancelled() {
 
 /// The kernel has a limit for them, 65,530 as a rule, which must not be one for tasks.
 #[test]
+#[expect(unsafe_code, reason = "maps memory")]
 fn many_tasks_are_few_mappings() {
+    // A hole that a chunk fits in, and not at its alignment: where the kernel puts a mapping of that size first.
+    const CHUNK: usize = 64 * 1024;
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+    // SAFETY: an anonymous mapping at an address that the kernel chooses.
+    let around = unsafe { libc::mmap(std::ptr::null_mut(), 4 * CHUNK, libc::PROT_NONE, flags, -1, 0) };
+    assert_ne!(around, libc::MAP_FAILED);
+    let aligned = around.addr().next_multiple_of(CHUNK) - around.addr();
+    // SAFETY: a part of that mapping, which nobody uses: it ends a page before the mapping does, or earlier.
+    assert_eq!(unsafe { libc::munmap(around.wrapping_byte_add(aligned + 4096), CHUNK) }, 0);
     let mappings = || std::fs::read_to_string("/proc/self/maps").unwrap().lines().count();
     let shard = shard();
     let before = mappings();
@@ -541,4 +551,10 @@ fn many_tasks_are_few_mappings() {
     let more = mappings().saturating_sub(before);
     assert!(more < 200, "{more} mappings more");
     drop((shard, handles));
+    // SAFETY: nobody uses what is left of it.
+    unsafe {
+        libc::munmap(around, aligned + 4096);
+        let end = aligned + 4096 + CHUNK;
+        libc::munmap(around.wrapping_byte_add(end), 4 * CHUNK - end);
+    }
 }
