@@ -225,10 +225,17 @@ impl<T> Shared<T> {
             tail.receivers -= 1;
             (tail.position, tail.receivers == 0)
         });
-        // Before values are dropped: that may panic, and who waits would wait for ever.
-        if last {
-            self.leaving.0.wake_all(|()| ());
+        /// Who waits for the last receiver finds an empty channel, so it is woken after the values are gone; also if one of them panics as
+        /// it drops, or it would wait for ever.
+        struct Left<'a>(Option<&'a WaitQueue<Threads, (), ()>>);
+        impl Drop for Left<'_> {
+            fn drop(&mut self) {
+                if let Some(waits) = self.0 {
+                    waits.wake_all(|()| ());
+                }
+            }
         }
+        let _left = Left(last.then_some(&self.leaving.0));
         // What was overwritten is of no concern.
         let unseen = end.wrapping_sub(next).min(self.slots.len() as u64);
         for position in (0..unseen).rev().map(|back| end.wrapping_sub(back + 1)) {
