@@ -2,16 +2,15 @@
 //!
 //! Here: the bits and the count. Not here: the wake itself (`park`), the queues that are searched. Threads: any.
 //!
-//! That a task can be stolen and that somebody is woken for it are two decisions. A push into a ring or the overflow
-//! wakes one idle shard unless one is searching already; but tasks that their shard will have run before another one is awake wake
-//! nobody: one that is alone in its shard's ring or next slot, or as many as the shard, by what its polls took lately, runs in
-//! 50 µs. A wake for each spawn that is awaited at once cost a fifth of it, and wakes for each few events of an echo server beside its
-//! client on two CPUs a fifteenth of its requests. In case the shard does not, one idle shard, the *watcher*, sleeps only a
-//! millisecond at a time while others that it
-//! reaches run, and looks at their rings, next slots and late lanes; if there is no watcher, such a push makes one, and a
-//! watcher that has other things to do calls the next one if there is something to be found. A searcher that finds work and
-//! was the last searcher wakes the next if there is more, so load spreads in a chain and not in a storm. A shard does not begin to search while
-//! half of them do: a throttle, not a bound.
+//! That a task can be stolen and that somebody is woken for it are two decisions. A push into a ring or the overflow wakes one
+//! idle shard unless one is searching already; but tasks that their shard will have run before another one is awake wake nobody: one
+//! that is alone in its shard's ring or next slot, or as many as the shard, by what its polls took lately, runs in 50 µs. A wake
+//! for each spawn that is awaited at once cost a fifth of it, and a wake for every few events takes connections from the shard that
+//! watches them. In case the shard does not run them, one idle shard, the *watcher*, sleeps only a millisecond at a time while others
+//! that it reaches run, and looks at their rings, next slots and late lanes; if there is no watcher, such a push makes one, and a
+//! watcher that has other things to do calls the next one if there is something to be found. A searcher that finds work and was the
+//! last searcher wakes the next if there is more, so load spreads in a chain and not in a storm. A shard does not begin to search
+//! while half of them do: a throttle, not a bound.
 //!
 //! ```text
 //!  pusher                               shard that goes idle
