@@ -99,7 +99,7 @@ const BROKEN: &[(&str, &str)] = &[
     ),
     (
         "[placement]\nquota = 2\n",
-        "conf.toml:2:9: [placement] quota = 2: expected \"cap\", \"warn\" or \"ignore\"",
+        "conf.toml:2:9: [placement] quota = 2: expected \"cap\", \"cap-up\", \"warn\" or \"ignore\"",
     ),
     (
         "[placement]\non_error = \"panic\"\n",

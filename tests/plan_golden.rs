@@ -261,6 +261,7 @@ const CASES: &[Case] = &[
         configs: &[
             "",
             "[placement]\norder = \"spread\"\npin = \"group\"",
+            "[placement]\nquota = \"cap-up\"",
             "[placement]\nquota = \"warn\"\nshards = 3",
             "[placement]\nquota = \"ignore\"\nshards = 3",
         ],

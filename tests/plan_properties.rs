@@ -106,7 +106,8 @@ impl Rng {
         }
         placement.smt = if self.one_in(2) { Smt::All } else { Smt::OnePerCore };
         placement.pin = [Pin::Core, Pin::Core, Pin::Group, Pin::None][self.below(4) as usize];
-        placement.quota = [QuotaPolicy::Cap, QuotaPolicy::Warn, QuotaPolicy::Ignore][self.below(3) as usize];
+        placement.quota = [QuotaPolicy::Cap, QuotaPolicy::CapUp, QuotaPolicy::Warn, QuotaPolicy::Ignore]
+            [self.below(4) as usize];
         self.new_keys(&mut config.placement);
         for id in 0..6 {
             if self.one_in(10) {
@@ -124,7 +125,7 @@ impl Rng {
         config
     }
 
-    fn new_keys(&mut self, placement: &mut corelane::config::PlacementSettings) {
+    fn new_keys(&mut self, placement: &mut corelane::config::Placement) {
         placement.isolated = self.of(&[Isolated::Ignore, Isolated::Ignore, Isolated::Prefer, Isolated::Only]);
         placement.kind = self.of(&[Kind::Any, Kind::Any, Kind::Performance, Kind::Efficiency]);
         placement.group_by = self.of(&[GroupBy::None, GroupBy::Llc, GroupBy::Numa, GroupBy::Package]);
@@ -256,8 +257,13 @@ fn check(plan: &Plan, topology: &Topology, config: &Config) -> Result<(), &'stat
     }
     if let AutoOr::Number(n) = placement.shards {
         ensure(plan.shards.len() == n as usize, "not as many shards as the config says")?;
-    } else if let Some(quota) = plan.quota.as_ref().filter(|_| placement.quota == QuotaPolicy::Cap) {
-        ensure(plan.shards.len() as f64 <= quota.cpus().max(1.0), "more shards than the quota")?;
+    } else if let Some(quota) = &plan.quota {
+        let cap = match placement.quota {
+            QuotaPolicy::Cap => quota.cpus().max(1.0),
+            QuotaPolicy::CapUp => quota.cpus().ceil(),
+            QuotaPolicy::Warn | QuotaPolicy::Ignore => f64::INFINITY,
+        };
+        ensure(plan.shards.len() as f64 <= cap, "more shards than the quota")?;
     }
     if plan.pin == Pin::Core && placement.smt == Smt::OnePerCore {
         let has_mate = |cpu: &Cpu| {

@@ -264,7 +264,11 @@ fn a_quota_caps_the_number_of_shards() {
     let file = machine.root().join("sys/fs/cgroup/app/cpu.max");
     let warning =
         format!("{} allows 2.50 CPUs; with shards = 3 they are throttled when busy", file.display());
-    assert_eq!(chosen.warnings, [warning]);
+    assert_eq!(chosen.warnings, [warning.clone()]);
+    let rounded_up = plan("[placement]\nsmt = \"all\"\nquota = \"cap-up\"");
+    assert_eq!((rounded_up.shards.len(), rounded_up.may_spin), (3, false));
+    assert_eq!(rounded_up.left_out[0], (3, "beyond the quota of 2.50 CPUs".into()));
+    assert_eq!(rounded_up.warnings, [warning]);
     let warned = plan("[placement]\nsmt = \"all\"\nquota = \"warn\"");
     assert_eq!((warned.shards.len(), warned.warnings.len()), (64, 1));
     let ignored = plan("[placement]\nsmt = \"all\"\nquota = \"ignore\"");

@@ -36,7 +36,7 @@ impl Key {
         (self.write)(config)
     }
 
-    /// Whether a runtime that reads its file again ([`PlacementSettings::reload`]) takes a new value while it runs. Other
+    /// Whether a runtime that reads its file again ([`Placement::reload`]) takes a new value while it runs. Other
     /// keys are read once, when it starts. Those of `[[shard]]` are taken.
     pub fn is_live(&self) -> bool {
         const NOT_LIVE: &[&str] = &["shards", "memory", "reload"];
@@ -110,7 +110,7 @@ settings! {
     }
 
     /// `[placement]`: which CPUs the shards get.
-    placement: PlacementSettings {
+    placement: Placement {
         /// How many shards. "auto": one for each CPU that is left after `cpus`, `isolated`, `drop`, `reserve`, `kind`,
         /// `smt` and `quota`. More shards than CPUs need `pin` "group" or "none".
         shards: AutoOr = AutoOr::Auto, "shards" 1..=8192;
@@ -142,6 +142,7 @@ settings! {
         order: Order = Order::Pack;
         /// A control group's CPU quota (cpu.max). "cap": no more shards than whole CPUs in the quota, because a
         /// throttled group stands still for tens of milliseconds; a number in `shards` is kept, with a warning.
+        /// "cap-up": a part of a CPU is a shard too, for load that seldom keeps all of them busy.
         quota: QuotaPolicy = QuotaPolicy::Cap;
         /// "core": each shard on its own CPU, so that its caches stay warm and its memory near. "group": on the
         /// CPUs of its group, see `group_by`. "none": not bound; the CPUs only decide how many shards there are.

@@ -22,8 +22,8 @@ pub use self::cpu_list::CpuList;
 pub use self::error::ConfigError;
 pub use self::find::find_keys;
 pub use self::keys::{
-    BlockingSettings, Key, ListenSettings, PlacementSettings, RuntimeSettings, SchedulerSettings,
-    ShardSettings, TimerSettings,
+    BlockingSettings, Key, ListenSettings, Placement, RuntimeSettings, SchedulerSettings, ShardSettings,
+    TimerSettings,
 };
 pub use self::parts::Parts;
 pub use self::value::{
@@ -64,7 +64,7 @@ pub struct Config {
     /// What kind of runtime it is.
     pub runtime: RuntimeSettings,
     /// Which CPUs the shards get.
-    pub placement: PlacementSettings,
+    pub placement: Placement,
     /// How a shard divides its time.
     pub scheduler: SchedulerSettings,
     /// The timer wheel.

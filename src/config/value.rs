@@ -158,8 +158,10 @@ words! {
     }
     /// What a CPU quota of a control group does.
     QuotaPolicy {
-        /// It bounds the number of shards.
+        /// It bounds the number of shards, rounded down to whole CPUs.
         Cap = "cap",
+        /// It bounds the number of shards, rounded up to whole CPUs.
+        CapUp = "cap-up",
         /// It gives a warning.
         Warn = "warn",
         /// Nothing.

@@ -252,7 +252,7 @@ impl Builder {
     }
 
     /// Called when the placement of the running shards has changed, or could not be changed as a file said: see
-    /// [`watch`](crate::config::PlacementSettings::watch) and [`reload`](crate::config::PlacementSettings::reload), without which it is
+    /// [`watch`](crate::config::Placement::watch) and [`reload`](crate::config::Placement::reload), without which it is
     /// never called.
     ///
     /// It is called after the threads were bound anew, by the thread that watches, in the runtime's context. That thread does nothing

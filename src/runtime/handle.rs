@@ -178,7 +178,7 @@ impl Handle {
     }
 
     /// Where the shards are and why: the plan in force, which changes while the runtime runs if it
-    /// [watches](crate::config::PlacementSettings::watch). What the kernel refused is not in it; see
+    /// [watches](crate::config::Placement::watch). What the kernel refused is not in it; see
     /// [`on_placement_change`](super::Builder::on_placement_change).
     pub fn plan(&self) -> Arc<Plan> {
         self.0.placed.plan()

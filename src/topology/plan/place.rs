@@ -99,10 +99,14 @@ impl Planner<'_> {
             }
             AutoOr::Auto if one => (1, "not needed: flavor = \"current_thread\"".into()),
             AutoOr::Auto => {
-                let cap = quota.filter(|_| placement.quota == QuotaPolicy::Cap);
+                let cap = quota.and_then(|quota| match placement.quota {
+                    QuotaPolicy::Cap => Some((quota.cpus().floor(), quota)),
+                    QuotaPolicy::CapUp => Some((quota.cpus().ceil(), quota)),
+                    QuotaPolicy::Warn | QuotaPolicy::Ignore => None,
+                });
                 match cap {
-                    Some(quota) if quota.cpus() < have as f64 => {
-                        (quota.cpus() as usize, format!("beyond the quota of {:.2} CPUs", quota.cpus()))
+                    Some((cap, quota)) if cap < have as f64 => {
+                        (cap as usize, format!("beyond the quota of {:.2} CPUs", quota.cpus()))
                     }
                     _ => (have, "not needed".into()),
                 }
