@@ -25,7 +25,6 @@ use super::context::{self, Blocking};
 use super::hooks::{self, Origin};
 use super::inner::Inner;
 use super::seat::{Parker, Seat, Sitting};
-use super::seed::Seeded;
 
 /// The root future's waker while its thread sits in the seat.
 struct Root {
@@ -172,6 +171,7 @@ impl Sitting<'_, Driven> {
 pub(crate) fn block_on<F: Future>(inner: &Inner, future: F) -> F::Output {
     let Some(seat) = &inner.seat else { return on_alien(inner, future) };
     let _entered = enter(inner, Blocking::Forbidden);
+    let _seeded = inner.seed_thread();
     let output = match seat.sit_down() {
         Some(sitting) => sitting.block_on(inner, future),
         None => wait_for_seat(inner, seat, future),
@@ -211,6 +211,7 @@ fn wait_for_seat<F: Future>(inner: &Inner, seat: &Seat<Driven>, future: F) -> Op
 pub(crate) fn on_alien<F: Future>(inner: &Inner, future: F) -> F::Output {
     // No shard waits for this thread.
     let _entered = enter(inner, Blocking::InPlaceOnly);
+    let _seeded = inner.seed_thread();
     park_until(Some(inner), future)
 }
 
@@ -249,9 +250,9 @@ fn park_until<F: Future>(inner: Option<&Inner>, future: F) -> F::Output {
 
 #[inline]
 #[track_caller]
-pub(crate) fn enter(inner: &Inner, blocking: Blocking) -> (context::Entered<'_>, Option<Seeded>) {
+fn enter(inner: &Inner, blocking: Blocking) -> context::Entered<'_> {
     if context::blocking() != Blocking::Allowed {
         panic!("{}", error::NESTED);
     }
-    (context::enter(inner, blocking), inner.seed_thread())
+    context::enter(inner, blocking)
 }
