@@ -1,12 +1,14 @@
 //! One value from one end to the other: the protocol, for both kinds of sharing.
 //!
 //! ```text
-//! flags   4 RX_GONE | 3 TX_GONE | 2 CLOSED | 1 VALUE | 0 LOCKED
+//! flags   6 RX_WAITED | 5 TX_WAITED | 4 RX_GONE | 3 TX_GONE | 2 CLOSED | 1 VALUE | 0 LOCKED
 //! ```
 //! - LOCKED: one end looks at the cells: the value and the two wakers.
 //! - VALUE: the value is in its cell. Set together with TX_GONE.
 //! - CLOSED: the receiver wants nothing any more; no VALUE comes after it.
 //! - TX_GONE, RX_GONE: that end has left for good and touches nothing here again.
+//! - TX_WAITED, RX_WAITED: that end left a waker once, so its next poll looks at it before it clones another. They concern
+//!   that end alone, and are here so that an end is one pointer: a message that holds one has no padding to be copied.
 //!
 //! An end does what it does, a send for instance, in one critical section and leaves in the same one. So an end that sees
 //! the other's GONE, by a plain look, has everything to itself: a receiver takes the value and frees the memory without
@@ -34,6 +36,8 @@ const VALUE: usize = 1 << 1;
 const CLOSED: usize = 1 << 2;
 const TX_GONE: usize = 1 << 3;
 const RX_GONE: usize = 1 << 4;
+const TX_WAITED: usize = 1 << 5;
+const RX_WAITED: usize = 1 << 6;
 
 const _: () = assert!(LOCKED == 1, "the lock bit is none of ours");
 
@@ -89,24 +93,18 @@ unsafe fn free<T, K: Kind>(chan: NonNull<Chan<T, K>>) {
 pub(crate) fn channel<T, K: Kind>() -> (Tx<T, K>, Rx<T, K>) {
     let cells = UnsafeCell::new(Cells { value: None, receiver: None, sender: None });
     let chan = NonNull::from(Box::leak(Box::new(Chan { flags: Flags::new(), cells })));
-    (
-        Tx { chan: Some(chan), waiting: false, _kind: PhantomData },
-        Rx { chan: Some(chan), waiting: false, _kind: PhantomData },
-    )
+    (Tx { chan: Some(chan), _kind: PhantomData }, Rx { chan: Some(chan), _kind: PhantomData })
 }
 
 /// The sending end. Has nothing left once it left, which is the duty of who drops it.
 pub(crate) struct Tx<T, K: Kind> {
     chan: Option<NonNull<Chan<T, K>>>,
-    /// Whether a waker was left, so that the next poll looks at it before it clones another.
-    waiting: bool,
     _kind: PhantomData<K>,
 }
 
 /// The receiving end. Has nothing left once it gave its result or left, which is the duty of who drops it.
 pub(crate) struct Rx<T, K: Kind> {
     chan: Option<NonNull<Chan<T, K>>>,
-    waiting: bool,
     _kind: PhantomData<K>,
 }
 
@@ -182,17 +180,15 @@ impl<T, K: Kind> Tx<T, K> {
     /// Ready once the receiver closed or left.
     pub fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let proceed = ready!(coop::poll_proceed(cx));
-        if self.is_closed() || !self.wait(cx) {
-            proceed.made_progress();
-            return Poll::Ready(());
+        let waits = self.chan().is_some_and(|chan| {
+            let flags = chan.flags.look();
+            flags & CLOSED == 0 && leave_waker(chan, cx, flags, TX_WAITED, CLOSED, |cells| &mut cells.sender)
+        });
+        if waits {
+            return Poll::Pending;
         }
-        Poll::Pending
-    }
-
-    /// Leaves a waker; false if the channel is closed.
-    fn wait(&mut self, cx: &Context<'_>) -> bool {
-        let waiting = std::mem::replace(&mut self.waiting, true);
-        self.chan().is_some_and(|chan| leave_waker(chan, cx, waiting, CLOSED, |cells| &mut cells.sender))
+        proceed.made_progress();
+        Poll::Ready(())
     }
 }
 
@@ -255,8 +251,7 @@ impl<T, K: Kind> Rx<T, K> {
         let proceed = ready!(coop::poll_proceed(cx));
         let mut flags = chan.flags.look();
         if flags & (TX_GONE | CLOSED) == 0 {
-            if leave_waker(chan, cx, self.waiting, TX_GONE, |cells| &mut cells.receiver) {
-                self.waiting = true;
+            if leave_waker(chan, cx, flags, RX_WAITED, TX_GONE, |cells| &mut cells.receiver) {
                 return Poll::Pending;
             }
             flags = TX_GONE;
@@ -310,17 +305,18 @@ impl<T, K: Kind> Rx<T, K> {
 
 /// Leaves a waker in its cell unless `unless` is set, and says whether it did.
 ///
-/// The first time one will be needed, so it is cloned before the lock is taken; afterwards it is probably the one that is
-/// there already.
+/// The first time, without `waited` among the flags that were seen, one will be needed, so it is cloned before the lock is
+/// taken; afterwards it is probably the one that is there already.
 #[inline(always)]
 fn leave_waker<T, K: Kind>(
     chan: &Chan<T, K>,
     cx: &Context<'_>,
-    again: bool,
+    seen: usize,
+    waited: usize,
     unless: usize,
     cell: impl Fn(&mut Cells<T>) -> &mut Option<Waker>,
 ) -> bool {
-    if again {
+    if seen & waited != 0 {
         let settled = chan.with(|flags, cells| {
             if *flags & unless != 0 {
                 return Some(false);
@@ -336,6 +332,7 @@ fn leave_waker<T, K: Kind>(
         if *flags & unless != 0 {
             return false;
         }
+        *flags |= waited;
         std::mem::swap(cell(cells), &mut waker);
         true
     })
