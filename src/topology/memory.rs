@@ -1,7 +1,8 @@
 //! From which NUMA nodes the calling thread takes memory.
 //!
 //! The kernel has a policy for each thread, and a new thread begins with its parent's. So a worker sets its own first
-//! of all, and the threads that it starts, those of the blocking pool for instance, follow it.
+//! of all, and the threads that it starts follow it: those of the blocking pool too, as far as a task on a shard had them
+//! started. One that a thread outside of the shards has started takes memory as that thread does.
 #![expect(unsafe_code, reason = "a mask of nodes goes to the kernel by pointer")]
 
 use std::io;
