@@ -286,11 +286,7 @@ fn a_closed_direction_that_blocks_is_tried_once_a_poll() {
 fn a_hangup_alone_ends_a_wait() {
     let mesh = mesh(1);
     let mut shard = shard(&mesh, 0);
-    let (reader, writer) = io::pipe().unwrap();
-    // The standard library has no way to make a pipe non-blocking.
-    mio::unix::pipe::Receiver::from(std::os::fd::OwnedFd::from(reader.try_clone().unwrap()))
-        .set_nonblocking(true)
-        .unwrap();
+    let (writer, reader) = mio::unix::pipe::new().unwrap();
     let registration = Registration::new(&mesh, reader.as_raw_fd(), Interest::READABLE);
     let (wakes, waker) = counting();
     let mut cx = Context::from_waker(&waker);
