@@ -1,0 +1,337 @@
+//! From what a builder was told to a runtime whose threads stand.
+//!
+//! In order: the environment and the config file are read, the shards are placed, the mesh and what all handles share are made,
+//! then the threads that build the shards. Where one step fails, what was started is ended again.
+
+use std::env::{self, VarError};
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use corelane_shards::config::{self as engine, Reach, Site};
+use corelane_shards::mesh::{Mesh, ShardId};
+use corelane_shards::park::Spin;
+use corelane_shards::timer::Clock;
+
+use crate::config::{
+    AutoOr, Config, CpuList, FLAVOR_VARIABLE, Flavor, OnError, Place, Reload, Steal, Steering,
+};
+use crate::runtime::block_on::Driven;
+use crate::runtime::blocking::PoolConfig;
+use crate::runtime::handle::RuntimeFlavor;
+use crate::runtime::hooks::Callback;
+use crate::runtime::inner::{Inner, Parts};
+use crate::runtime::runtime::Runtime;
+use crate::runtime::seat::Seat;
+use crate::runtime::watch::{Keeper, Live, Placed, Told, Watcher};
+use crate::runtime::worker::{self, Order};
+use crate::topology::{Plan, ShardPlan, Topology};
+
+use super::{Builder, POOL_THREAD_NAME, SHARD_THREAD_NAME, Source};
+
+/// Where the shards of a runtime with threads go.
+struct Placement {
+    config: Config,
+    told: Told,
+    plan: Plan,
+    sites: Vec<Site>,
+    /// The mask that the process had.
+    affinity: Option<CpuList>,
+    /// Whether the plan is to follow the machine or the file.
+    watches: bool,
+}
+
+impl Builder {
+    /// The variables that `new_multi_thread` names.
+    #[track_caller]
+    pub(super) fn read_environment(&mut self) -> io::Result<()> {
+        match env::var(FLAVOR_VARIABLE) {
+            Err(VarError::NotPresent) => {}
+            Ok(flavor) if flavor == "multi_thread" => {}
+            Ok(flavor) if flavor == "sharded" => self.flavor = Flavor::Sharded,
+            other => {
+                let message = format!(
+                    "{FLAVOR_VARIABLE} is {other:?}; set it to `multi_thread` or `sharded`, or unset it"
+                );
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+            }
+        }
+        if self.worker_threads.is_none() {
+            self.worker_threads = worker_threads_from_environment();
+        }
+        Ok(())
+    }
+
+    /// The config that the builder was given, or the one that the environment names.
+    fn read_config(&self) -> io::Result<Option<Config>> {
+        Ok(match &self.source {
+            Source::Environment => Config::from_env()?,
+            Source::File(path) => Some(Config::from_file(path)?),
+            Source::Given(config) => Some((**config).clone()),
+        })
+    }
+
+    pub(super) fn build_current(&self, local: bool) -> io::Result<Runtime> {
+        let config = self.read_config()?.unwrap_or_default();
+        let plan = unplaced(1);
+        let engine = engine::Config {
+            local_tasks: local,
+            spin: spin(&config, plan.may_spin),
+            ..self.engine_config(&config, vec![Site::default()])
+        };
+        let clock = Clock::new();
+        if self.start_paused {
+            crate::time::pause_clock(&clock);
+        }
+        let mesh = Mesh::new(engine, clock);
+        let seat = Seat::for_shard_of(&mesh);
+        seat.fill(Driven::new(worker::build_shard(&mesh, ShardId(0), self.event_limits)?));
+        let inner = Inner::new(self.parts(&config, mesh, RuntimeFlavor::CurrentThread, Some(seat), 0, plan));
+        Ok(Runtime::from_parts(inner, Vec::new(), None))
+    }
+
+    /// `here` makes this thread shard 0.
+    pub(super) fn build_threads(&self, here: bool) -> io::Result<Runtime> {
+        assert!(!self.start_paused, "`start_paused` requires a current-thread runtime");
+        let Placement { config, told, plan, sites, affinity, watches } = self.place()?;
+        let on_error = config.placement.on_error;
+        warn(on_error, &plan.warnings);
+        let engine =
+            engine::Config { spin: spin(&config, plan.may_spin), ..self.engine_config(&config, sites) };
+        let mesh = Mesh::new(engine, Clock::new());
+        let workers = plan.shards.len() - usize::from(here);
+        let flavor = match self.flavor {
+            Flavor::MultiThread => RuntimeFlavor::MultiThread,
+            _ => RuntimeFlavor::Sharded,
+        };
+        // Filled last: a thread that starts from a pinned thread would be pinned too.
+        let seat = here.then(|| Seat::for_shard_of(&mesh));
+        let inner = Inner::new(self.parts(&config, mesh.clone(), flavor, seat, workers, plan));
+        // Before this thread is bound, too: the watcher keeps the mask that it is given.
+        let mut watcher = None;
+        if watches {
+            let placed = inner.placed.clone();
+            let keeper =
+                Keeper::new(Box::new(Live), (Path::new("/"), affinity), (config, told), mesh, placed);
+            watcher = Some(Watcher::start(&inner, keeper, self.on_placement_change.clone())?);
+        }
+        let mut threads = Vec::with_capacity(workers);
+        let built = self.start_workers(&inner, usize::from(here), on_error, &mut threads).and_then(|()| {
+            if let Some(seat) = &inner.seat {
+                let place = &inner.placed.plan().shards[0];
+                let (shard, warning) = worker::prepare(&inner, ShardId(0), place, on_error)?;
+                warn(on_error, warning.as_slice());
+                seat.fill(Driven::new(shard));
+            }
+            Ok(())
+        });
+        if let (Some(watcher), Ok(())) = (&mut watcher, &built) {
+            watcher.go();
+        }
+        let runtime = Runtime::from_parts(inner, threads, watcher);
+        match built {
+            Ok(()) => Ok(runtime),
+            Err(error) => {
+                runtime.shutdown_background();
+                Err(error)
+            }
+        }
+    }
+
+    /// Decides where shards with threads go.
+    fn place(&self) -> io::Result<Placement> {
+        let given = self.read_config()?;
+        // Without a config a multi-thread runtime is what Tokio's is: threads that are not pinned.
+        let planned = self.flavor == Flavor::Sharded || given.is_some();
+        let mut config = given.unwrap_or_default();
+        let mut told = Told { flavor: self.flavor, workers: self.worker_threads, unpinned: false };
+        let (plan, sites, affinity) = if planned {
+            // Read before any thread is pinned: what a thread is allowed is what its parent was.
+            let topology = Topology::discover();
+            told.unpinned = self.worker_threads.is_some_and(|workers| workers > topology.allowed().len());
+            told.apply(&mut config);
+            let plan = Plan::new(&topology, &config)?;
+            let sites = plan.shards.iter().map(|shard| site(&topology, shard)).collect();
+            (plan, sites, topology.affinity)
+        } else {
+            told.apply(&mut config);
+            let workers = self.worker_threads.unwrap_or_else(available_cpus);
+            (unplaced(workers), vec![Site::default(); workers], None)
+        };
+        let reloads = config.placement.reload == Reload::Sighup;
+        if reloads && !config.is_from_file() {
+            let message = "[placement] reload = \"sighup\": the config is not from a file; expected \"off\"";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
+        let watches = reloads || planned && config.placement.watch;
+        Ok(Placement { config, told, plan, sites, affinity, watches })
+    }
+
+    /// Starts a thread for each shard from the `first` on, and waits until each stands. `threads` are those that started, also
+    /// where one could not.
+    fn start_workers(
+        &self,
+        inner: &Arc<Inner>,
+        first: usize,
+        on_error: OnError,
+        threads: &mut Vec<thread::JoinHandle<()>>,
+    ) -> io::Result<()> {
+        let plan = inner.placed.plan();
+        let places = &plan.shards[first..];
+        let (started, reports) = mpsc::channel();
+        let mut all = Ok(());
+        for (id, place) in (first..).zip(places) {
+            let order = Order {
+                id: ShardId(id as u32),
+                place: place.clone(),
+                memory_nodes: plan.memory_nodes.clone(),
+                on_error,
+                thread_name: match &self.thread_name {
+                    Some(name) => name(),
+                    None => format!("{SHARD_THREAD_NAME}{id}"),
+                },
+                stack_size: self.stack_size,
+            };
+            match worker::start(inner, order, started.clone()) {
+                Ok(thread) => threads.push(thread),
+                Err(error) => {
+                    all = Err(error);
+                    (threads.len()..places.len()).for_each(|_| inner.worker_ended());
+                    break;
+                }
+            }
+        }
+        drop(started);
+        for report in reports {
+            match report {
+                Ok(warnings) => warn(on_error, &warnings),
+                Err(error) => all = all.and(Err(error)),
+            }
+        }
+        all
+    }
+
+    fn parts(
+        &self,
+        config: &Config,
+        mesh: Arc<Mesh>,
+        flavor: RuntimeFlavor,
+        seat: Option<Seat<Driven>>,
+        workers: usize,
+        plan: Plan,
+    ) -> Parts {
+        let placed = Arc::new(Placed::new(plan));
+        let pool = PoolConfig {
+            max_threads: self.max_blocking_threads.unwrap_or(config.blocking.max_threads as usize),
+            keep_alive: self
+                .keep_alive
+                .unwrap_or(Duration::from_millis(u64::from(config.blocking.keep_alive_ms))),
+            stack_size: self.stack_size,
+            thread_name: self.thread_name.clone().unwrap_or_else(|| Arc::new(|| POOL_THREAD_NAME.into())),
+            on_start: Some(enter_pool(&placed, self.hooks.start.clone())),
+            on_stop: self.hooks.stop.clone(),
+            ..PoolConfig::default()
+        };
+        Parts {
+            mesh,
+            flavor,
+            name: self.name.clone(),
+            hooks: self.hooks.clone(),
+            poll_times: self.poll_times.clone(),
+            seed: self.seed.clone(),
+            event_limits: self.event_limits,
+            io_enabled: self.enable_io,
+            time_enabled: self.enable_time,
+            seat,
+            placed,
+            evens_out: config.listen.steering == Steering::LeastConnections,
+            pool,
+            workers,
+        }
+    }
+
+    fn engine_config(&self, config: &Config, sites: Vec<Site>) -> engine::Config {
+        let default = engine::Config::new(sites.len());
+        engine::Config {
+            sites,
+            steal: match config.scheduler.steal {
+                Steal::Off => Reach::Off,
+                Steal::Llc => Reach::Llc,
+                Steal::Numa => Reach::Numa,
+                Steal::All => Reach::All,
+            },
+            place: match config.scheduler.place {
+                Place::Balanced => engine::Place::Balanced,
+                Place::Local => engine::Place::Local,
+            },
+            quantum_us: config.scheduler.quantum_us,
+            timer_resolution_us: config.timer.resolution_us,
+            polls_per_event: self.event_interval.unwrap_or(default.polls_per_event),
+            polls_per_mail: self.global_queue_interval.unwrap_or(default.polls_per_mail),
+            polls_per_overflow: self.global_queue_interval.unwrap_or(default.polls_per_overflow),
+            next_slot: self.next_slot,
+            ..default
+        }
+    }
+}
+
+/// How many threads the environment asks for. Tokio panics over a number that is none, in these words.
+#[track_caller]
+fn worker_threads_from_environment() -> Option<usize> {
+    const NAME: &str = "TOKIO_WORKER_THREADS";
+    let text = match env::var(NAME) {
+        Ok(text) => text,
+        Err(VarError::NotPresent) => return None,
+        Err(VarError::NotUnicode(text)) => panic!("\"{NAME}\" must be valid unicode, error: {text:?}"),
+    };
+    match text.parse() {
+        Ok(0) => panic!("\"{NAME}\" cannot be set to 0"),
+        Ok(workers) => Some(workers),
+        Err(error) => panic!("\"{NAME}\" must be usize, error: {error}, value: {text}"),
+    }
+}
+
+/// What a pool thread does when it starts. Before the hook it leaves the CPUs of the shard whose thread started it.
+fn enter_pool(placed: &Arc<Placed>, hook: Option<Callback>) -> Callback {
+    let placed = placed.clone();
+    Arc::new(move || {
+        placed.enter_pool();
+        if let Some(hook) = &hook {
+            hook();
+        }
+    })
+}
+
+/// Prints what somebody should look at, if the config says so.
+fn warn(on_error: OnError, warnings: &[String]) {
+    if on_error == OnError::Warn {
+        warnings.iter().for_each(|warning| eprintln!("corelane: {warning}"));
+    }
+}
+
+fn available_cpus() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// A plan that binds nothing. Shards may look if there is a CPU for each, and one for whoever sends them what they look for.
+fn unplaced(shards: usize) -> Plan {
+    let cpus = available_cpus();
+    Plan { may_spin: shards <= cpus && cpus > 1, ..Plan::unplaced(shards) }
+}
+
+pub(in crate::runtime) fn spin(config: &Config, may_spin: bool) -> Spin {
+    match config.scheduler.spin_us {
+        AutoOr::Auto if may_spin => Spin::Auto,
+        AutoOr::Auto => Spin::Fixed(Duration::ZERO),
+        AutoOr::Number(us) => Spin::Fixed(Duration::from_micros(u64::from(us))),
+    }
+}
+
+/// Where a shard is, as far as stealing cares; unknown places are all the same.
+fn site(topology: &Topology, shard: &ShardPlan) -> Site {
+    let cpu = shard.cpus.first().and_then(|id| topology.cpus.iter().find(|cpu| cpu.id == *id));
+    let known = |id: Option<u32>| id.map_or(0, |id| id + 1);
+    cpu.map_or(Site::default(), |cpu| Site { llc: known(cpu.llc), node: known(cpu.node) })
+}
