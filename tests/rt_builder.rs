@@ -555,3 +555,18 @@ fn the_older_methods_for_buckets_win() {
     assert_eq!(metrics.poll_time_histogram_bucket_range(1), ns(1 << 16)..ns(1 << 17));
     assert_eq!(metrics.poll_time_histogram_bucket_range(2), ns(1 << 17)..ns(u64::MAX));
 }
+
+/// No thread is started for such a number, which is a slip of the pen, most likely in the environment.
+#[test]
+fn too_many_workers_are_an_error() {
+    for mut builder in [Builder::new_multi_thread(), Builder::new_sharded()] {
+        for workers in [8193, 1 << 32, usize::MAX] {
+            let error = builder.worker_threads(workers).build().unwrap_err();
+            assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+            let expected = format!(
+                "{workers} worker threads: expected at most 8192, from the builder or TOKIO_WORKER_THREADS"
+            );
+            assert_eq!(error.to_string(), expected);
+        }
+    }
+}

@@ -16,7 +16,7 @@ use corelane_shards::park::Spin;
 use corelane_shards::timer::Clock;
 
 use crate::config::{
-    AutoOr, Config, CpuList, FLAVOR_VARIABLE, Flavor, OnError, Place, Reload, Steal, Steering,
+    AutoOr, CPUS_MAX, Config, CpuList, FLAVOR_VARIABLE, Flavor, OnError, Place, Reload, Steal, Steering,
 };
 use crate::runtime::block_on::Driven;
 use crate::runtime::blocking::PoolConfig;
@@ -25,7 +25,7 @@ use crate::runtime::hooks::Callback;
 use crate::runtime::inner::{Inner, Parts};
 use crate::runtime::runtime::Runtime;
 use crate::runtime::seat::Seat;
-use crate::runtime::watch::{Keeper, Live, Placed, Told, Watcher};
+use crate::runtime::watch::{Keeper, Live, Placed, Told, Watcher, warn};
 use crate::runtime::worker::{self, Order};
 use crate::topology::{Plan, ShardPlan, Topology};
 
@@ -47,11 +47,11 @@ impl Builder {
     /// The variables that `new_multi_thread` names.
     #[track_caller]
     pub(super) fn read_environment(&mut self) -> io::Result<()> {
-        match env::var(FLAVOR_VARIABLE) {
-            Err(VarError::NotPresent) => {}
-            Ok(flavor) if flavor == "multi_thread" => {}
-            Ok(flavor) if flavor == "sharded" => self.flavor = Flavor::Sharded,
-            other => {
+        match env::var_os(FLAVOR_VARIABLE) {
+            None => {}
+            Some(flavor) if flavor == "multi_thread" => {}
+            Some(flavor) if flavor == "sharded" => self.flavor = Flavor::Sharded,
+            Some(other) => {
                 let message = format!(
                     "{FLAVOR_VARIABLE} is {other:?}; set it to `multi_thread` or `sharded`, or unset it"
                 );
@@ -122,7 +122,7 @@ impl Builder {
             if let Some(seat) = &inner.seat {
                 let place = &inner.placed.plan().shards[0];
                 let (shard, warning) = worker::prepare(&inner, ShardId(0), place, on_error)?;
-                warn(on_error, warning.as_slice());
+                warn(on_error, warning);
                 seat.fill(Driven::new(shard));
             }
             Ok(())
@@ -142,6 +142,12 @@ impl Builder {
 
     /// Decides where shards with threads go.
     fn place(&self) -> io::Result<Placement> {
+        if let Some(workers) = self.worker_threads.filter(|workers| *workers > CPUS_MAX as usize) {
+            let message = format!(
+                "{workers} worker threads: expected at most {CPUS_MAX}, from the builder or TOKIO_WORKER_THREADS"
+            );
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
         let given = self.read_config()?;
         // Without a config a multi-thread runtime is what Tokio's is: threads that are not pinned.
         let planned = self.flavor == Flavor::Sharded || given.is_some();
@@ -206,7 +212,7 @@ impl Builder {
         drop(started);
         for report in reports {
             match report {
-                Ok(warnings) => warn(on_error, &warnings),
+                Ok(warnings) => warn(on_error, warnings),
                 Err(error) => all = all.and(Err(error)),
             }
         }
@@ -302,13 +308,6 @@ fn enter_pool(placed: &Arc<Placed>, hook: Option<Callback>) -> Callback {
             hook();
         }
     })
-}
-
-/// Prints what somebody should look at, if the config says so.
-fn warn(on_error: OnError, warnings: &[String]) {
-    if on_error == OnError::Warn {
-        warnings.iter().for_each(|warning| eprintln!("corelane: {warning}"));
-    }
 }
 
 fn available_cpus() -> usize {

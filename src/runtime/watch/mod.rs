@@ -28,7 +28,8 @@ mod steered;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
-use std::io::{self, ErrorKind};
+use std::fmt;
+use std::io::{self, ErrorKind, Write as _};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
@@ -52,6 +53,16 @@ pub(crate) use steered::Steered;
 
 /// A callback of the builder's.
 pub(crate) type ChangeCallback = Arc<dyn Fn(&PlacementChange) + Send + Sync>;
+
+/// Prints what somebody should look at, if the config says so. That nobody reads it is no reason to end the program, as
+/// `eprintln` would.
+pub(crate) fn warn(on_error: OnError, warnings: impl IntoIterator<Item = impl fmt::Display>) {
+    if on_error == OnError::Warn {
+        for warning in warnings {
+            let _ = writeln!(io::stderr(), "corelane: {warning}");
+        }
+    }
+}
 
 /// How often to look. A second is short beside what moves CPUs about, which is people and orchestrators, and costs little.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -169,9 +180,7 @@ impl Rounds {
     }
 
     fn tell(&self, change: &PlacementChange) {
-        if self.keeper.on_error() == OnError::Warn {
-            change.warnings().for_each(|warning| eprintln!("corelane: {warning}"));
-        }
+        warn(self.keeper.on_error(), change.warnings());
         #[cfg(feature = "tracing")]
         change.trace();
         if let Some(callback) = &self.callback {
