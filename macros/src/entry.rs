@@ -107,8 +107,12 @@ impl Function {
         let statements = quote! {
             #(#inner)*
             #body
-            #[allow(clippy::expect_used, clippy::unwrap_in_result)]
-            let runtime = #build.expect("Failed building the Runtime");
+            #[allow(clippy::panic, clippy::panic_in_result_fn)]
+            let runtime = match #build {
+                ::core::result::Result::Ok(runtime) => runtime,
+                // Not `expect`, which shows the error as a programmer sees it: it may be about a user's file.
+                ::core::result::Result::Err(error) => ::core::panic!("Failed building the Runtime: {}", error),
+            };
             runtime.#block_on #arguments
         };
         // Braces where the user's are, so that a complaint about the function underlines all of it.

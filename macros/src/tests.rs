@@ -199,8 +199,8 @@ const SECOND: &str = "second test attribute is supplied, consider removing or ch
 /// The calls that build the runtime.
 fn built_by(of: Macro, args: &str) -> String {
     let text = accepted(of, args, "async fn run() {}");
-    let start = text.find("letruntime=").expect("no runtime") + "letruntime=".len();
-    let end = text.find(".expect(\"FailedbuildingtheRuntime\")").expect("no expect");
+    let start = text.find("letruntime=match").expect("no runtime") + "letruntime=match".len();
+    let end = text.find("{::core::result::Result::Ok(runtime)").expect("no match");
     text[start..end].to_owned()
 }
 
