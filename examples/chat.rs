@@ -26,7 +26,7 @@ use corelane::sync::{mpsc, oneshot};
 use corelane::time::sleep;
 use corelane::{select, spawn};
 
-use args::{Args, HostPort, Opt};
+use args::{Args, HostPort, Opt, warn};
 
 /// Lines that may wait for one member.
 const OUTBOX: usize = 64;
@@ -50,7 +50,7 @@ async fn serve(addr: &str) -> io::Result<()> {
     let listener = args::listen(addr).await?;
     // Before it says that it listens, so that whoever reads that may interrupt.
     let mut interrupt = signal(SignalKind::interrupt())?;
-    println!("listening on {}", listener.local_addr()?);
+    args::say(format_args!("listening on {}", listener.local_addr()?));
     let room = Arc::new(Room::default());
     loop {
         select! {
@@ -61,7 +61,7 @@ async fn serve(addr: &str) -> io::Result<()> {
                     spawn(async move { drop(member(stream, room).await) });
                 }
                 Err(error) => {
-                    eprintln!("cannot accept: {error}");
+                    warn(format_args!("cannot accept: {error}"));
                     // Likely all file descriptors are in use, and stay so for a while.
                     sleep(Duration::from_millis(100)).await;
                 }
@@ -163,7 +163,7 @@ impl Room {
             // Closed is as good as sent: that member is about to leave.
             if let Err(TrySendError::Full(_)) = member.outbox.try_send(Arc::clone(&line)) {
                 if member.cut.take().is_some() {
-                    eprintln!("cut {name}: {OUTBOX} lines behind");
+                    warn(format_args!("cut {name}: {OUTBOX} lines behind"));
                 }
             }
         }

@@ -12,6 +12,7 @@ mod args;
 
 use std::cell::Cell;
 use std::error::Error;
+use std::io::{self, Write};
 use std::num::NonZeroU16;
 use std::process::ExitCode;
 
@@ -22,7 +23,7 @@ use corelane::task::yield_now;
 use args::{Args, Opt};
 
 const OPTIONS: &[Opt] = &[
-    Opt { name: "--shards", expected: "how many shards, from 1 to 65535", default: Some("2") },
+    Opt { name: "--shards", expected: "how many shards, from 1 to 8192", default: Some("2") },
     Opt { name: "--tasks", expected: "how many tasks, from 0 to 65535", default: Some("100") },
     Opt {
         name: "--hits",
@@ -78,12 +79,13 @@ async fn count(tasks: u16, hits: u32) -> Result<(), Box<dyn Error>> {
     for join in joins {
         join.await?;
     }
+    let mut out = io::stdout();
     for id in shard::ids() {
         let parts = counter.parts.clone();
         // The closure runs on that shard, where `with` finds its part.
         let part = shard::call(id, move || parts.with(Cell::get)).await?;
-        println!("shard {}: {part}", id.index());
+        writeln!(out, "shard {}: {part}", id.index())?;
     }
-    println!("total: {}", counter.sum().await?);
+    writeln!(out, "total: {}", counter.sum().await?)?;
     Ok(())
 }

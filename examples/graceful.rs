@@ -29,7 +29,7 @@ use corelane::task::{self, JoinError, JoinSet};
 use corelane::time::{Instant, sleep, sleep_until, timeout_at};
 use corelane::{select, spawn};
 
-use args::{Args, HostPort, Opt};
+use args::{Args, HostPort, Opt, say, warn};
 
 /// The longest request in bytes.
 const REQUEST_MAX: u64 = 4096;
@@ -81,19 +81,19 @@ async fn run(addr: &str, drain: Duration) -> io::Result<()> {
     let listener = args::listen(addr).await?;
     let mut stop =
         Stop { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? };
-    println!("listening on {}", listener.local_addr()?);
+    say(format_args!("listening on {}", listener.local_addr()?));
     let mut connections = Connections::default();
     accept(&listener, &mut connections, &phase, &ledger, &mut stop).await;
     // Whoever comes now is refused by the kernel.
     drop(listener);
 
-    println!("stopping: open requests have {} ms", drain.as_millis());
+    say(format_args!("stopping: open requests have {} ms", drain.as_millis()));
     phase.send_replace(Phase::Draining);
     let cut = connections.drain(Instant::now() + drain, &mut stop).await;
 
     phase.send_replace(Phase::Ended);
     let written = writer.await.map_err(io::Error::other)?;
-    println!("wrote down {written} requests, cut {cut} connections");
+    say(format_args!("wrote down {written} requests, cut {cut} connections"));
     Ok(())
 }
 
@@ -113,7 +113,7 @@ async fn accept(
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => connections.begin(accepted, phase, ledger),
                 Err(error) => {
-                    eprintln!("cannot accept: {error}");
+                    warn(format_args!("cannot accept: {error}"));
                     // Likely all file descriptors are in use, and stay so for a while.
                     sleep(Duration::from_millis(100)).await;
                 }
@@ -215,7 +215,7 @@ impl Connections {
             }
         }
         for peer in self.peers.values() {
-            eprintln!("cut {peer}");
+            warn(format_args!("cut {peer}"));
         }
         // Aborts the tasks and waits until they are dropped, which closes their sockets.
         self.tasks.shutdown().await;

@@ -13,7 +13,7 @@ mod args;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::thread::{self, JoinHandle};
@@ -61,9 +61,10 @@ async fn run(lines: u16) -> io::Result<()> {
         tasks.spawn(async move { counter.count(format!("line {line} of {lines}")).await });
     }
     let new: usize = tasks.join_all().await.into_iter().sum::<io::Result<usize>>()?;
-    println!("{new} different words");
+    let mut out = io::stdout();
+    writeln!(out, "{new} different words")?;
     for (word, times) in counter.table().await? {
-        println!("{word}: {times}");
+        writeln!(out, "{word}: {times}")?;
     }
     drop(counter);
     // The last handle is gone, so this does not take long.

@@ -27,7 +27,7 @@ use corelane::sync::Semaphore;
 use corelane::time::{sleep, timeout};
 use corelane::{select, spawn, try_join};
 
-use args::{Args, HostPort, Opt};
+use args::{Args, HostPort, Opt, say, warn};
 
 /// Each direction's buffer in bytes.
 const BUFFER: usize = 16 * 1024;
@@ -74,7 +74,7 @@ async fn serve(addr: &str, max: usize, route: Arc<Route>) -> io::Result<()> {
     let listener = args::listen(addr).await?;
     // Before it says that it listens, so that whoever reads that may interrupt.
     let mut interrupt = signal(SignalKind::interrupt())?;
-    println!("listening on {}", listener.local_addr()?);
+    say(format_args!("listening on {}", listener.local_addr()?));
     let room = Arc::new(Semaphore::new(max));
     // The permit comes first: who waits for one is not accepted yet.
     let next = async || {
@@ -89,13 +89,13 @@ async fn serve(addr: &str, max: usize, route: Arc<Route>) -> io::Result<()> {
                     let route = Arc::clone(&route);
                     spawn(async move {
                         if let Err(error) = carry(client, &route).await {
-                            eprintln!("{peer}: {error}");
+                            warn(format_args!("{peer}: {error}"));
                         }
                         drop(permit);
                     });
                 }
                 Err(error) => {
-                    eprintln!("cannot accept: {error}");
+                    warn(format_args!("cannot accept: {error}"));
                     // Likely all file descriptors are in use, and stay so for a while.
                     sleep(Duration::from_millis(100)).await;
                 }

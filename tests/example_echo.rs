@@ -3,11 +3,15 @@
 #[path = "../examples/testing/mod.rs"]
 mod testing;
 
+use std::ffi::OsStr;
+use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::thread;
+use std::os::unix::ffi::OsStrExt;
+use std::process::{self, Command};
+use std::{env, thread};
 
-use testing::{Server, ends, eventually, exchange, finish, reset, run};
+use testing::{Server, ends, eventually, exchange, finish, path_of, reset, run};
 
 /// With time enough for connections to end, however slow the machine is.
 const MODES: [&[&str]; 2] =
@@ -198,10 +202,12 @@ fn it_says_where_its_shards_are() {
     assert_eq!(code, Some(0));
     assert!(out.starts_with("Usage: echo [OPTIONS]\n"), "{out}");
     let server = Server::start("echo", &[]);
-    let second = run("echo", &["--addr", &server.addr.to_string(), "--mode", "stealing"]);
-    // A shared port and one that is not exclude each other.
-    assert_eq!(second.0, Some(1), "{second:?}");
-    assert!(second.2.starts_with(&format!("echo: cannot listen at {}: ", server.addr)), "{second:?}");
+    // Those of the first server share their port; another server gets nothing of it all the same.
+    for mode in ["sharded", "stealing"] {
+        let second = run("echo", &["--addr", &server.addr.to_string(), "--mode", mode]);
+        assert_eq!(second.0, Some(1), "{second:?}");
+        assert!(second.2.starts_with(&format!("echo: cannot listen at {}: ", server.addr)), "{second:?}");
+    }
     server.stop().assert_summary("served 0 connections, 0 reset by the peer, 0 cut");
 }
 
@@ -225,4 +231,27 @@ fn a_wrong_command_line_is_an_error_that_says_what_is_accepted() {
     let (code, _, err) = run("echo", &["--config", "/no/such/file.toml"]);
     assert_eq!(code, Some(2));
     assert!(err.starts_with("/no/such/file.toml: cannot read the file: "), "{err}");
+}
+
+#[test]
+fn words_that_are_no_text_are_an_error() {
+    let output = Command::new(path_of("echo")).arg(OsStr::from_bytes(b"--config=\xff")).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(err, "echo: \"--config=\\xFF\": expected UTF-8 text\n");
+}
+
+/// The address is one that no machine has, so that the server ends by itself.
+#[test]
+fn a_warning_that_nobody_can_read_stops_nothing() {
+    let file = env::temp_dir().join(format!("corelane-echo-{}.toml", process::id()));
+    fs::write(&file, "[placement]\ndrop = [\"node:8191\"]\non_error = \"warn\"\n").unwrap();
+    let mut echo = Command::new(path_of("echo"));
+    echo.args(["--addr", "192.0.2.1:7777", "--config"]).arg(&file);
+    let heard = echo.output().unwrap();
+    let unheard = echo.stderr(File::create("/dev/full").unwrap()).output().unwrap();
+    fs::remove_file(file).unwrap();
+    let err = String::from_utf8(heard.stderr).unwrap();
+    assert!(err.starts_with("corelane: ") && err.contains("nothing here is \"node:8191\""), "{err}");
+    assert_eq!((heard.status.code(), unheard.status.code()), (Some(1), Some(1)));
 }

@@ -3,7 +3,9 @@
 #[path = "../examples/testing/mod.rs"]
 mod testing;
 
-use testing::run;
+use std::process::Command;
+
+use testing::{path_of, run};
 
 #[test]
 fn a_counter_counts_on_every_shard() {
@@ -63,7 +65,7 @@ fn a_wrong_command_line_is_an_error_that_says_what_is_accepted() {
         ),
         ("local_set", &["--lines", "many"], "--lines many: expected how many lines of text to count".into()),
         ("local_set", &["8"], "8: unknown option: expected --lines or --help".into()),
-        ("counter", &["--shards", "0"], "--shards 0: expected how many shards, from 1 to 65535".into()),
+        ("counter", &["--shards", "0"], "--shards 0: expected how many shards, from 1 to 8192".into()),
         ("counter", &["--hits="], "--hits : expected how often each task counts".into()),
     ] {
         let (code, out, err) = run(program, args);
@@ -85,5 +87,28 @@ fn an_address_that_is_taken_is_an_error() {
         let (code, out, err) = run(program, &[&["--addr", &addr], more].concat());
         assert_eq!((code, out.as_str()), (Some(1), ""), "{program}: {err}");
         assert!(err.starts_with(&format!("{program}: cannot listen at {addr}: ")), "{err}");
+    }
+}
+
+/// `#[main]` has nobody to give an error to, and says it in the words that were meant for users.
+#[test]
+fn what_is_wrong_with_the_environment_is_said_in_words() {
+    for (name, value, text) in [
+        (
+            "CORELANE_FLAVOR",
+            "fast",
+            "CORELANE_FLAVOR is \"fast\"; set it to `multi_thread` or `sharded`, or unset it",
+        ),
+        (
+            "CORELANE_CONFIG",
+            "/no/file",
+            "CORELANE_CONFIG=/no/file: cannot read the file: No such file or directory",
+        ),
+        ("TOKIO_WORKER_THREADS", "8193", "8193 worker threads: expected at most 8192"),
+    ] {
+        let output = Command::new(path_of("local_set")).env(name, value).output().unwrap();
+        assert_eq!(output.status.code(), Some(101));
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert!(err.contains(&format!("\nFailed building the Runtime: {text}")), "{err}");
     }
 }

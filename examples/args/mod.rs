@@ -2,8 +2,10 @@
 
 #![allow(dead_code, reason = "each example uses its part")]
 
-use std::fmt::Display;
-use std::io;
+use std::env;
+use std::ffi::OsString;
+use std::fmt::{self, Display};
+use std::io::{self, Write as _};
 use std::process::{self, ExitCode};
 use std::str::FromStr;
 
@@ -41,7 +43,12 @@ impl FromStr for HostPort {
 impl Args {
     /// Reads the command line. Ends the program if it is wrong, or if it asks for help.
     pub fn read(program: &'static str, options: &'static [Opt]) -> Self {
-        Self::parse(program, options, std::env::args().skip(1)).unwrap_or_else(|error| fail(program, &error))
+        let words = env::args_os().skip(1).map(OsString::into_string);
+        let words =
+            words.collect::<Result<Vec<_>, _>>().map_err(|word| format!("{word:?}: expected UTF-8 text"));
+        words
+            .and_then(|words| Self::parse(program, options, words.into_iter()))
+            .unwrap_or_else(|error| fail(program, &error))
     }
 
     fn parse(
@@ -87,7 +94,7 @@ impl Args {
         match result {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                eprintln!("{}: {error}", self.program);
+                warn(format_args!("{}: {error}", self.program));
                 ExitCode::FAILURE
             }
         }
@@ -100,21 +107,31 @@ pub async fn listen(addr: &str) -> io::Result<TcpListener> {
     bound.map_err(|error| io::Error::new(error.kind(), format!("cannot listen at {addr}: {error}")))
 }
 
+/// A line for the user. That nobody reads it is no reason to stop a server, which `println` would.
+pub fn say(line: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+/// A line for who looks after the program.
+pub fn warn(line: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
 fn missing(option: &Opt) -> String {
     format!("{}: a value is missing: expected {}", option.name, option.expected)
 }
 
 fn help(program: &str, options: &[Opt]) -> ! {
-    println!("Usage: {program} [OPTIONS]\n");
+    say(format_args!("Usage: {program} [OPTIONS]\n"));
     for Opt { name, expected, default } in options {
-        println!("  {name:<18} {expected} ({})", default.unwrap_or("has to be given"));
+        say(format_args!("  {name:<18} {expected} ({})", default.unwrap_or("has to be given")));
     }
-    println!("  {:<18} this text", "--help");
+    say(format_args!("  {:<18} this text", "--help"));
     process::exit(0)
 }
 
 /// Nothing has started yet, so there is nothing to end in order.
 fn fail(program: &str, error: &str) -> ! {
-    eprintln!("{program}: {error}");
+    warn(format_args!("{program}: {error}"));
     process::exit(2)
 }

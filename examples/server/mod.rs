@@ -8,6 +8,7 @@ mod connections;
 mod options;
 mod stop;
 
+use std::ffi::OsString;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io::{self, Write};
@@ -40,7 +41,7 @@ where
     H: Fn(Connection) -> F + Clone + Send + 'static,
     F: Future<Output = io::Result<()>> + Send + 'static,
 {
-    let options = match Options::parse(program, addr, std::env::args().skip(1)) {
+    let options = match words().and_then(|words| Options::parse(program, addr, words)) {
         Ok(Parsed::Run(options)) => options,
         Ok(Parsed::Help(text)) => {
             say(format_args!("{text}"));
@@ -78,17 +79,37 @@ where
         change.warnings().for_each(|warning| warn(format_args!("warning: {warning}")));
     });
     let life = async {
-        if flavor != Flavor::Sharded {
-            let why = if stays { "the main thread" } else { "not bound; idle ones take over tasks" };
-            say(format_args!("{} workers → any cpu ({why})", shard::count()));
+        match flavor {
+            Flavor::Sharded => {}
+            Flavor::CurrentThread => say(format_args!("1 shard → any cpu (the main thread)")),
+            Flavor::MultiThread => say(format_args!(
+                "{} workers → any cpu (not bound; idle ones take over tasks)",
+                shard::count()
+            )),
         }
         let handler = start(options).await?;
         serve(options, stays, handler).await
     };
     match flavor {
         // One shard on this thread, with tasks that stay.
-        Flavor::CurrentThread => builder.build_local(LocalOptions::default())?.block_on(life),
-        _ => builder.build()?.block_on(life),
+        Flavor::CurrentThread => {
+            builder.build_local(LocalOptions::default()).map_err(not_started)?.block_on(life)
+        }
+        _ => builder.build().map_err(not_started)?.block_on(life),
+    }
+}
+
+/// The words of the command line, without the program's name.
+fn words() -> Result<Vec<String>, String> {
+    let words = std::env::args_os().skip(1).map(OsString::into_string);
+    words.collect::<Result<_, _>>().map_err(|word| format!("{word:?}: expected UTF-8 text"))
+}
+
+/// What the system refused. An error about the config says itself where it is.
+fn not_started(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::InvalidInput => error,
+        kind => io::Error::new(kind, format!("cannot start the runtime: {error}")),
     }
 }
 
@@ -98,7 +119,7 @@ where
     F: Future<Output = io::Result<()>> + Send + 'static,
 {
     let bound = match stays {
-        true => TcpListener::bind_sharded(&options.addr).await,
+        true => bind_sharded(&options.addr).await,
         false => TcpListener::bind(&options.addr).await.map(|listener| vec![listener]),
     };
     let listeners = bound.map_err(|error| {
@@ -149,6 +170,14 @@ where
     let Served { connections, reset, cut } = all;
     say(format_args!("served {connections} connections, {reset} reset by the peer, {cut} cut"));
     Ok(())
+}
+
+/// A listener for each shard, unless another server listens there.
+async fn bind_sharded(addr: &str) -> io::Result<Vec<TcpListener>> {
+    // Listeners that share their port share it with those of another instance too, which would get part of the clients. One
+    // that does not share tells whether there is another.
+    let alone = TcpListener::bind(addr).await?.local_addr()?;
+    TcpListener::bind_sharded(alone).await
 }
 
 /// What waits for the next ctrl-c. It listens already, so whoever reads what is said next may interrupt at once.

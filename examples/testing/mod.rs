@@ -186,7 +186,7 @@ pub fn reset(stream: TcpStream) {
 }
 
 /// Examples are beside the folder of the tests, built by the same `cargo test`.
-fn path_of(example: &str) -> PathBuf {
+pub fn path_of(example: &str) -> PathBuf {
     let test = env::current_exe().unwrap();
     let path = test.parent().and_then(|deps| deps.parent()).unwrap().join("examples").join(example);
     assert!(path.exists(), "{} is missing: run `cargo build --examples` with this profile", path.display());

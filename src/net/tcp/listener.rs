@@ -76,6 +76,10 @@ impl TcpListener {
     ///
     /// With port 0 the system chooses one port for all.
     ///
+    /// The port is not closed to other processes of the same user that share it too: a second instance of the program is not
+    /// refused, and takes part of the connections. Where that would be a mistake, [`bind`](Self::bind) first, which fails if
+    /// somebody listens there, and drop that listener.
+    ///
     /// # Errors
     ///
     /// What the system says of the last address.
