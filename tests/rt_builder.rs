@@ -570,3 +570,18 @@ fn too_many_workers_are_an_error() {
         }
     }
 }
+
+/// What `corelane check` refuses, a program does not start with. A file for another flavor is no error: the constructor chose.
+#[test]
+fn a_current_thread_runtime_has_one_shard() {
+    let config = |flavor| {
+        let text = format!("[runtime]\nflavor = \"{flavor}\"\n[placement]\nshards = 2\npin = \"none\"\n");
+        Config::parse("app.toml", &text).unwrap()
+    };
+    let error = Builder::from_config(config("current_thread")).build().unwrap_err().to_string();
+    assert!(
+        error.starts_with("app.toml:4:10: [placement] shards = 2: flavor = \"current_thread\" has one shard"),
+        "{error}"
+    );
+    assert!(Builder::new_current_thread().config(config("sharded")).build().is_ok());
+}

@@ -75,6 +75,10 @@ impl Builder {
 
     pub(super) fn build_current(&self, local: bool) -> io::Result<Runtime> {
         let config = self.read_config()?.unwrap_or_default();
+        // Nothing is placed, but a file that says so itself may say what cannot be, and `corelane check` refuses it.
+        if config.runtime.flavor == Flavor::CurrentThread {
+            Plan::new(&Topology::discover(), &config)?;
+        }
         let plan = unplaced(1);
         let engine = engine::Config {
             local_tasks: local,
