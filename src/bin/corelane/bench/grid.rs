@@ -3,6 +3,7 @@
 //! A cell is a load. In each round every column (a runtime or a config file) gets it in turn, from a server that was just
 //! started, so that whatever changes on the machine meanwhile changes all columns. Each round begins with another column.
 
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -229,13 +230,14 @@ impl Grid {
             alone: self.server_cpus.common(&self.load_cpus).is_empty(),
         };
         let seen = load::run(&load, |moment| match moment {
-            Moment::Connected => eprintln!(
-                "cell {}/{}: {connections} connections, {what}, {} (pid {})",
-                cell + 1,
-                self.cells.len(),
-                column.name,
-                server.id()
-            ),
+            Moment::Connected => {
+                let (cell, cells, name, pid) = (cell + 1, self.cells.len(), &column.name, server.id());
+                // That nobody reads it is no reason to end, as `eprintln` would.
+                let _ = writeln!(
+                    io::stderr(),
+                    "cell {cell}/{cells}: {connections} connections, {what}, {name} (pid {pid})"
+                );
+            }
             Moment::WindowBegins => begin = server.usage(),
             Moment::WindowEnds => end = server.usage(),
         });

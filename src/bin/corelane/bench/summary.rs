@@ -1,5 +1,6 @@
 //! What was measured, on which machine and when: what the table, the JSON file and the page are made of.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -52,7 +53,11 @@ impl Summary {
             }
         };
         Self {
-            command: std::env::args().collect::<Vec<_>>().join(" "),
+            command: std::env::args_os()
+                .collect::<Vec<_>>()
+                .join(OsStr::new(" "))
+                .to_string_lossy()
+                .into_owned(),
             date: SystemTime::now()
                 .duration_since(UNIX_EPOCH)
                 .map_or_else(|_| "?".into(), |t| date(t.as_secs())),
