@@ -13,7 +13,7 @@ use super::value::{
 /// A key of the config file.
 #[derive(Debug)]
 pub struct Key {
-    /// The section the key stands in: `placement` for `[placement]`.
+    /// The section the key is in: `placement` for `[placement]`.
     pub section: &'static str,
     /// The key itself.
     pub name: &'static str,

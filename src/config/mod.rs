@@ -1,7 +1,7 @@
 //! Config files: which kind of runtime, on which CPUs, with which times.
 //!
 //! A [`Config`] is plain data: the runtime's own defaults, or what a file says, or what a program writes into its
-//! fields. Each key, with its range, default and reason, stands in one table ([`keys()`]); the files in the
+//! fields. Each key, with its range, default and reason, is in one table ([`keys()`]); the files in the
 //! repository's `config/` folder are what to start from.
 //!
 //! Here: file → values, and errors that say where. Not here: what the machine can do ([`topology`](crate::topology)).

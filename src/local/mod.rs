@@ -1,5 +1,8 @@
 //! Ways for tasks of one shard to wait for each other: no atomics, no locks.
 //!
+//! - [`mpsc`], [`oneshot`], [`watch`]: channels for many values, for one, for the latest.
+//! - [`Mutex`], [`RwLock`], [`Semaphore`], [`Notify`]: what may be held, and waited for, across an `await`.
+//!
 //! The same code as [`sync`](crate::sync), over plain cells. What is made here stays on its thread, and the compiler sees
 //! to that. It is for tasks spawned with `spawn_local`, `spawn_on` and in a sharded service; a waker may still be used from anywhere.
 //!

@@ -237,7 +237,7 @@ impl Builder {
         self
     }
 
-    /// Called by a worker that comes back from sleep.
+    /// Called by a worker that has slept and woken up.
     pub fn on_thread_unpark<F>(&mut self, f: F) -> &mut Self
     where
         F: Fn() + Send + Sync + 'static,
@@ -279,7 +279,7 @@ impl Builder {
         self
     }
 
-    /// Called where a task is spawned, just before it is.
+    /// Called by whoever spawns a task, just before it is spawned.
     ///
     /// Like the other task hooks it should not block. They see what is spawned as a future; a
     /// [`spawn_blocking`](crate::task::spawn_blocking) and the future in `block_on` are no tasks to them. A runtime with a task hook
@@ -320,7 +320,7 @@ impl Builder {
         self
     }
 
-    /// What happens when a spawned task panics. By default that is the affair of who holds its handle. With
+    /// What happens when a spawned task panics. By default whoever awaits its handle is told. With
     /// [`ShutdownRuntime`](UnhandledPanic::ShutdownRuntime) the runtime ends, on every flavor, and a `block_on` of it panics; then
     /// it boxes each future that is spawned.
     pub fn unhandled_panic(&mut self, behavior: UnhandledPanic) -> &mut Self {
@@ -385,8 +385,8 @@ impl Builder {
         self.poll_times.legacy.get_or_insert_default()
     }
 
-    /// How many tasks a shard runs at most before it looks for I/O and timers. By default it does after each quantum
-    /// (`quantum_us`, 100 µs), whatever number that is; the quantum counts besides.
+    /// How many tasks a shard runs at most before it looks for I/O and timers. It also looks when the quantum (`quantum_us`,
+    /// 100 µs) is over; by default only then, however many tasks that are.
     ///
     /// # Panics
     ///
@@ -398,8 +398,8 @@ impl Builder {
         self
     }
 
-    /// How many tasks a shard runs before it looks at what comes from elsewhere: its mailbox (16 by default), and where tasks
-    /// move the queue that all shards share (16 by default).
+    /// How many tasks a shard runs before it looks for tasks from elsewhere: in its mailbox, and where tasks move in the queue
+    /// that all shards share. 16 by default, for both.
     ///
     /// # Panics
     ///
@@ -411,8 +411,8 @@ impl Builder {
         self
     }
 
-    /// How many I/O events a shard takes from the kernel in one go. By default up to 1,024, and that four times if there are as
-    /// many.
+    /// How many I/O events a shard takes from the kernel at once. By default up to 1,024, and up to four times in a row while
+    /// there are that many.
     ///
     /// # Panics
     ///
@@ -436,14 +436,14 @@ impl Builder {
         self
     }
 
-    /// Has a task that is woken wait its turn like others. By default the one that was woken last runs next, where tasks move.
+    /// Makes a task that is woken wait for its turn. By default, where tasks move, the task that was woken last runs next.
     pub fn disable_lifo_slot(&mut self) -> &mut Self {
         self.next_slot = false;
         self
     }
 
-    /// What the runtime's threads begin their chances with, so that `select!` takes the same branches in each run of a program that
-    /// does the same otherwise. By default each thread begins with something else each time.
+    /// The seed of the runtime's random choices, so that `select!` takes the same branches in each run of a program that does
+    /// the same otherwise. By default each thread has another seed each time.
     pub fn rng_seed(&mut self, seed: RngSeed) -> &mut Self {
         self.seed = Some(seed);
         self

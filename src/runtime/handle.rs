@@ -184,7 +184,7 @@ impl Handle {
         self.0.placed.plan()
     }
 
-    /// The runtime's numbers.
+    /// The runtime's counters.
     pub fn metrics(&self) -> RuntimeMetrics {
         RuntimeMetrics::new(self.clone())
     }

@@ -170,7 +170,7 @@ fn nanos(duration: Duration) -> u64 {
 }
 
 impl LogHistogram {
-    /// Begins one from 100 ns to 60 s with an error of at most 25 %.
+    /// A builder for buckets from 100 ns to 60 s with an error of at most 25 %.
     pub fn builder() -> LogHistogramBuilder {
         LogHistogramBuilder::default()
     }

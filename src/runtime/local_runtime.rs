@@ -123,7 +123,7 @@ impl LocalRuntime {
         self.runtime.end(Some(Duration::ZERO));
     }
 
-    /// The runtime's numbers.
+    /// The runtime's counters.
     pub fn metrics(&self) -> RuntimeMetrics {
         self.runtime.metrics()
     }

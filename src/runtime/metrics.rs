@@ -1,4 +1,4 @@
-//! A runtime's numbers, without a cfg flag.
+//! A runtime's counters, without a cfg flag.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -6,7 +6,18 @@ use std::time::Duration;
 use super::handle::Handle;
 use super::histogram::Histogram;
 
-/// Reads a runtime's numbers. Each is a moment's impression; together they need not fit.
+/// The counters of a runtime. Each is read by itself and changes meanwhile, so two of them need not agree.
+///
+/// # Examples
+///
+/// ```
+/// # corelane::runtime::Builder::new_sharded().worker_threads(1).build().unwrap().block_on(async {
+/// let metrics = corelane::runtime::Handle::current().metrics();
+/// for shard in 0..metrics.num_workers() {
+///     println!("shard {shard}: {:?} busy", metrics.worker_total_busy_duration(shard));
+/// }
+/// # });
+/// ```
 #[derive(Debug, Clone)]
 pub struct RuntimeMetrics(Handle);
 
@@ -25,7 +36,7 @@ impl RuntimeMetrics {
         self.0.inner().mesh.alive_tasks()
     }
 
-    /// New tasks that no worker has met yet: those in the queue of all workers, and those sent to a worker of their own.
+    /// New tasks that no worker has taken yet: those in the queue that all workers share, and those on the way to one worker.
     pub fn global_queue_depth(&self) -> usize {
         let mesh = &self.0.inner().mesh;
         mesh.overflow_len() + mesh.mailed_tasks()
@@ -67,8 +78,8 @@ impl RuntimeMetrics {
         counters.parks.get() + counters.unparks.get()
     }
 
-    /// How long a worker's thread did something else than wait in the kernel, as of the last time that it began to wait. Time
-    /// between two `block_on`s is not counted.
+    /// How long a worker's thread was busy, as of the last time that it began to wait in the kernel: all the time that it did
+    /// not wait there. Time between two `block_on`s is not counted.
     ///
     /// # Panics
     ///

@@ -120,7 +120,7 @@ impl Runtime {
         self.end(Some(Duration::ZERO));
     }
 
-    /// The runtime's numbers.
+    /// The runtime's counters.
     pub fn metrics(&self) -> RuntimeMetrics {
         self.handle.metrics()
     }

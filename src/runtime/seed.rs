@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::macros::support;
 
-/// What a runtime begins its chances with: see [`Builder::rng_seed`](super::Builder::rng_seed).
+/// The seed of a runtime's random choices: see [`Builder::rng_seed`](super::Builder::rng_seed).
 #[derive(Debug, Clone)]
 pub struct RngSeed(u64);
 

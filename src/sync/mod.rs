@@ -1,5 +1,12 @@
 //! Ways for tasks to wait for each other.
 //!
+//! - [`mpsc`], [`oneshot`], [`broadcast`], [`watch`]: channels for many values, for one, for every receiver, for the latest.
+//! - [`Mutex`], [`RwLock`], [`Semaphore`]: locks that may be held across an `await`. For one that never is, take the
+//!   standard library's.
+//! - [`Notify`], [`Barrier`], [`OnceCell`], [`SetOnce`]: that something happened, that all have come, that a value is there.
+//!
+//! For the tasks of one shard [`local`](crate::local) has most of them without atomics.
+//!
 //! All of them rest on one mechanism, the [wait list](wait_list): a first-come, first-served queue whose nodes live inside
 //! the futures that wait. What is given back is handed to whoever has waited longest, never put up for whoever is fastest.
 

@@ -12,6 +12,16 @@ use crate::runtime::{self, context};
 /// # Panics
 ///
 /// Outside of a runtime, and if the system gives the pool no thread at all.
+///
+/// # Examples
+///
+/// ```
+/// # #[corelane::main]
+/// # async fn main() {
+/// let sum = corelane::task::spawn_blocking(|| (1..=1_000u64).sum::<u64>());
+/// assert_eq!(sum.await.unwrap(), 500_500);
+/// # }
+/// ```
 #[track_caller]
 pub fn spawn_blocking<F, R>(f: F) -> JoinHandle<R>
 where

@@ -54,13 +54,29 @@ where
 ///
 /// # On shards
 ///
-/// Without a set this works on every shard of a sharded runtime, and in a
-/// [`LocalRuntime`](crate::runtime::LocalRuntime).
+/// Without a set this works in every task of a sharded or multi-thread runtime, and in a
+/// [`LocalRuntime`](crate::runtime::LocalRuntime), which is what `#[corelane::main]` makes.
 ///
 /// # Panics
 ///
 /// Elsewhere, for instance in a current-thread runtime's `block_on`, since the next `block_on` may come from another thread;
 /// and in the context of a `LocalRuntime` that another thread made.
+///
+/// # Examples
+///
+/// ```
+/// use std::rc::Rc;
+///
+/// # #[corelane::main]
+/// # async fn main() {
+/// let words = Rc::new(vec!["one", "two"]);
+/// let task = corelane::task::spawn_local({
+///     let words = Rc::clone(&words);
+///     async move { words.len() }
+/// });
+/// assert_eq!(task.await.unwrap(), 2);
+/// # }
+/// ```
 #[track_caller]
 pub fn spawn_local<F>(future: F) -> JoinHandle<F::Output>
 where

@@ -16,9 +16,9 @@ use super::{Instant, driver};
 ///
 /// # On shards
 ///
-/// The clock is not read for this call: one reading of the shard serves all sleeps that began since the one before. What
-/// is polled meanwhile, eighteen tasks at most, is how much later the deadline may lie. A sleep that is dropped before that
-/// never had one.
+/// This call does not read the clock: all sleeps that begin between two readings of the shard's clock count from the second one.
+/// So the deadline may be later by what the shard polls until then, eighteen tasks at most. A sleep that is dropped before that
+/// never had a deadline.
 ///
 /// # Cancel safety
 ///

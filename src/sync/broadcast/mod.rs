@@ -1,7 +1,7 @@
 //! Each value to every receiver.
 //!
 //! A receiver gets the values that are sent after it was made, in the order in which they were sent. Values are cloned, one
-//! clone for each receiver; wrap in an `Arc` what is dear to clone.
+//! clone for each receiver; wrap what is costly to clone in an `Arc`.
 //!
 //! # Lagging
 //!
