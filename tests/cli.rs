@@ -137,7 +137,7 @@ fn a_machine_may_come_from_a_file() {
         );
     } else {
         assert_eq!(described.status.code(), Some(2));
-        assert!(err.ends_with("cargo install --features cli,hwloc\n"), "{err}");
+        assert!(err.ends_with("cargo install --path . --features cli,hwloc\n"), "{err}");
     }
 }
 

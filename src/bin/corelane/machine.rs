@@ -111,7 +111,7 @@ mod hwloc {
 
     fn missing(what: &str) -> io::Error {
         io::Error::other(format!(
-            "{what} are read by hwloc; this command was built without it: cargo install --features cli,hwloc"
+            "{what} are read by hwloc; this command was built without it: cargo install --path . --features cli,hwloc"
         ))
     }
 }
