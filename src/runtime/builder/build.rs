@@ -27,7 +27,7 @@ use crate::runtime::runtime::Runtime;
 use crate::runtime::seat::Seat;
 use crate::runtime::watch::{Keeper, Live, Placed, Told, Watcher, warn};
 use crate::runtime::worker::{self, Order};
-use crate::topology::{Plan, ShardPlan, Topology};
+use crate::topology::{Plan, ShardPlan, Topology, pin};
 
 use super::{Builder, POOL_THREAD_NAME, SHARD_THREAD_NAME, Source};
 
@@ -318,10 +318,12 @@ fn available_cpus() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// A plan that binds nothing. Shards may look if there is a CPU for each, and one for whoever sends them what they look for.
+/// A plan that binds nothing. Shards may look if there is a CPU for each, and one for whoever sends them what they look for. Where
+/// the program has bound this thread to a CPU, that may be any other CPU of the process.
 fn unplaced(shards: usize) -> Plan {
     let cpus = available_cpus();
-    Plan { may_spin: shards <= cpus && cpus > 1, ..Plan::unplaced(shards) }
+    let others = || pin::Tid::main().cpus().is_some_and(|all| all.len() > 1);
+    Plan { may_spin: shards <= cpus && (cpus > 1 || others()), ..Plan::unplaced(shards) }
 }
 
 pub(in crate::runtime) fn spin(config: &Config, may_spin: bool) -> Spin {
@@ -337,4 +339,22 @@ fn site(topology: &Topology, shard: &ShardPlan) -> Site {
     let cpu = shard.cpus.first().and_then(|id| topology.cpus.iter().find(|cpu| cpu.id == *id));
     let known = |id: Option<u32>| id.map_or(0, |id| id + 1);
     cpu.map_or(Site::default(), |cpu| Site { llc: known(cpu.llc), node: known(cpu.node) })
+}
+
+#[cfg(all(test, target_os = "linux", not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_thread_may_look_where_the_process_has_other_cpus() {
+        let others = pin::Tid::main().cpus().expect("the kernel tells its mask").len() > 1;
+        // A thread of its own, since it stays bound.
+        let bound = thread::spawn(move || {
+            let cpu = pin::current().and_then(|cpus| cpus.iter().next()).expect("runs somewhere");
+            pin::pin(&[cpu]).expect("it may run there");
+            assert_eq!(unplaced(1).may_spin, others);
+            assert!(!unplaced(2).may_spin, "two shards on a CPU");
+        });
+        bound.join().unwrap();
+    }
 }
