@@ -224,3 +224,22 @@ fn loom_steal_from_thief() {
         finish(&rings.0);
     });
 }
+
+/// How many tasks wait is asked by other threads too, while the owner pushes and pops: the answer may be old, but it is a number of
+/// tasks. Fails (below zero) if `tail` is read before `head`.
+#[test]
+fn loom_ring_is_counted_from_elsewhere() {
+    loom::model(|| {
+        let rings = Arc::new(Rings { victim: Ring::new(), items: (0..2).map(|_| Item::new()).collect() });
+        let other = {
+            let rings = rings.clone();
+            thread::spawn(move || assert!(rings.victim.queued() <= 2))
+        };
+        for item in &rings.items {
+            assert!(rings.victim.push(item.fill()).is_ok());
+            rings.victim.pop().into_iter().for_each(take);
+        }
+        other.join().unwrap();
+        finish(&rings);
+    });
+}

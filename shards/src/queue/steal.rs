@@ -100,11 +100,10 @@ impl<N> Ring<N> {
         NonNull::new(self.next.swap(ptr::null_mut(), AcqRel))
     }
 
-    /// How many tasks are queued, in the ring and in the next slot; asked by the owner. An impression, since thieves may take them.
+    /// How many tasks are queued, in the ring and in the next slot; a moment's impression, since thieves may take them.
     #[inline]
     pub fn queued(&self) -> u64 {
-        let ring = self.tail.load(Relaxed) - self.head.load(Relaxed);
-        ring + u64::from(!self.next.load(Relaxed).is_null())
+        self.len() as u64 + u64::from(!self.next.load(Relaxed).is_null())
     }
 
     /// Takes half of the tasks, or the next slot's if that is all there is: one is returned, the others go into the
@@ -146,7 +145,9 @@ impl<N> Ring<N> {
     }
 
     /// How many tasks wait in the ring; a moment's impression for other threads.
+    #[inline]
     pub fn len(&self) -> usize {
+        // Saturating: a thread that is not the owner's may read a `tail` that is older than the `head`.
         let head = self.head.load(Relaxed);
         self.tail.load(Relaxed).saturating_sub(head) as usize
     }
