@@ -140,7 +140,9 @@ impl Remote {
 
     /// Pinned tasks alive on the shard or on the way to it; a moment's impression.
     pub fn load(&self) -> usize {
-        self.sent.load(Relaxed).wrapping_add(self.own_load.load(Relaxed))
+        let load = self.sent.load(Relaxed).wrapping_add(self.own_load.load(Relaxed));
+        // Below zero if a task came and completed between the two loads.
+        (load as isize).max(0) as usize
     }
 
     /// Has placement leave the shard out.

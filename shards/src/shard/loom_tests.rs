@@ -448,6 +448,30 @@ fn loom_shard_orphans() {
     });
 }
 
+/// The load is read while a task arrives and completes: it may be old, but it is a number of tasks. Fails (far above one) if a load
+/// below zero is taken for what it is.
+#[test]
+fn loom_mesh_load_against_arrival() {
+    bounded(2, || {
+        let mesh = mesh(1, Reach::Off);
+        let mut here = Driven::new(&mesh, 0);
+        let sender = thread::spawn({
+            let mesh = mesh.clone();
+            move || spawn(&mesh, async {})
+        });
+        let reader = thread::spawn({
+            let mesh = mesh.clone();
+            move || assert!(mesh.alive_tasks() <= 1, "{} tasks", mesh.alive_tasks())
+        });
+        here.work();
+        reader.join().unwrap();
+        drop(sender.join().unwrap());
+        here.wake_up();
+        let _ = here.shard.turn();
+        end(&mesh, here);
+    });
+}
+
 /// A movable task is spawned from elsewhere while the only shard closes: listed or refused, run or cancelled, by whoever has it.
 /// Fails if `share` does not look whether all is over, and without the fence of `finish`.
 #[test]
