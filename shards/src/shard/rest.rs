@@ -163,7 +163,9 @@ pub(super) fn has_movable(remote: &Remote) -> bool {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use std::future::Future;
     use std::sync::Arc;
+    use std::task::{Context, Poll, Waker};
 
     use super::*;
     use crate::config::{Config, Reach};
@@ -224,6 +226,26 @@ mod tests {
     fn the_last_searcher_calls_another_if_there_is_more() {
         assert!(!last_searcher_calls_another(0));
         assert!(last_searcher_calls_another(1));
+    }
+
+    /// A shard sleeps and is called for a task that any may take; a task of its own has come as well, which it runs first. For as long
+    /// as that takes the other one must not be nobody's.
+    #[test]
+    fn who_was_called_and_has_its_own_to_run_first_calls_another() {
+        let mesh = Mesh::new(Config { steal: Reach::All, ..Config::new(2) }, Clock::new());
+        let mut shards = [0, 1].map(|id| Shard::new(Arc::clone(&mesh), ShardId(id), Box::new(NoEvents)));
+        assert!(shards.iter_mut().all(|shard| shard.lie_down(|| false).is_some()));
+        drop(shard::spawn(&mesh, async {}));
+        assert!(!mesh.idle.is_set(ShardId(0)) && mesh.idle.is_set(ShardId(1)), "one is called");
+        let other_was_called = shard::spawn_at(mesh.remote(ShardId(0)), {
+            let mesh = Arc::clone(&mesh);
+            move || async move { assert!(!mesh.idle.is_set(ShardId(1)), "it waits for this poll to end") }
+        });
+        shards[0].get_up();
+        while shards[0].turn() == Turn::Again {}
+        shards[1].get_up();
+        let polled = std::pin::pin!(other_was_called).poll(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(polled, Poll::Ready(Ok(()))), "{polled:?}");
     }
 
     #[test]

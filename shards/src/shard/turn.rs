@@ -275,6 +275,8 @@ impl Shard {
         while ran < most {
             let pinned = self.local.run_queue(|run| run.pop_front());
             if let Some(task) = pinned {
+                // A task for which a search was left to this shard would wait for this poll to end.
+                self.local.rest.found(self.local.remote());
                 harness::run_pinned(task, &self.local);
                 ran += 1;
             }
