@@ -120,19 +120,12 @@ impl Care<'_> {
     }
 
     fn park(&mut self, is_ending: &impl Fn() -> bool) {
-        /// Gets up, also when a waker panics.
-        struct Down<'a>(&'a Rest, &'a Remote);
-        impl Drop for Down<'_> {
-            fn drop(&mut self) {
-                self.0.get_up(self.1);
-            }
-        }
         let Self { remote, loan, rest, ending, .. } = self;
         let look_again = || remote.lend.is_wanted() || (!*ending && is_ending());
-        let _down = Down(rest, remote);
         if let (Some(deadline_ns), Some(Loan { driver, .. })) = (rest.lie_down(remote, look_again), loan) {
             rest.sleep(remote, deadline_ns, |timeout| driver.wait(timeout));
         }
+        rest.get_up(remote);
     }
 }
 

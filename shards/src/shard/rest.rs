@@ -4,6 +4,7 @@
 //! Threads: the one that is the shard towards the others.
 
 use std::cell::Cell;
+use std::mem;
 use std::time::Duration;
 
 use crate::loom::atomic::Ordering::SeqCst;
@@ -62,7 +63,9 @@ impl Rest {
             counters.parks.add(1);
         }
         let busy = self.pause(remote, now_ns);
+        let dies = Dies { rest: self, remote, watches };
         let events = wait(timeout);
+        mem::forget(dies);
         if busy {
             self.resume(remote);
         }
@@ -156,6 +159,22 @@ impl Rest {
     }
 }
 
+/// A wait that panics is the end of who waits: nobody is to count on it.
+struct Dies<'a> {
+    rest: &'a Rest,
+    remote: &'a Remote,
+    watches: bool,
+}
+
+impl Drop for Dies<'_> {
+    fn drop(&mut self) {
+        if self.watches {
+            self.remote.mesh().stop_watching(self.remote);
+        }
+        self.rest.get_up(self.remote);
+    }
+}
+
 /// Movable tasks that the shard itself would take next.
 pub(super) fn has_movable(remote: &Remote) -> bool {
     !remote.ring.is_empty() || !remote.mesh().overflow.is_empty()
@@ -164,13 +183,15 @@ pub(super) fn has_movable(remote: &Remote) -> bool {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use std::future::Future;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::Arc;
     use std::task::{Context, Poll, Waker};
 
     use super::*;
     use crate::config::{Config, Reach};
     use crate::mesh::{Mesh, ShardId};
-    use crate::shard::{self, Shard, Turn};
+    use crate::park::{Spin, Unpark};
+    use crate::shard::{self, Driver, Shard, Turn};
     use crate::task::tests::NoEvents;
     use crate::timer::Clock;
 
@@ -246,6 +267,34 @@ mod tests {
         shards[1].get_up();
         let polled = std::pin::pin!(other_was_called).poll(&mut Context::from_waker(Waker::noop()));
         assert!(matches!(polled, Poll::Ready(Ok(()))), "{polled:?}");
+    }
+
+    /// The kernel refuses to wait.
+    struct Refuses;
+
+    impl Driver for Refuses {
+        fn wait(&mut self, _: Option<Duration>) -> usize {
+            std::panic::resume_unwind(Box::new("refused"))
+        }
+
+        fn unparker(&self) -> Arc<dyn Unpark> {
+            Arc::new(NoEvents)
+        }
+    }
+
+    #[test]
+    fn a_shard_that_dies_in_its_sleep_is_not_called() {
+        let mesh = Mesh::new(Config { steal: Reach::All, ..Config::new(2) }, Clock::new());
+        let mut dies = Shard::new(Arc::clone(&mesh), ShardId(0), Box::new(Refuses));
+        let mut lives = Shard::new(Arc::clone(&mesh), ShardId(1), Box::new(NoEvents));
+        mesh.set_spin(Spin::Fixed(Duration::ZERO));
+        assert!(catch_unwind(AssertUnwindSafe(|| dies.park(|| false))).is_err());
+        drop(dies);
+        assert!(lives.lie_down(|| false).is_some());
+        drop(shard::spawn(&mesh, async {}));
+        assert!(!mesh.idle.is_set(ShardId(1)), "nobody comes for the task");
+        lives.get_up();
+        while lives.turn() == Turn::Again {}
     }
 
     #[test]
