@@ -319,8 +319,10 @@ impl Door {
         self.inside.with(|inside| match &mut inside.wheel {
             Some(wheel) if still_armed() => {
                 if is_undated(node) {
+                    // Asked while the entry is still in the wheel, since the closure is foreign and may panic.
+                    let now_ns = now();
                     wheel.remove(node);
-                    self.file_dated(inside, now(), node);
+                    self.file_dated(inside, now_ns, node);
                     self.leave_undated(inside);
                 }
                 Some(node.links(|links| links.ns))

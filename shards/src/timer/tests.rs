@@ -450,3 +450,18 @@ fn a_closed_lane_leaves_undated_entries_marked_and_their_deadlines_told() {
     assert_eq!(refused.entry.as_mut().arm_for(&lane, MS, 0, waker()), Filed::Refused);
     assert_eq!((refused.entry.status(), lane.undated()), (Status::Closed, 0));
 }
+
+#[test]
+fn an_entry_is_not_lost_if_nobody_can_tell_the_time() {
+    let lane = Lane::new(1_000, 0);
+    let mut timers = [(); 3].map(|()| Timer::new());
+    for Timer { entry, wakes } in &mut timers {
+        assert_eq!(entry.as_mut().arm_for(&lane, MS, 0, Waker::from(wakes.clone())), Filed::Later);
+    }
+    let no_time = || std::panic::resume_unwind(Box::new("no time"));
+    let asked = std::panic::AssertUnwindSafe(|| timers[1].entry.deadline_ns(no_time));
+    assert!(std::panic::catch_unwind(asked).is_err());
+    assert_eq!(lane.undated(), 3);
+    lane.date(|| 0);
+    assert_eq!(lane.turn(MS), 3);
+}
