@@ -446,7 +446,7 @@ impl State {
                 false => waker,
             })
         };
-        drop(spare);
+        swallow(|| drop(spare));
     }
 
     /// E3 for all who wait, at the end of the reactor or of the registration. Says whether there was somebody. The caller has passed
@@ -599,13 +599,15 @@ impl State {
     /// By the owner.
     pub(super) unsafe fn forget_own(&self) {
         // SAFETY: by contract.
-        drop(unsafe { self.own(mem::take) });
+        let Own { wakers, .. } = unsafe { self.own(mem::take) };
+        wakers.into_iter().for_each(|waker| swallow(|| drop(waker)));
     }
 
     /// The same for pollers elsewhere. There are no futures: they borrow the registration.
     pub(super) fn forget_elsewhere(&self) {
         if let Some(shared) = self.shared_if_made() {
-            drop(shared.with(|s| mem::take(&mut s.pollers)));
+            let pollers = shared.with(|s| mem::take(&mut s.pollers));
+            pollers.into_iter().flatten().for_each(|waker| swallow(|| drop(waker)));
         }
     }
 

@@ -614,3 +614,46 @@ fn operations_take_from_the_budget() {
     drop(stream);
     drop(shard);
 }
+
+/// Nobody can drop it.
+struct Bomb;
+
+impl std::task::Wake for Bomb {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        std::panic::resume_unwind(Box::new("a waker"));
+    }
+}
+
+#[test]
+fn a_waker_whose_drop_panics_harms_no_other() {
+    let mesh = mesh(1);
+    let mut shard = shard(&mesh, 0);
+    let mut buf = [0; 8];
+    let mut bombed = |socket: &Socket| {
+        let bomb = Waker::from(Arc::new(Bomb));
+        let mut poll = |direction| {
+            socket
+                .registration
+                .poll_io(&mut Context::from_waker(&bomb), direction, || (&socket.stream).read(&mut buf))
+        };
+        shard.enter(|_| {
+            socket.registration.bind_now().unwrap();
+            assert!(poll(Direction::Read).is_pending() && poll(Direction::Write).is_pending());
+        });
+        // The last one is the reactor's to drop.
+        drop(bomb);
+    };
+    let ([(first, _peer), (second, _other), (third, _another)], (wakes, waker)) =
+        ([(); 3].map(|()| pair(&mesh)), counting());
+    bombed(&first);
+    bombed(&second);
+    shard.enter(|_| assert!(third.poll_read(&mut Context::from_waker(&waker), &mut [0; 8]).is_pending()));
+    thread::spawn(move || drop(first)).join().unwrap();
+    events(&mut shard);
+    drop(shard);
+    assert_eq!(wakes.count(), 1, "nobody says that the reactor is gone");
+}
