@@ -27,7 +27,7 @@ fn shards(n: usize) -> Vec<Shard> {
     let mesh = Mesh::new(config, Clock::new());
     let build = |id| {
         let reactor = Reactor::new(64, 1_000).unwrap();
-        Shard::new(Arc::clone(&mesh), ShardId(id), Box::new(reactor))
+        Shard::with_reactor(Arc::clone(&mesh), ShardId(id), reactor)
     };
     (0..n as u32).map(build).collect()
 }

@@ -34,7 +34,7 @@ pub(crate) struct Order {
 pub(crate) fn build_shard(mesh: &Arc<Mesh>, id: ShardId, limits: EventLimits) -> io::Result<Shard> {
     let mut reactor = Reactor::new(EVENTS, mesh.config().timer_resolution_us)?;
     reactor.limit(limits.per_tick, limits.per_busy_tick);
-    Ok(Shard::new(Arc::clone(mesh), id, Box::new(reactor)))
+    Ok(Shard::with_reactor(Arc::clone(mesh), id, reactor))
 }
 
 /// How many events a reactor takes at once, where the builder was told.

@@ -117,6 +117,11 @@ impl Reactor {
         self.batch = Box::new_uninit_slice(most);
     }
 
+    /// The remote half.
+    pub(crate) fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
     /// Waits for one batch; false if the wait was cut short by a signal.
     fn poll(&mut self, timeout: Option<Duration>) -> bool {
         match self.poll.poll(&mut self.events, timeout) {
@@ -205,10 +210,6 @@ impl Driver for Reactor {
 
     fn unparker(&self) -> Arc<dyn Unpark> {
         self.unpark.clone()
-    }
-
-    fn registry(&self) -> Option<Arc<Registry>> {
-        Some(Arc::clone(&self.registry))
     }
 }
 

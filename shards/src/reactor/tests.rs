@@ -44,7 +44,7 @@ fn mesh(shards: usize) -> Arc<Mesh> {
 
 fn shard(mesh: &Arc<Mesh>, id: u32) -> Shard {
     let reactor = Reactor::new(16, mesh.config().timer_resolution_us).unwrap();
-    Shard::new(mesh.clone(), ShardId(id), Box::new(reactor))
+    Shard::with_reactor(mesh.clone(), ShardId(id), reactor)
 }
 
 fn pair(mesh: &Arc<Mesh>) -> (Socket, UnixStream) {

@@ -22,7 +22,7 @@ use crate::config::{Config, LOOKS_PER_EVENT, NEXT_IN_A_ROW, POLLS_PER_CLOCK, TUR
 use crate::context::{self, Inside};
 use crate::mesh::{Mesh, ShardId};
 use crate::park::{Spin, Unpark, Window};
-use crate::reactor::Registry;
+use crate::reactor::Reactor;
 use crate::task::{RawTask, harness};
 use crate::timer::NEVER;
 
@@ -37,11 +37,6 @@ pub trait Driver: Send {
 
     /// Ends a wait from any thread.
     fn unparker(&self) -> Arc<dyn Unpark>;
-
-    /// The half through which other threads add resources to be waited for, if it waits for any.
-    fn registry(&self) -> Option<Arc<Registry>> {
-        None
-    }
 }
 
 /// What a turn found.
@@ -95,9 +90,6 @@ impl Shard {
     /// If the shard was built before.
     pub fn new(mesh: Arc<Mesh>, id: ShardId, driver: Box<dyn Driver>) -> Self {
         mesh.remote(id).sleeper.set_unpark(driver.unparker());
-        if let Some(registry) = driver.registry() {
-            mesh.remote(id).set_registry(registry);
-        }
         let quantum_ns = u64::from(mesh.config().quantum_us) * 1_000;
         let window = Window::new(mesh.spin());
         let &Config { polls_per_event, polls_per_mail, polls_per_overflow, .. } = mesh.config();
@@ -116,6 +108,21 @@ impl Shard {
             taken: 0,
             is_guest: false,
         }
+    }
+
+    /// As [`new`](Self::new), for a shard that waits with a reactor, to which resources are bound from then on.
+    ///
+    /// It takes the reactor itself, and not a driver that names one: the states of a reactor have a half that belongs to the shard
+    /// they were made for, and are reached by whoever waits with the reactor, so that has to be the same one.
+    ///
+    /// # Panics
+    ///
+    /// As `new`.
+    pub fn with_reactor(mesh: Arc<Mesh>, id: ShardId, reactor: Reactor) -> Self {
+        let registry = Arc::clone(reactor.registry());
+        let shard = Self::new(mesh, id, Box::new(reactor));
+        shard.local.remote().set_registry(registry);
+        shard
     }
 
     /// The owner half that tasks reach.
