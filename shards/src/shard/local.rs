@@ -30,6 +30,8 @@ pub(super) const NOBODY: *const () = ptr::without_provenance(usize::MAX);
 pub struct Local {
     /// Nothing while it waits, and while the shard is [lent](mod@super::lend).
     pub(super) driver: Cell<Option<Box<dyn Driver>>>,
+    /// The shard is lent, and nobody may be inside it.
+    pub(super) lent: Cell<bool>,
     mesh: Arc<Mesh>,
     remote: NonNull<Remote>,
     run: UnsafeCell<RunQueue>,
@@ -52,6 +54,7 @@ impl Local {
         let remote = NonNull::from(mesh.remote(id));
         Self {
             driver: Cell::new(Some(driver)),
+            lent: Cell::new(false),
             mesh,
             remote,
             run: UnsafeCell::new(RunQueue::new()),

@@ -2,6 +2,8 @@
 
 #![expect(unsafe_code, reason = "reaches the owner half after comparing shards; pushes tasks into mailboxes")]
 
+use std::ptr;
+
 use crate::context::{self, Inside};
 use crate::loom::atomic::Ordering::Relaxed;
 use crate::mesh::{Mesh, Remote, ShardId};
@@ -158,7 +160,7 @@ pub(crate) fn submit(task: RawTask, why: Why) {
 /// Whether the shard is of the task's mesh.
 #[inline(always)]
 fn is_of_mesh(task: RawTask, local: &Local) -> bool {
-    std::ptr::eq(task.shard(), local.remote_ptr()) || std::ptr::eq(task.shard().mesh(), &**local.mesh())
+    ptr::eq(task.shard(), local.remote_ptr()) || ptr::eq(task.shard().mesh(), &**local.mesh())
 }
 
 /// As `submit`, on a thread that is inside `local`, a shard of the task's mesh that is not closing.
@@ -192,6 +194,7 @@ pub fn lend<R>(f: impl FnOnce() -> R) -> R {
             let remote = self.local.remote();
             let loan = remote.lend.take_back(|| remote.wake());
             self.local.driver.set(Some(loan.driver));
+            self.local.lent.set(false);
             drop(self.outside.take());
         }
     }
@@ -205,6 +208,10 @@ pub fn lend<R>(f: impl FnOnce() -> R) -> R {
         }
         return f();
     };
+    // A guest has nothing that others could take care of.
+    if !ptr::eq(context::home(), local) {
+        return f();
+    }
     let (mesh, remote) = (local.mesh(), local.remote());
     while let Some(task) = remote.ring.take_next().or_else(|| remote.ring.pop()) {
         mesh.overflow.push(RawTask(task));
@@ -214,6 +221,7 @@ pub fn lend<R>(f: impl FnOnce() -> R) -> R {
     // A shard that closes is nobody else's business any more; and inside of a wait there is no driver.
     let driver = if local.closing.get() { None } else { local.driver.take() };
     let Some(driver) = driver else { return f() };
+    local.lent.set(true);
     let _lent = Lent { local, outside: Some(context::leave()) };
     if remote.lend.offer(Loan::new(driver, local)) {
         mesh.call_caretaker(remote);

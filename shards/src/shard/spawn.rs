@@ -17,7 +17,8 @@ use super::{Local, current, home};
 ///
 /// # Panics
 ///
-/// Without [`Config::local_tasks`](crate::config::Config::local_tasks): the shard may change threads.
+/// If the thread is not inside it, and without [`Config::local_tasks`](crate::config::Config::local_tasks): the shard may change
+/// threads.
 #[inline(always)]
 #[track_caller]
 pub fn spawn_local<F>(local: &Local, future: F) -> JoinHandle<F::Output>
@@ -36,6 +37,8 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
+    // While the shard is lent, the arena is not this thread's.
+    assert!(std::ptr::eq(context::local(), local), "this thread is not inside the shard");
     assert_stays(local.mesh());
     spawn_here(local, id, future)
 }
@@ -85,7 +88,7 @@ fn spawn_open<F: Future>(local: &Local, id: Id, future: F) -> JoinHandle<F::Outp
 ///
 /// # Panics
 ///
-/// As [`spawn_local`].
+/// Without [`Config::local_tasks`](crate::config::Config::local_tasks).
 #[track_caller]
 pub fn spawn_at<C, F>(remote: &Remote, make: C) -> JoinHandle<F::Output>
 where

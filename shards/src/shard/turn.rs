@@ -137,6 +137,7 @@ impl Shard {
     }
 
     pub(super) fn inside(&self) -> Inside {
+        assert!(!self.local.lent.get(), "this shard is lent: see `lend`");
         context::enter(&*self.local, self.local.remote_ptr(), self.is_guest)
     }
 

@@ -558,3 +558,17 @@ fn many_tasks_are_few_mappings() {
         libc::munmap(around.wrapping_byte_add(end), 4 * CHUNK - end);
     }
 }
+
+#[test]
+fn nobody_is_inside_a_shard_that_is_lent() {
+    let shard = shard();
+    let panics = |f: &dyn Fn()| std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).is_err();
+    shard.enter(|local| {
+        shard::lend(|| {
+            assert!(panics(&|| drop(shard::spawn_local(local, async {}))));
+            assert!(panics(&|| shard.enter(|_| ())));
+        });
+        drop(shard::spawn_local(local, async {}));
+    });
+    drop(shard);
+}
