@@ -18,8 +18,8 @@ use std::time::Duration;
 
 use super::{Driver, Shard, Turn, spawn, spawn_local};
 use crate::config::{Config, Reach};
-use crate::loom::atomic::AtomicUsize;
-use crate::loom::atomic::Ordering::{AcqRel, Acquire};
+use crate::loom::atomic::Ordering::{AcqRel, Acquire, Release};
+use crate::loom::atomic::{AtomicBool, AtomicUsize};
 use crate::loom::cell::UnsafeCell;
 use crate::loom::{Condvar, Mutex, thread};
 use crate::mesh::{Mesh, ShardId};
@@ -96,12 +96,19 @@ impl Driven {
     fn work(&mut self) {
         loop {
             while self.shard.turn() == Turn::Again {}
-            if self.shard.lie_down(|| false).is_some() {
-                self.asleep = true;
+            if self.lie_down() {
                 return;
             }
+        }
+    }
+
+    /// Lies down, or gets up again if there is something to do.
+    fn lie_down(&mut self) -> bool {
+        self.asleep = self.shard.lie_down(|| false).is_some();
+        if !self.asleep {
             self.shard.get_up();
         }
+        self.asleep
     }
 
     /// If something ended its wait, the shard goes on.
@@ -583,6 +590,32 @@ fn loom_mesh_push_against_sleep() {
     });
 }
 
+/// As above while one shard looks, which counts as searching, and another sleeps: the one finds the task, or the other is called. Fails
+/// if a look that found nothing goes on counting as a search.
+#[test]
+fn loom_mesh_push_against_look() {
+    bounded(2, || {
+        let (mesh, seen) = (mesh(2, Reach::All), Seen::new());
+        let (mut here, mut there) = (Driven::new(&mesh, 0), Driven::new(&mesh, 1));
+        there.work();
+        let other = thread::spawn({
+            let (mesh, seen) = (mesh.clone(), seen.clone());
+            move || spawn(&mesh, Task { seen, waits: 0 })
+        });
+        if here.shard.look(&|| false, 0) || !here.lie_down() {
+            here.work();
+        }
+        let handle = other.join().unwrap();
+        here.wake_up();
+        there.wake_up();
+        assert!(handle.is_finished(), "sleeps on a task");
+        drop((handle, here, there));
+        seen.check();
+        mesh.finish();
+        assert_eq!(StdArc::strong_count(&mesh), 1, "a task is left behind");
+    });
+}
+
 /// The last reference to a movable task in an arena is dropped elsewhere while its home closes: its memory and the mesh go once.
 /// Fails if L2 or H3 (see `homing`) does not look at what was there, and if H2 is left out.
 #[test]
@@ -742,6 +775,53 @@ fn paused_shard(mesh: &StdArc<Mesh>) -> (Shard, Pin<Box<Entry>>) {
     let deadline_ns = mesh.clock().now_ns() + 1_000_000;
     let _ = timer.as_mut().arm(mesh.remote(ShardId(0)).lane(), deadline_ns, Waker::noop().clone());
     (shard, timer)
+}
+
+/// Somebody outside works for a task while the clock stands, wakes it, and lets go of the clock. The task finds the clock where it was.
+/// Fails if `park_paused` does not ask before its look whether the clock is held.
+#[test]
+fn loom_shard_clock_held_for_a_task() {
+    bounded(2, || {
+        let mesh = mesh(1, Reach::Off);
+        let start_ns = mesh.clock().now_ns();
+        let (mut shard, timer) = paused_shard(&mesh);
+        let worked = StdArc::new(AtomicBool::new(false));
+        let left = StdArc::new(std::sync::Mutex::new(None));
+        let task = {
+            let (worked, left, mesh) = (worked.clone(), left.clone(), mesh.clone());
+            std::future::poll_fn(move |cx| {
+                if worked.load(Acquire) {
+                    return Poll::Ready(mesh.clock().now_ns());
+                }
+                *left.lock().unwrap() = Some(cx.waker().clone());
+                Poll::Pending
+            })
+        };
+        let mut task = shard.enter(|local| spawn_local(local, task));
+        while shard.turn() == Turn::Again {}
+        let waker = left.lock().unwrap().take().unwrap();
+        let hold = mesh.hold_clock();
+        let outside = thread::spawn(move || {
+            worked.store(true, Release);
+            waker.wake();
+            drop(hold);
+        });
+        loop {
+            while shard.turn() == Turn::Again {}
+            if task.is_finished() {
+                break;
+            }
+            shard.park(|| {
+                // Loom by itself puts no store of another thread between a load and the load before it.
+                thread::yield_now();
+                false
+            });
+        }
+        let polled = Pin::new(&mut task).poll(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(polled, Poll::Ready(Ok(now_ns)) if now_ns == start_ns), "the clock was moved on");
+        outside.join().unwrap();
+        drop(timer);
+    });
 }
 
 /// Whoever holds the clock lets go of it without waking anybody. The clock moves on to the next timer. Fails if letting go does not
