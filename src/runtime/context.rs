@@ -16,8 +16,8 @@ use std::marker::PhantomData;
 use std::os::fd::AsFd;
 use std::ptr;
 use std::sync::Arc;
-use std::thread::{self, ThreadId};
 
+use corelane_shards::loom::thread::{self, ThreadId};
 use corelane_shards::mesh::Mesh;
 use corelane_shards::shard;
 
@@ -66,6 +66,10 @@ pub(crate) fn with<R>(f: impl FnOnce(Option<&Inner>) -> R) -> R {
 /// This thread's id. `thread::current` counts references, which were two of `block_on`'s four locked instructions.
 #[inline]
 pub(crate) fn thread_id() -> ThreadId {
+    if cfg!(loom) {
+        // All threads of a model run on one of the system's.
+        return thread::current().id();
+    }
     thread_local!(static ID: Cell<Option<ThreadId>> = const { Cell::new(None) });
     ID.with(|id| match id.get() {
         Some(id) => id,

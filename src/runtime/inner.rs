@@ -4,10 +4,10 @@ use std::fmt;
 use std::io;
 use std::panic::Location;
 use std::sync::{Arc, Condvar, Mutex, Weak};
-use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use corelane_shards::loom::atomic::{AtomicBool, Ordering};
+use corelane_shards::loom::thread::ThreadId;
 use corelane_shards::mesh::{ClockHold, Mesh, ShardId};
 use corelane_shards::shard;
 use corelane_shards::task::{self, BlockingTask, JoinHandle};

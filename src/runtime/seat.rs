@@ -29,9 +29,9 @@ use std::collections::VecDeque;
 use std::mem;
 use std::ptr::{self, NonNull};
 use std::sync::{Arc, PoisonError};
-use std::thread::ThreadId;
 
 use corelane_shards::loom::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use corelane_shards::loom::thread::ThreadId;
 use corelane_shards::loom::{Condvar, Mutex};
 use futures_task::ArcWake;
 

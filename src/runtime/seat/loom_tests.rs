@@ -4,7 +4,8 @@
 
 use std::sync::Arc;
 
-use corelane_shards::loom::atomic::{AtomicUsize, Ordering::Relaxed};
+use corelane_shards::loom::atomic::AtomicUsize;
+use corelane_shards::loom::atomic::Ordering::{Acquire, Relaxed, Release};
 use corelane_shards::loom::cell::UnsafeCell;
 use corelane_shards::loom::{self, thread};
 
@@ -23,7 +24,11 @@ unsafe impl Send for World {}
 impl World {
     fn new() -> loom::Arc<Self> {
         // SAFETY: a number may change threads.
-        let world = Self { seat: unsafe { Seat::of_all_threads() }, sat: AtomicUsize::new(0) };
+        Self::of(unsafe { Seat::of_all_threads() })
+    }
+
+    fn of(seat: Seat<UnsafeCell<u32>>) -> loom::Arc<Self> {
+        let world = Self { seat, sat: AtomicUsize::new(0) };
         world.seat.fill(UnsafeCell::new(0));
         loom::Arc::new(world)
     }
@@ -91,4 +96,47 @@ fn loom_seat_everybody_sits() {
 #[test]
 fn loom_seat_one_leaves() {
     check([World::wait_for_seat, World::leave]);
+}
+
+/// A seat that never leaves its home, where it is taken and given back without a swap, while another thread wants it: that one finds
+/// it taken, whenever it looks. Fails (two have it) without the look at the thread.
+#[test]
+fn loom_seat_stays_at_home() {
+    ::loom::model(|| {
+        let world = World::of(Seat::of_this_thread());
+        let other = thread::spawn({
+            let world = world.clone();
+            move || assert!(!world.sit(), "sits in another's home")
+        });
+        for _ in 0..2 {
+            assert!(world.sit(), "taken although nobody may");
+        }
+        other.join().unwrap();
+        assert_eq!(world.sat.load(Relaxed), 2);
+    });
+}
+
+/// One parker for one `block_on` after the other: a waker that the first one left behind is woken in the middle of the second, whose
+/// own wake is not lost for that. Fails (sleeps for ever) if a thread that parks first forgets that it was woken.
+#[test]
+fn loom_parker_is_woken_late() {
+    ::loom::model(|| {
+        let (parker, done) = (Arc::new(Parker::default()), loom::Arc::new(AtomicUsize::new(0)));
+        let late = thread::spawn({
+            let parker = parker.clone();
+            move || parker.unpark()
+        });
+        let wakes = thread::spawn({
+            let (parker, done) = (parker.clone(), done.clone());
+            move || {
+                done.store(1, Release);
+                parker.unpark();
+            }
+        });
+        while done.load(Acquire) == 0 {
+            parker.park();
+        }
+        late.join().unwrap();
+        wakes.join().unwrap();
+    });
 }
