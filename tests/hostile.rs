@@ -6,6 +6,7 @@ mod poll;
 use std::future::{pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any, resume_unwind};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
@@ -201,4 +202,40 @@ fn the_last_worker_drops_the_runtime() {
     drop(handle.spawn(slow((rt, ended))));
     go.send(()).unwrap();
     assert_eq!(ends.recv_timeout(Duration::from_secs(20)), Err(mpsc::RecvTimeoutError::Disconnected));
+}
+
+/// Says whether it is dropped in a runtime.
+struct Where(mpsc::Sender<bool>);
+
+impl Drop for Where {
+    fn drop(&mut self) {
+        let _ = self.0.send(Handle::try_current().is_ok());
+    }
+}
+
+#[test]
+fn a_worker_that_a_hook_ends_drops_its_tasks_in_the_runtime() {
+    static PANICS: AtomicBool = AtomicBool::new(false);
+    for mut builder in [Builder::new_multi_thread(), Builder::new_sharded()] {
+        builder.worker_threads(1).on_thread_park(|| {
+            if PANICS.swap(false, Ordering::SeqCst) {
+                resume_unwind(Box::new("a hook"));
+            }
+        });
+        let rt = builder.enable_all().build().unwrap();
+        let (tell, told) = mpsc::channel();
+        let probe = Where(tell);
+        let waiting = rt.spawn(async move {
+            let _probe = probe;
+            pending::<()>().await
+        });
+        still_runs(&rt);
+        PANICS.store(true, Ordering::SeqCst);
+        let last = rt.spawn(async {});
+        assert!(told.recv().unwrap(), "dropped outside of the runtime");
+        assert!(rt.block_on(waiting).unwrap_err().is_cancelled());
+        // Before the worker ended or after.
+        let _ = rt.block_on(last);
+        assert!(rt.block_on(rt.spawn(async {})).unwrap_err().is_cancelled(), "nobody runs it");
+    }
 }

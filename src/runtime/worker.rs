@@ -100,13 +100,15 @@ pub(crate) fn prepare(
     Ok((build_shard(&inner.mesh, id, inner.event_limits)?, warning))
 }
 
-fn run(inner: &Inner, mut shard: Shard) {
+fn run(inner: &Inner, shard: Shard) {
     let blocking = match inner.flavor {
         RuntimeFlavor::MultiThread => Blocking::InPlaceOnly,
         _ => Blocking::Forbidden,
     };
     let _entered = context::enter(inner, blocking);
     let _seeded = inner.seed_thread();
+    // Dropped before these, also when a hook panics: futures are dropped in the runtime's context.
+    let mut shard = shard;
     shard.resume();
     if let Some(start) = &inner.hooks.start {
         start();
