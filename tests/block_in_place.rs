@@ -11,6 +11,7 @@ use std::time::Duration;
 use corelane::io::{AsyncReadExt, AsyncWriteExt};
 use corelane::net::UnixStream;
 use corelane::runtime::{Builder, Handle, Runtime};
+use corelane::sync::oneshot;
 use corelane::task::{block_in_place, spawn_blocking, spawn_local, yield_now};
 use corelane::time::sleep;
 
@@ -407,5 +408,27 @@ fn many_short_loans() {
         .collect();
     for task in tasks {
         rt.block_on(task).unwrap();
+    }
+}
+
+/// A worker does not wait for its own end.
+#[test]
+fn a_task_drops_its_own_runtime() {
+    for waits in [true, false] {
+        let rt = Arc::new(runtime(2));
+        let (owned, (drop_it, may_drop)) = (rt.clone(), oneshot::channel::<()>());
+        let (tell, told) = mpsc::channel();
+        rt.spawn(async move {
+            may_drop.await.unwrap();
+            let owned = Arc::into_inner(owned).expect("the last one");
+            block_in_place(move || match waits {
+                true => drop(owned),
+                false => owned.shutdown_timeout(Duration::MAX),
+            });
+            tell.send(()).unwrap();
+        });
+        drop(rt);
+        drop_it.send(()).unwrap();
+        told.recv().unwrap();
     }
 }

@@ -3,6 +3,7 @@
 #[path = "support/poll.rs"]
 mod poll;
 
+use std::cell::RefCell;
 use std::future::{pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any, resume_unwind};
 use std::pin::Pin;
@@ -238,4 +239,27 @@ fn a_worker_that_a_hook_ends_drops_its_tasks_in_the_runtime() {
         let _ = rt.block_on(last);
         assert!(rt.block_on(rt.spawn(async {})).unwrap_err().is_cancelled(), "nobody runs it");
     }
+}
+
+/// Owned by a thread, it outlives the worker's part in it.
+#[test]
+fn a_worker_s_thread_local_owns_the_runtime() {
+    thread_local!(static OWNED: RefCell<Option<(Arc<Runtime>, Tells)>> = const { RefCell::new(None) });
+    struct Tells(mpsc::Sender<()>);
+    impl Drop for Tells {
+        fn drop(&mut self) {
+            let _ = self.0.send(());
+        }
+    }
+    let mut builder = Builder::new_multi_thread();
+    let rt =
+        Arc::new(builder.worker_threads(1).unhandled_panic(UnhandledPanic::ShutdownRuntime).build().unwrap());
+    let (tell, told) = mpsc::channel();
+    let (owned, handle) = (rt.clone(), rt.handle().clone());
+    let kept = rt.spawn(async move { OWNED.set(Some((owned, Tells(tell)))) });
+    rt.block_on(kept).unwrap();
+    drop(rt);
+    drop(handle.spawn(async { resume_unwind(Box::new("the end")) }));
+    // A panic in a thread-local's drop would have ended the process.
+    told.recv().unwrap();
 }

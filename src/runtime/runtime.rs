@@ -24,7 +24,8 @@ use super::watch::Watcher;
 ///
 /// Dropping the runtime cancels its tasks, each at its next yield and on the shard that owns it, and waits for the worker
 /// threads and for blocking closures that have started. [`shutdown_timeout`](Self::shutdown_timeout) bounds that wait,
-/// [`shutdown_background`](Self::shutdown_background) does without.
+/// [`shutdown_background`](Self::shutdown_background) does without. A task that ends its own runtime in
+/// [`block_in_place`](crate::task::block_in_place) would wait for its own worker, so it waits for none.
 ///
 /// # Panics
 ///
@@ -169,7 +170,9 @@ impl Runtime {
                 inner.mesh.finish();
             }
             let start = std::time::Instant::now();
-            let ended = inner.wait_for_workers(timeout);
+            // A task that blocks in place would wait for its own thread.
+            let is_worker = self.workers.iter().any(is_this_thread);
+            let ended = inner.wait_for_workers(if is_worker { Some(Duration::ZERO) } else { timeout });
             let left = timeout.map(|timeout| timeout.saturating_sub(start.elapsed()));
             inner.pool.shutdown(if ended { left } else { Some(Duration::ZERO) });
             ended
@@ -183,7 +186,8 @@ impl Drop for Runtime {
         self.end(None);
         // Workers that have ended are joined, so that their thread-locals are gone when the runtime is; others are left.
         if self.ended.get() == Some(&true) {
-            for worker in self.workers.drain(..) {
+            // But not by itself: one of its thread-locals may own the runtime.
+            for worker in self.workers.drain(..).filter(|worker| !is_this_thread(worker)) {
                 let _ = worker.join();
             }
             if let Some(watcher) = &mut self.watcher {
@@ -191,4 +195,8 @@ impl Drop for Runtime {
             }
         }
     }
+}
+
+fn is_this_thread(worker: &thread::JoinHandle<()>) -> bool {
+    worker.thread().id() == thread::current().id()
 }
