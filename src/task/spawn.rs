@@ -19,6 +19,10 @@ use super::local_set;
 /// Where idle workers take tasks over (`multi_thread`, or `steal` in the config file) the task may run on any shard. Otherwise
 /// it stays on the shard where it is put: here, until this shard is clearly busier than the least loaded one.
 ///
+/// A task counts its wakers, abort handles and join handle in 24 bits, where Tokio has 58. More than six million at once for one
+/// task, or two million that were made on other threads than its shard's where tasks stay, end the process, as too many clones of an
+/// `Arc` do. Only wakers that are leaked come to that in practice.
+///
 /// # Panics
 ///
 /// Outside of a runtime.
