@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::future::{pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any, resume_unwind};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
@@ -262,4 +262,29 @@ fn a_worker_s_thread_local_owns_the_runtime() {
     drop(handle.spawn(async { resume_unwind(Box::new("the end")) }));
     // A panic in a thread-local's drop would have ended the process.
     told.recv().unwrap();
+}
+
+#[test]
+fn a_thread_name_that_cannot_be_had_leaves_no_worker_behind() {
+    static STARTED: AtomicUsize = AtomicUsize::new(0);
+    for (mut builder, panics) in [
+        (Builder::new_multi_thread(), true),
+        (Builder::new_sharded(), true),
+        (Builder::new_multi_thread(), false),
+        (Builder::new_sharded(), false),
+    ] {
+        let asked = AtomicUsize::new(0);
+        builder.worker_threads(2).on_thread_start(|| {
+            STARTED.fetch_add(1, Ordering::SeqCst);
+        });
+        builder.thread_name_fn(move || match asked.fetch_add(1, Ordering::SeqCst) {
+            0 => "first".into(),
+            _ if panics => resume_unwind(Box::new("no name")),
+            _ => "\0".into(),
+        });
+        let built = catch_unwind(AssertUnwindSafe(|| builder.build()));
+        assert_eq!(built.is_err(), panics);
+        assert!(built.is_err() || built.is_ok_and(|built| built.is_err()));
+        assert_eq!(STARTED.load(Ordering::SeqCst), 0, "a worker runs for nobody");
+    }
 }

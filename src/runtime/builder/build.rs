@@ -5,6 +5,7 @@
 
 use std::env::{self, VarError};
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -110,6 +111,8 @@ impl Builder {
             Flavor::MultiThread => RuntimeFlavor::MultiThread,
             _ => RuntimeFlavor::Sharded,
         };
+        // Asked while there is no thread yet that a panic would leave behind.
+        let names = self.thread_names(usize::from(here)..plan.shards.len())?;
         // Filled last: a thread that starts from a pinned thread would be pinned too.
         let seat = here.then(|| Seat::for_shard_of(&mesh));
         let inner = Inner::new(self.parts(&config, mesh.clone(), flavor, seat, workers, plan));
@@ -122,7 +125,7 @@ impl Builder {
             watcher = Some(Watcher::start(&inner, keeper, self.on_placement_change.clone())?);
         }
         let mut threads = Vec::with_capacity(workers);
-        let built = self.start_workers(&inner, usize::from(here), on_error, &mut threads).and_then(|()| {
+        let built = self.start_workers(&inner, names, on_error, &mut threads).and_then(|()| {
             if let Some(seat) = &inner.seat {
                 let place = &inner.placed.plan().shards[0];
                 let (shard, warning) = worker::prepare(&inner, ShardId(0), place, on_error)?;
@@ -179,36 +182,46 @@ impl Builder {
         Ok(Placement { config, told, plan, sites, affinity, watches })
     }
 
-    /// Starts a thread for each shard from the `first` on, and waits until each stands. `threads` are those that started, also
-    /// where one could not.
+    fn thread_names(&self, shards: Range<usize>) -> io::Result<Vec<(usize, String)>> {
+        let name = |id| match &self.thread_name {
+            Some(name) => name(),
+            None => format!("{SHARD_THREAD_NAME}{id}"),
+        };
+        let names: Vec<_> = shards.map(|id| (id, name(id))).collect();
+        if names.iter().any(|(_, name)| name.contains('\0')) {
+            let message = "the thread name contains a null byte";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
+        Ok(names)
+    }
+
+    /// Starts a thread of that name for each of these shards, and waits until each stands. `threads` are those that started,
+    /// also where one could not.
     fn start_workers(
         &self,
         inner: &Arc<Inner>,
-        first: usize,
+        names: Vec<(usize, String)>,
         on_error: OnError,
         threads: &mut Vec<thread::JoinHandle<()>>,
     ) -> io::Result<()> {
         let plan = inner.placed.plan();
-        let places = &plan.shards[first..];
+        let workers = names.len();
         let (started, reports) = mpsc::channel();
         let mut all = Ok(());
-        for (id, place) in (first..).zip(places) {
+        for (id, thread_name) in names {
             let order = Order {
                 id: ShardId(id as u32),
-                place: place.clone(),
+                place: plan.shards[id].clone(),
                 memory_nodes: plan.memory_nodes.clone(),
                 on_error,
-                thread_name: match &self.thread_name {
-                    Some(name) => name(),
-                    None => format!("{SHARD_THREAD_NAME}{id}"),
-                },
+                thread_name,
                 stack_size: self.stack_size,
             };
             match worker::start(inner, order, started.clone()) {
                 Ok(thread) => threads.push(thread),
                 Err(error) => {
                     all = Err(error);
-                    (threads.len()..places.len()).for_each(|_| inner.worker_ended());
+                    (threads.len()..workers).for_each(|_| inner.worker_ended());
                     break;
                 }
             }
