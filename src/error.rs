@@ -32,6 +32,11 @@ pub(crate) const BLOCK_IN_PLACE: &str = "can call blocking only when running on 
 /// `block_on` of a runtime that a task's panic has ended.
 pub(crate) const UNHANDLED_PANIC: &str =
     "a spawned task panicked and the runtime is configured to shut down on unhandled panic";
+/// Polling a `LocalSet` that a task's panic has ended.
+pub(crate) const LOCAL_UNHANDLED_PANIC: &str =
+    "a spawned task panicked and the LocalSet is configured to shutdown on unhandled panic";
+/// What a panic does, set too late.
+pub(crate) const LOCAL_SET_STARTED: &str = "Unhandled Panic behavior modified after starting LocalSet";
 /// `spawn_local` where tasks may not be `!Send`.
 pub(crate) const NO_LOCAL: &str =
     "`spawn_local` called from outside of a `task::LocalSet` or `runtime::LocalRuntime`";

@@ -2,13 +2,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::mpsc;
 use std::task::{Poll, Waker};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-use corelane::runtime::{Builder, Runtime};
+use corelane::runtime::{Builder, Runtime, UnhandledPanic};
 use corelane::task::{self, LocalSet};
 use corelane::time::sleep;
 
@@ -253,4 +254,53 @@ fn a_local_runtime_takes_tasks_in_its_context_from_its_own_thread_alone() {
         text,
         "Local tasks can only be spawned on a LocalRuntime from the thread the runtime was created on"
     );
+}
+
+/// What a panic says.
+fn message(f: impl FnOnce()) -> String {
+    let panic = catch_unwind(AssertUnwindSafe(f)).expect_err("no panic");
+    panic.downcast_ref::<String>().cloned().unwrap_or_else(|| panic.downcast_ref::<&str>().unwrap().to_string())
+}
+
+#[test]
+fn an_unhandled_panic_ends_a_set() {
+    const ENDED: &str = "a spawned task panicked and the LocalSet is configured to shutdown on unhandled panic";
+    let runtime = current_thread();
+    let mut set = LocalSet::new();
+    set.unhandled_panic(UnhandledPanic::ShutdownRuntime);
+    let (held, ran_late) = (Rc::new(()), Rc::new(Cell::new(false)));
+    let (holds, runs_late) = (Rc::clone(&held), Rc::clone(&ran_late));
+    set.spawn_local(async move {
+        let _holds = holds;
+        pending::<()>().await;
+    });
+    // Through the context, too.
+    let said = message(|| {
+        set.block_on(&runtime, async {
+            task::spawn_local(async { panic!("boom") });
+            task::spawn_local(async move { runs_late.set(true) });
+            pending::<()>().await;
+        });
+    });
+    assert_eq!(said, ENDED);
+    assert_eq!(Rc::strong_count(&held), 1, "tasks are dropped");
+    assert!(!ran_late.get(), "no task runs after the panic");
+
+    let late = set.spawn_local(async {});
+    assert!(runtime.block_on(late).unwrap_err().is_cancelled());
+    assert_eq!(message(|| set.block_on(&runtime, pending())), ENDED);
+    assert_eq!(message(|| runtime.block_on(set)), ENDED);
+}
+
+#[test]
+fn a_set_that_was_entered_keeps_what_a_panic_does() {
+    let mut set = LocalSet::new();
+    let guard = set.enter();
+    let said = message(|| _ = set.unhandled_panic(UnhandledPanic::ShutdownRuntime));
+    assert_eq!(said, "Unhandled Panic behavior modified after starting LocalSet");
+    drop(guard);
+    // A panic that is ignored is its task's alone.
+    set.unhandled_panic(UnhandledPanic::Ignore);
+    let panics = set.spawn_local(async { panic!("boom") });
+    assert!(set.block_on(&current_thread(), panics).unwrap_err().is_panic());
 }

@@ -8,19 +8,21 @@
 use std::cell::Cell;
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::{Pin, pin};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
 
 use corelane_shards::shard::Guest;
 use corelane_shards::task::JoinHandle;
 
+use crate::error;
 use crate::runtime::context::{self, Blocking, BlockingGuard};
-use crate::runtime::{Id, Runtime};
+use crate::runtime::{Id, Runtime, UnhandledPanic};
 
 thread_local! {
     /// The set that `spawn_local` means. Counted, since guards may be dropped in any order and after their set.
-    static CURRENT: Cell<Option<Rc<Guest>>> = const { Cell::new(None) };
+    static CURRENT: Cell<Option<Rc<Tasks>>> = const { Cell::new(None) };
     /// Whether `CURRENT` holds one: a look that costs each spawn one load, since this one needs no destructor.
     static IN_SET: Cell<bool> = const { Cell::new(false) };
 }
@@ -32,24 +34,84 @@ pub(super) fn is_inside() -> bool {
 }
 
 /// Says which set the thread is in; gives the one before.
-fn replace(guest: Option<Rc<Guest>>) -> Option<Rc<Guest>> {
-    let is_some = guest.is_some();
+fn replace(tasks: Option<Rc<Tasks>>) -> Option<Rc<Tasks>> {
+    let is_some = tasks.is_some();
     let before = CURRENT.try_with(|current| {
         IN_SET.with(|in_set| in_set.set(is_some));
-        current.replace(guest)
+        current.replace(tasks)
     });
     before.ok().flatten()
 }
 
 /// The set that this thread is in, if any.
-pub(super) fn current() -> Option<Rc<Guest>> {
+pub(super) fn current() -> Option<Rc<Tasks>> {
     // A thread that is ending is in no set.
-    let look = |current: &Cell<Option<Rc<Guest>>>| {
-        let guest = current.take();
-        current.set(guest.clone());
-        guest
+    let look = |current: &Cell<Option<Rc<Tasks>>>| {
+        let tasks = current.take();
+        current.set(tasks.clone());
+        tasks
     };
     CURRENT.try_with(look).ok().flatten()
+}
+
+/// What a set and the guards that entered it share.
+pub(super) struct Tasks {
+    guest: Guest,
+    /// Whether a panic in a task ends the set.
+    shuts_down: bool,
+    /// Whether one did.
+    panicked: Cell<bool>,
+}
+
+impl Tasks {
+    pub fn spawn<F>(self: &Rc<Self>, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        if !self.shuts_down {
+            return self.guest.spawn(future);
+        }
+        let future: Pin<Box<dyn Future<Output = F::Output>>> = Box::pin(future);
+        // Weak: the guest owns the task.
+        self.guest.spawn(Watched { future, tasks: Rc::downgrade(self) })
+    }
+
+    /// One turn. True if no task is left.
+    fn poll(&self, cx: &mut Context<'_>) -> bool {
+        let was_closed = self.panicked.get();
+        let is_empty = self.guest.poll(cx);
+        if self.panicked.get() {
+            // Once, by the poll that ran the task: others may be nested in a visit of the guest.
+            if !was_closed {
+                self.guest.close();
+            }
+            panic!("{}", error::LOCAL_UNHANDLED_PANIC);
+        }
+        is_empty
+    }
+}
+
+/// A task of a set that a panic ends. Boxed, so that it is compiled once for each type of output.
+struct Watched<F> {
+    future: F,
+    tasks: Weak<Tasks>,
+}
+
+impl<F: Future + Unpin> Future for Watched<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let tasks = self.tasks.upgrade();
+        // Those that come later in the turn that ends the set do not run any more; then they are dropped.
+        if tasks.as_ref().is_some_and(|tasks| tasks.panicked.get()) {
+            return Poll::Pending;
+        }
+        catch_unwind(AssertUnwindSafe(|| Pin::new(&mut self.future).poll(cx))).unwrap_or_else(|panic| {
+            tasks.inspect(|tasks| tasks.panicked.set(true));
+            resume_unwind(panic)
+        })
+    }
 }
 
 /// Tasks that stay on the thread that made the set, and run while the set is polled there.
@@ -77,19 +139,34 @@ pub(super) fn current() -> Option<Rc<Guest>> {
 /// # std::io::Result::Ok(())
 /// ```
 pub struct LocalSet {
-    guest: Rc<Guest>,
+    tasks: Rc<Tasks>,
     id: Id,
 }
 
 impl LocalSet {
     /// A set without tasks. It need not be in a runtime.
     pub fn new() -> Self {
-        Self { guest: Rc::new(Guest::new()), id: Id::next() }
+        let tasks = Tasks { guest: Guest::new(), shuts_down: false, panicked: Cell::new(false) };
+        Self { tasks: Rc::new(tasks), id: Id::next() }
+    }
+
+    /// What a panic in a task does. With [`ShutdownRuntime`](UnhandledPanic::ShutdownRuntime) it ends the set: all its tasks are
+    /// dropped, and whoever polls the set panics. By default it becomes the task's
+    /// [`JoinError`](crate::task::JoinError), and that is all.
+    ///
+    /// # Panics
+    ///
+    /// If the set has been entered, or a task was spawned that such a panic would end.
+    #[track_caller]
+    pub fn unhandled_panic(&mut self, behavior: UnhandledPanic) -> &mut Self {
+        let tasks = Rc::get_mut(&mut self.tasks).expect(error::LOCAL_SET_STARTED);
+        tasks.shuts_down = behavior == UnhandledPanic::ShutdownRuntime;
+        self
     }
 
     /// Makes `spawn_local` on this thread mean this set until the guard drops.
     pub fn enter(&self) -> LocalEnterGuard {
-        LocalEnterGuard { before: replace(Some(self.guest.clone())) }
+        LocalEnterGuard { before: replace(Some(self.tasks.clone())) }
     }
 
     /// Spawns a task, which runs while the set is polled.
@@ -99,7 +176,7 @@ impl LocalSet {
         F: Future + 'static,
         F::Output: 'static,
     {
-        self.guest.spawn(future)
+        self.tasks.spawn(future)
     }
 
     /// Runs a future to its end on this thread, and the set's tasks meanwhile. Tasks that are left run on when the set is
@@ -122,11 +199,11 @@ impl LocalSet {
         let mut future = pin!(future);
         poll_fn(|cx| {
             let _inside = self.inside();
-            let polled = self.guest.visit(|| future.as_mut().poll(cx));
+            let polled = self.tasks.guest.visit(|| future.as_mut().poll(cx));
             if polled.is_ready() {
-                self.guest.pass_on();
+                self.tasks.guest.pass_on();
             } else {
-                self.guest.poll(cx);
+                self.tasks.poll(cx);
             }
             polled
         })
@@ -153,14 +230,14 @@ impl Future for LocalSet {
     /// Ready when no task is left.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let _inside = self.inside();
-        if self.guest.poll(cx) { Poll::Ready(()) } else { Poll::Pending }
+        if self.tasks.poll(cx) { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
 impl Drop for LocalSet {
     fn drop(&mut self) {
         let _inside = self.inside();
-        self.guest.close();
+        self.tasks.guest.close();
     }
 }
 
@@ -179,7 +256,7 @@ impl fmt::Debug for LocalSet {
 /// Keeps `spawn_local` on this thread meaning a set; made by [`LocalSet::enter`].
 #[must_use = "dropping the guard leaves the set"]
 pub struct LocalEnterGuard {
-    before: Option<Rc<Guest>>,
+    before: Option<Rc<Tasks>>,
 }
 
 impl Drop for LocalEnterGuard {

@@ -107,8 +107,8 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    if let Some(guest) = local_set::current() {
-        return guest.spawn(future);
+    if let Some(tasks) = local_set::current() {
+        return tasks.spawn(future);
     }
     let future = match shard::current(|local| match local.filter(|local| local.mesh().config().local_tasks) {
         Some(local) => Ok(hooks::spawn_local_here(local, future, origin)),
