@@ -12,6 +12,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
+use corelane::io::{AsyncReadExt, AsyncWriteExt};
 use corelane::runtime::{Builder, Handle, LocalRuntime, Runtime, RuntimeFlavor};
 use corelane::task;
 
@@ -472,4 +473,81 @@ fn a_shard_that_changes_threads_refuses_local_tasks_through_the_engine_too() {
     let message = called(corelane::shard::ShardId(0), || 43);
     drop(entered);
     assert_eq!(thread::scope(|s| s.spawn(|| runtime.block_on(message)).join().unwrap()).unwrap(), 43);
+}
+
+#[test]
+fn what_workers_do_is_counted() {
+    let rt = Builder::new_current_thread().enable_all().build().unwrap();
+    let metrics = rt.metrics();
+    rt.block_on(async {
+        corelane::spawn(async {}).await.unwrap();
+        assert_eq!(metrics.worker_local_queue_depth(0), 0);
+        let tasks = [(); 3].map(|()| corelane::spawn(async {}));
+        assert_eq!(metrics.worker_local_queue_depth(0), 3);
+        for task in tasks {
+            task.await.unwrap();
+        }
+        // It lasts until the shard has gone to sleep.
+        corelane::time::sleep(Duration::from_millis(1)).await;
+    });
+    assert_eq!(metrics.worker_local_schedule_count(0), 4);
+    assert_eq!(metrics.remote_schedule_count(), 0);
+    let idle_parks = metrics.worker_noop_count(0);
+    rt.block_on(async { corelane::time::sleep(Duration::from_millis(1)).await });
+    assert!(metrics.worker_noop_count(0) > idle_parks, "it polled no task since it last slept");
+
+    let elsewhere = rt.spawn(async {});
+    rt.block_on(elsewhere).unwrap();
+    assert_eq!(metrics.remote_schedule_count(), 1);
+    assert_eq!(metrics.worker_local_schedule_count(0), 4);
+
+    assert_eq!(metrics.budget_forced_yield_count(), 0);
+    rt.block_on(async {
+        for _ in 0..200 {
+            task::coop::consume_budget().await;
+        }
+    });
+    assert_eq!(metrics.budget_forced_yield_count(), 1);
+
+    let events = metrics.io_driver_ready_count();
+    rt.block_on(async {
+        let (mut here, mut there) = corelane::net::UnixStream::pair().unwrap();
+        corelane::spawn(async move { there.write_all(&[1]).await });
+        assert_eq!(here.read_u8().await.unwrap(), 1);
+    });
+    assert!(metrics.io_driver_ready_count() > events);
+}
+
+#[test]
+fn what_workers_take_and_hand_on_is_counted() {
+    // The other worker is blocked until the ring of the first has spilled, and takes from there and from the queue of both.
+    const MANY: usize = 10_000;
+    let rt = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let metrics = rt.metrics();
+    let sum = |number: &dyn Fn(usize) -> u64| (0..2).map(number).sum::<u64>();
+    let (blocks, is_blocked) = mpsc::channel();
+    let (free, is_free) = mpsc::channel::<()>();
+    rt.block_on(rt.spawn(async move {
+        let handle = Handle::current();
+        thread::spawn(move || {
+            handle.spawn(async move {
+                blocks.send(()).unwrap();
+                is_free.recv().unwrap();
+            });
+        });
+        is_blocked.recv().unwrap();
+        let tasks: Vec<_> = (0..MANY).map(|_| corelane::spawn(async {})).collect();
+        free.send(()).unwrap();
+        for task in tasks {
+            task.await.unwrap();
+        }
+    }))
+    .unwrap();
+    assert!(sum(&|worker| metrics.worker_overflow_count(worker)) > 0);
+    let (steals, operations) = (
+        sum(&|worker| metrics.worker_steal_count(worker)),
+        sum(&|worker| metrics.worker_steal_operations(worker)),
+    );
+    assert!(operations <= steals, "one task or more each time");
+    assert!(sum(&|worker| metrics.worker_mean_poll_time(worker).as_nanos() as u64) > 0);
 }

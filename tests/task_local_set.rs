@@ -259,12 +259,16 @@ fn a_local_runtime_takes_tasks_in_its_context_from_its_own_thread_alone() {
 /// What a panic says.
 fn message(f: impl FnOnce()) -> String {
     let panic = catch_unwind(AssertUnwindSafe(f)).expect_err("no panic");
-    panic.downcast_ref::<String>().cloned().unwrap_or_else(|| panic.downcast_ref::<&str>().unwrap().to_string())
+    panic
+        .downcast_ref::<String>()
+        .cloned()
+        .unwrap_or_else(|| panic.downcast_ref::<&str>().unwrap().to_string())
 }
 
 #[test]
 fn an_unhandled_panic_ends_a_set() {
-    const ENDED: &str = "a spawned task panicked and the LocalSet is configured to shutdown on unhandled panic";
+    const ENDED: &str =
+        "a spawned task panicked and the LocalSet is configured to shutdown on unhandled panic";
     let runtime = current_thread();
     let mut set = LocalSet::new();
     set.unhandled_panic(UnhandledPanic::ShutdownRuntime);

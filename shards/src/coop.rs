@@ -9,6 +9,7 @@
 use std::task::{Context, Poll};
 
 use crate::context;
+use crate::shard;
 
 /// Operations a task may complete in one poll.
 pub const INITIAL: u8 = 128;
@@ -94,10 +95,19 @@ pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<Proceed> {
     match try_proceed() {
         Some(proceed) => Poll::Ready(proceed),
         None => {
-            cx.waker().wake_by_ref();
+            give_way(cx);
             Poll::Pending
         }
     }
+}
+
+#[cold]
+fn give_way(cx: &mut Context<'_>) {
+    // A guest's task counts for the host, who is delayed by it.
+    shard::home(|local| {
+        local.inspect(|local| local.remote().counters().forced_yields.add(1));
+    });
+    cx.waker().wake_by_ref();
 }
 
 /// Whether the running task may do more in this poll.

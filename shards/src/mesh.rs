@@ -174,6 +174,7 @@ impl Remote {
             }
             if let Some(task) = victim.ring.steal_into(&self.ring) {
                 self.counters().steals.add(1 + self.ring.len() as u64);
+                self.counters().steal_operations.add(1);
                 return Some(task);
             }
         }

@@ -35,16 +35,32 @@ pub struct Counters {
     pub turns: Counter,
     /// Times the shard went to wait in the kernel.
     pub parks: Counter,
+    /// Times it did so without having polled a task since the time before.
+    pub idle_parks: Counter,
     /// Times it came back.
     pub unparks: Counter,
     /// Nanoseconds that the shard's thread did not wait in the kernel, as of its last wait.
     pub busy_ns: Counter,
     /// Tasks taken from other shards.
     pub steals: Counter,
-    /// Tasks spawned here.
-    pub spawned: Counter,
+    /// Times it took some, one or more.
+    pub steal_operations: Counter,
+    /// Tasks taken out of the queue that all shards share.
+    pub shared: Counter,
+    /// Times its own queue of movable tasks was full.
+    pub spills: Counter,
+    /// Tasks that went from there to the queue that all shards share.
+    pub spilled: Counter,
+    /// Messages that came out of the mail: new tasks, wakes, and what else concerns a pinned task.
+    pub mailed: Counter,
     /// Pinned tasks that others sent and that have come out of the mail.
     pub received: Counter,
+    /// Events that the kernel reported.
+    pub events: Counter,
+    /// Times a task had to give way because its budget was used up.
+    pub forced_yields: Counter,
+    /// Nanoseconds that a poll took lately, with all that the shard does besides; 0 if not known yet.
+    pub poll_ns: Counter,
     /// Pinned tasks alive.
     pub live: Counter,
     /// Tasks in the shard's own run queue, as of its last turn.

@@ -3,6 +3,9 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use corelane_shards::metrics::Counters;
+use corelane_shards::shard;
+
 use super::handle::Handle;
 use super::histogram::Histogram;
 
@@ -107,6 +110,94 @@ impl RuntimeMetrics {
     #[track_caller]
     pub fn worker_steal_count(&self, worker: usize) -> u64 {
         self.0.inner().mesh.remotes()[worker].counters().steals.get()
+    }
+
+    /// How often a worker took tasks from another one, one or more each time.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such worker.
+    #[track_caller]
+    pub fn worker_steal_operations(&self, worker: usize) -> u64 {
+        self.0.inner().mesh.remotes()[worker].counters().steal_operations.get()
+    }
+
+    /// How often a worker went to wait in the kernel without having polled a task since the time before.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such worker.
+    #[track_caller]
+    pub fn worker_noop_count(&self, worker: usize) -> u64 {
+        self.0.inner().mesh.remotes()[worker].counters().idle_parks.get()
+    }
+
+    /// How often a worker's own queue of tasks that others may take was full, so that half of them went to the queue of all workers.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such worker.
+    #[track_caller]
+    pub fn worker_overflow_count(&self, worker: usize) -> u64 {
+        self.0.inner().mesh.remotes()[worker].counters().spills.get()
+    }
+
+    /// How many task polls a worker has done for which it had queued the task itself.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such worker.
+    #[track_caller]
+    pub fn worker_local_schedule_count(&self, worker: usize) -> u64 {
+        let counters = self.0.inner().mesh.remotes()[worker].counters();
+        let from_elsewhere = counters.mailed.get() + counters.shared.get() + counters.steals.get();
+        counters.polls.get().saturating_sub(from_elsewhere)
+    }
+
+    /// How many tasks wait in a worker's own queues. It counts in each turn, so that others may see an older number.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such worker.
+    #[track_caller]
+    pub fn worker_local_queue_depth(&self, worker: usize) -> usize {
+        shard::queue_depth(&self.0.inner().mesh.remotes()[worker])
+    }
+
+    /// How long a worker's task polls took lately, on average, with all that the worker did besides. Zero as long as it has not
+    /// polled enough of them.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such worker.
+    #[track_caller]
+    pub fn worker_mean_poll_time(&self, worker: usize) -> Duration {
+        Duration::from_nanos(self.0.inner().mesh.remotes()[worker].counters().poll_ns.get())
+    }
+
+    /// How many wakes and new tasks have reached the workers from other threads, through their mail or the queue of all
+    /// workers.
+    ///
+    /// # On shards
+    ///
+    /// In a sharded runtime what shards send each other counts, too.
+    pub fn remote_schedule_count(&self) -> u64 {
+        let received = self.sum(|counters| counters.mailed.get() + counters.shared.get());
+        received.saturating_sub(self.sum(|counters| counters.spilled.get()))
+    }
+
+    /// How often a task had to give way because its budget was used up.
+    pub fn budget_forced_yield_count(&self) -> u64 {
+        self.sum(|counters| counters.forced_yields.get())
+    }
+
+    /// How many events the kernel has reported to the workers, wakes from other threads included.
+    pub fn io_driver_ready_count(&self) -> u64 {
+        self.sum(|counters| counters.events.get())
+    }
+
+    fn sum(&self, number: impl Fn(&Counters) -> u64) -> u64 {
+        self.0.inner().mesh.remotes().iter().map(|remote| number(remote.counters())).sum()
     }
 
     /// Whether polls of tasks are timed: see

@@ -260,16 +260,31 @@ pub(super) fn schedule_in_ring(local: &Local, task: RawTask) {
 fn spill(local: &Local, task: NonNull<Header>) {
     // The older half of the ring goes to the overflow, and the new one after it, so that the order is kept and the next pushes
     // find room.
-    let ring = &local.remote().ring;
+    let (ring, counters) = (&local.remote().ring, local.remote().counters());
+    let spill = |task| {
+        counters.spilled.add(1);
+        local.mesh().overflow.push(RawTask(task));
+    };
+    counters.spills.add(1);
     for _ in 0..ring.len() / 2 {
         match ring.pop() {
-            Some(oldest) => local.mesh().overflow.push(RawTask(oldest)),
+            Some(oldest) => spill(oldest),
             None => break,
         }
     }
     if let Err(task) = ring.push(task) {
-        local.mesh().overflow.push(RawTask(task));
+        spill(task);
     }
+}
+
+/// Tasks that wait in a shard's own queues, the next slot excepted. The pinned ones as of its last turn, unless the shard itself
+/// asks.
+pub fn queue_depth(remote: &Remote) -> usize {
+    let pinned = home(|local| match local {
+        Some(local) if std::ptr::eq(local.remote(), remote) => local.run_queue(|run| run.len()),
+        _ => remote.counters().queued.get() as usize,
+    });
+    pinned + remote.ring.len()
 }
 
 /// Runs `f` with the shard that this thread is inside, if any.

@@ -27,7 +27,7 @@ mod loom_tests;
 
 pub use care::take_care;
 pub use guest::Guest;
-pub use local::{Local, current, home};
+pub use local::{Local, current, home, queue_depth};
 pub use schedule::{cared_for, lend};
 pub use spawn::{
     spawn, spawn_as, spawn_at, spawn_at_as, spawn_local, spawn_local_as, spawn_local_if_trusted, spawn_to,

@@ -26,6 +26,8 @@ pub(super) struct Rest {
     busy_from_ns: Cell<Option<u64>>,
     /// Tasks that it had run then.
     polls_then: Cell<u64>,
+    /// Tasks that it had run when it last went to wait.
+    polls_parked: Cell<u64>,
     /// What a poll took lately, with all that the shard does besides; 0 if not known yet.
     poll_ns: Cell<u64>,
 }
@@ -61,6 +63,10 @@ impl Rest {
         };
         if !self.watched.take() {
             counters.parks.add(1);
+            let polls = counters.polls.get();
+            if self.polls_parked.replace(polls) == polls {
+                counters.idle_parks.add(1);
+            }
         }
         let busy = self.pause(remote, now_ns);
         let dies = Dies { rest: self, remote, watches };
@@ -146,6 +152,7 @@ impl Rest {
                 // An average in which the latest counts a quarter; not zero.
                 let (old, new) = (self.poll_ns.get(), busy_ns / polls);
                 self.poll_ns.set((if old == 0 { new } else { (3 * old + new) / 4 }).max(1));
+                counters.poll_ns.set(self.poll_ns.get());
             }
         }
         from_ns.is_some()

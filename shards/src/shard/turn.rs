@@ -218,7 +218,12 @@ impl Shard {
         let local = &*self.local;
         if local.remote().mailbox.has_mail() {
             local.run_queue(|run| run.set_world_wakes(true));
-            local.remote().mailbox.drain(|task| harness::drain(RawTask(task), local));
+            let mut mailed = 0;
+            local.remote().mailbox.drain(|task| {
+                mailed += 1;
+                harness::drain(RawTask(task), local);
+            });
+            local.remote().counters().mailed.add(mailed);
             local.run_queue(|run| run.set_world_wakes(false));
         }
     }
@@ -328,7 +333,8 @@ impl Shard {
     fn take_overflow(&self) -> Option<RawTask> {
         let mesh = self.local.mesh();
         let first = mesh.overflow.pop()?;
-        let ring = &self.local.remote().ring;
+        let (ring, shared) = (&self.local.remote().ring, &self.local.remote().counters().shared);
+        shared.add(1);
         let share = (mesh.overflow.len() / mesh.remotes().len()).min(ring.room() / 2);
         for _ in 0..share {
             let Some(task) = mesh.overflow.pop() else { break };
@@ -336,6 +342,7 @@ impl Shard {
                 mesh.overflow.push(RawTask(task));
                 break;
             }
+            shared.add(1);
         }
         Some(first)
     }
@@ -508,5 +515,6 @@ fn wait(local: &Local, timeout: Option<Duration>) -> usize {
     let events = driver.wait(timeout);
     local.driver.set(Some(driver));
     local.run_queue(|run| run.set_world_wakes(false));
+    local.remote().counters().events.add(events as u64);
     events
 }
