@@ -186,7 +186,8 @@ impl RuntimeMetrics {
         received.saturating_sub(self.sum(|counters| counters.spilled.get()))
     }
 
-    /// How often a task had to give way because its budget was used up.
+    /// How often a task had to give way because its budget was used up. The future of a `block_on` counts only where its thread is
+    /// the worker.
     pub fn budget_forced_yield_count(&self) -> u64 {
         self.sum(|counters| counters.forced_yields.get())
     }
