@@ -264,7 +264,7 @@ fn a_quota_caps_the_number_of_shards() {
     let file = machine.root().join("sys/fs/cgroup/app/cpu.max");
     let warning =
         format!("{} allows 2.50 CPUs; with shards = 3 they are throttled when busy", file.display());
-    assert_eq!(chosen.warnings, [warning.clone()]);
+    assert_eq!(chosen.warnings, std::slice::from_ref(&warning));
     let rounded_up = plan("[placement]\nsmt = \"all\"\nquota = \"cap-up\"");
     assert_eq!((rounded_up.shards.len(), rounded_up.may_spin), (3, false));
     assert_eq!(rounded_up.left_out[0], (3, "beyond the quota of 2.50 CPUs".into()));
