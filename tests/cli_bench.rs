@@ -123,6 +123,9 @@ fn the_grid_has_a_cell_for_each_load_and_none_twice() {
         assert!((ratio - 0.7).abs() < 1e-9, "{cell}");
     }
     assert!(text.contains("bimodal work, 4 connections, 90/10: "), "{text}");
+    let overall = text.split_once("\nall 12 cells: multiples of tokio,").expect("has a last table").1;
+    let tokio = overall.lines().find(|line| line.starts_with("  tokio ")).expect("has Tokio's row");
+    assert_eq!(tokio.split_whitespace().skip(1).collect::<Vec<_>>(), ["1.00"; 4], "{overall}");
 }
 
 #[test]

@@ -71,9 +71,33 @@ pub fn text(summary: &Summary) -> String {
     for cell in &summary.cells {
         table(&mut out, cell, figures(summary.closed));
     }
+    overall(&mut out, summary);
     out.push('\n');
     wrap(&mut out, "", 0, &legend(summary));
     out
+}
+
+/// What all cells come to, where there is more than one.
+fn overall(out: &mut String, summary: &Summary) {
+    let ([first, _, ..], Some(base)) = (&summary.cells[..], summary.base()) else { return };
+    type Of = fn(&Sample) -> f64;
+    const FIGURES: [(&str, Of); 4] =
+        [("requests/s", rate), ("p50", |s| s.p50_us), ("p99", p99), ("p99.9", p999)];
+    let cells = summary.cells.len();
+    out.push('\n');
+    wrap(
+        out,
+        "",
+        2,
+        &format!("all {cells} cells: multiples of {base}, the geometric mean of the cells' medians"),
+    );
+    let heads: String = FIGURES.iter().map(|(head, _)| format!("{head:>11}")).collect();
+    let _ = writeln!(out, "  {}{heads}", pad("", NAME));
+    for column in &first.columns {
+        let ratio = |of| summary.overall(&column.name, of).map_or("-".into(), |ratio| format!("{ratio:.2}"));
+        let ratios: String = FIGURES.iter().map(|(_, of)| format!("{:>11}", ratio(*of))).collect();
+        let _ = writeln!(out, "  {}{ratios}", pad(&short(&column.name), NAME));
+    }
 }
 
 fn table(out: &mut String, cell: &CellResult, figures: &[Figure]) {

@@ -94,7 +94,31 @@ impl Summary {
     }
 }
 
+impl Summary {
+    /// What the others are compared with over all cells: Tokio's multi-thread runtime, or the first column where it is not there.
+    pub fn base(&self) -> Option<&str> {
+        let columns = &self.cells.first()?.columns;
+        let tokio = columns.iter().find(|column| matches!(column.runtime, Runtime::Tokio));
+        Some(&tokio.or(columns.first())?.name)
+    }
+
+    /// A column's figure as a multiple of the base's: the median over the rounds of each cell, and of these the geometric mean.
+    pub fn overall(&self, name: &str, of: impl Fn(&Sample) -> f64) -> Option<f64> {
+        let base = self.base()?;
+        let medians: Vec<f64> = self.cells.iter().filter_map(|cell| cell.ratio_of(name, base, &of)).collect();
+        let mean = medians.iter().map(|ratio| ratio.ln()).sum::<f64>() / medians.len() as f64;
+        (!medians.is_empty()).then(|| mean.exp())
+    }
+}
+
 impl CellResult {
+    fn ratio_of(&self, name: &str, base: &str, of: impl Fn(&Sample) -> f64) -> Option<f64> {
+        let find = |name| self.columns.iter().find(|column| column.name == name);
+        let pairs = find(name)?.rounds.iter().zip(&find(base)?.rounds);
+        let ratios = pairs.filter_map(|(own, base)| Some(of(own.as_ref()?) / of(base.as_ref()?)));
+        Some(Spread::of(ratios.filter(|ratio| ratio.is_normal()).collect())?.median)
+    }
+
     /// The load in words.
     pub fn name(&self) -> String {
         use clap::ValueEnum as _;
