@@ -51,7 +51,7 @@ const INSTRUCTIONS: &[&str] = &[
     "spawn1000=225",
     "yield1=163",
     "wake1=122",
-    "sleep_drop=275",
+    "sleep_drop=280",
     "timeout_ready=82",
     "echo=345",
 ];
