@@ -67,7 +67,7 @@ impl RuntimeMetrics {
     /// If there is no such worker.
     #[track_caller]
     pub fn worker_park_count(&self, worker: usize) -> u64 {
-        self.0.inner().mesh.remotes()[worker].counters().parks.get()
+        self.of(worker).parks.get()
     }
 
     /// How often a worker has gone to wait and come back, together: odd while it waits.
@@ -77,7 +77,7 @@ impl RuntimeMetrics {
     /// If there is no such worker.
     #[track_caller]
     pub fn worker_park_unpark_count(&self, worker: usize) -> u64 {
-        let counters = self.0.inner().mesh.remotes()[worker].counters();
+        let counters = self.of(worker);
         counters.parks.get() + counters.unparks.get()
     }
 
@@ -89,7 +89,7 @@ impl RuntimeMetrics {
     /// If there is no such worker.
     #[track_caller]
     pub fn worker_total_busy_duration(&self, worker: usize) -> Duration {
-        Duration::from_nanos(self.0.inner().mesh.remotes()[worker].counters().busy_ns.get())
+        Duration::from_nanos(self.of(worker).busy_ns.get())
     }
 
     /// How many task polls a worker has done.
@@ -99,7 +99,7 @@ impl RuntimeMetrics {
     /// If there is no such worker.
     #[track_caller]
     pub fn worker_poll_count(&self, worker: usize) -> u64 {
-        self.0.inner().mesh.remotes()[worker].counters().polls.get()
+        self.of(worker).polls.get()
     }
 
     /// How many tasks a worker has taken from others.
@@ -109,7 +109,7 @@ impl RuntimeMetrics {
     /// If there is no such worker.
     #[track_caller]
     pub fn worker_steal_count(&self, worker: usize) -> u64 {
-        self.0.inner().mesh.remotes()[worker].counters().steals.get()
+        self.of(worker).steals.get()
     }
 
     /// How often a worker took tasks from another one, one or more each time.
@@ -119,7 +119,7 @@ impl RuntimeMetrics {
     /// If there is no such worker.
     #[track_caller]
     pub fn worker_steal_operations(&self, worker: usize) -> u64 {
-        self.0.inner().mesh.remotes()[worker].counters().steal_operations.get()
+        self.of(worker).steal_operations.get()
     }
 
     /// How often a worker went to wait in the kernel without having polled a task since the time before.
@@ -129,7 +129,7 @@ impl RuntimeMetrics {
     /// If there is no such worker.
     #[track_caller]
     pub fn worker_noop_count(&self, worker: usize) -> u64 {
-        self.0.inner().mesh.remotes()[worker].counters().idle_parks.get()
+        self.of(worker).idle_parks.get()
     }
 
     /// How often a worker's own queue of tasks that others may take was full, so that half of them went to the queue of all workers.
@@ -139,7 +139,7 @@ impl RuntimeMetrics {
     /// If there is no such worker.
     #[track_caller]
     pub fn worker_overflow_count(&self, worker: usize) -> u64 {
-        self.0.inner().mesh.remotes()[worker].counters().spills.get()
+        self.of(worker).spills.get()
     }
 
     /// How many task polls a worker has done for which it had queued the task itself.
@@ -149,7 +149,7 @@ impl RuntimeMetrics {
     /// If there is no such worker.
     #[track_caller]
     pub fn worker_local_schedule_count(&self, worker: usize) -> u64 {
-        let counters = self.0.inner().mesh.remotes()[worker].counters();
+        let counters = self.of(worker);
         let from_elsewhere = counters.mailed.get() + counters.shared.get() + counters.steals.get();
         counters.polls.get().saturating_sub(from_elsewhere)
     }
@@ -172,7 +172,7 @@ impl RuntimeMetrics {
     /// If there is no such worker.
     #[track_caller]
     pub fn worker_mean_poll_time(&self, worker: usize) -> Duration {
-        Duration::from_nanos(self.0.inner().mesh.remotes()[worker].counters().poll_ns.get())
+        Duration::from_nanos(self.of(worker).poll_ns.get())
     }
 
     /// How many wakes and new tasks have reached the workers from other threads, through their mail or the queue of all
@@ -195,6 +195,11 @@ impl RuntimeMetrics {
     /// How many events the kernel has reported to the workers, wakes from other threads included.
     pub fn io_driver_ready_count(&self) -> u64 {
         self.sum(|counters| counters.events.get())
+    }
+
+    #[track_caller]
+    fn of(&self, worker: usize) -> &Counters {
+        self.0.inner().mesh.remotes()[worker].counters()
     }
 
     fn sum(&self, number: impl Fn(&Counters) -> u64) -> u64 {
