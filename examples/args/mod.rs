@@ -43,10 +43,7 @@ impl FromStr for HostPort {
 impl Args {
     /// Reads the command line. Ends the program if it is wrong, or if it asks for help.
     pub fn read(program: &'static str, options: &'static [Opt]) -> Self {
-        let words = env::args_os().skip(1).map(OsString::into_string);
-        let words =
-            words.collect::<Result<Vec<_>, _>>().map_err(|word| format!("{word:?}: expected UTF-8 text"));
-        words
+        words()
             .and_then(|words| Self::parse(program, options, words.into_iter()))
             .unwrap_or_else(|error| fail(program, &error))
     }
@@ -105,6 +102,12 @@ impl Args {
 pub async fn listen(addr: &str) -> io::Result<TcpListener> {
     let bound = TcpListener::bind(addr).await;
     bound.map_err(|error| io::Error::new(error.kind(), format!("cannot listen at {addr}: {error}")))
+}
+
+/// The words of the command line, without the program's name.
+pub fn words() -> Result<Vec<String>, String> {
+    let words = env::args_os().skip(1).map(OsString::into_string);
+    words.collect::<Result<_, _>>().map_err(|word| format!("{word:?}: expected UTF-8 text"))
 }
 
 /// A line for the user. That nobody reads it is no reason to stop a server, which `println` would.

@@ -11,9 +11,9 @@ use corelane::net::TcpListener;
 use corelane::time::sleep;
 use corelane::{select, task};
 
+use super::args::warn;
 use super::connections::{Connection, Connections, Cut};
 use super::stop::{Phase, Stop};
-use super::warn;
 
 /// What became of a listener's connections.
 #[derive(Default)]

@@ -4,14 +4,15 @@
 //! everybody that it is over. The servers in this folder say with a function what they do with a [`Connection`].
 
 mod accept;
+#[path = "../args/mod.rs"]
+mod args;
 mod connections;
 mod options;
 mod stop;
 
-use std::ffi::OsString;
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::io::{self, Write};
+use std::io;
 use std::pin::{Pin, pin};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use corelane::topology::{Plan, Topology};
 use corelane::{select, shard, signal, task};
 
 use accept::{Served, Server};
+use args::{say, warn, words};
 pub use connections::Connection;
 pub use options::Options;
 use options::Parsed;
@@ -97,12 +99,6 @@ where
         }
         _ => builder.build().map_err(not_started)?.block_on(life),
     }
-}
-
-/// The words of the command line, without the program's name.
-fn words() -> Result<Vec<String>, String> {
-    let words = std::env::args_os().skip(1).map(OsString::into_string);
-    words.collect::<Result<_, _>>().map_err(|word| format!("{word:?}: expected UTF-8 text"))
 }
 
 /// What the system refused. An error about the config says itself where it is.
@@ -188,16 +184,6 @@ async fn on_ctrl_c() -> io::Result<Pin<Box<impl Future<Output = io::Result<()>>>
         return Err(error);
     }
     Ok(Box::pin(async move { if early.is_ready() { Ok(()) } else { told.await } }))
-}
-
-/// A line for the user. That nobody reads it is no reason to stop serving, which `println` would.
-fn say(line: fmt::Arguments<'_>) {
-    let _ = writeln!(io::stdout(), "{line}");
-}
-
-/// A line for who looks after the server.
-pub fn warn(line: fmt::Arguments<'_>) {
-    let _ = writeln!(io::stderr(), "{line}");
 }
 
 fn fail(code: u8, line: fmt::Arguments<'_>) -> ExitCode {
