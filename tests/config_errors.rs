@@ -59,7 +59,7 @@ const BROKEN: &[(&str, &str)] = &[
     ),
     (
         "[blocking]\nmax_threads = 0\n",
-        "conf.toml:2:15: [blocking] max_threads = 0: expected a whole number of threads from 1 to 65535",
+        "conf.toml:2:15: [blocking] max_threads = 0: expected a whole number of threads from 1 to 32767",
     ),
     (
         "[blocking]\nkeep_alive_ms = 86_400_001\n",

@@ -189,7 +189,7 @@ settings! {
     /// `[blocking]`: the threads behind `spawn_blocking`.
     blocking: BlockingSettings {
         /// How many threads the pool may have; they start when needed. 512 as in Tokio.
-        max_threads: u32 = 512, "threads" 1..=65_535;
+        max_threads: u32 = 512, "threads" 1..=32_767;
         /// How long an idle thread waits for work before it ends. 10 s as in Tokio.
         keep_alive_ms: u32 = 10_000, "milliseconds" 0..=86_400_000;
         /// Where its threads run. "rest": allowed CPUs that no shard is bound to, or all if there are none. "any":

@@ -61,7 +61,7 @@ pub(crate) type Enter = Arc<dyn Fn(&mut dyn FnMut()) + Send + Sync>;
 /// How a pool treats its threads.
 #[derive(Clone)]
 pub(crate) struct PoolConfig {
-    /// How many threads may serve at once; at least 1, and at most 65,535.
+    /// How many threads may serve at once; at least 1, and at most 32,767.
     pub(crate) max_threads: usize,
     /// How long an idle thread sleeps before it ends.
     pub(crate) keep_alive: Duration,

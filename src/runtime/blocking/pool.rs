@@ -18,7 +18,7 @@ use std::{io, mem};
 use corelane_shards::loom::thread::{self, JoinHandle};
 use corelane_shards::loom::{Arc, Condvar, Mutex, MutexGuard};
 
-use super::queue::{Idler, Limits, Queue};
+use super::queue::{Idler, Limits, Queue, SEARCHERS};
 use super::{Hook, Job, PoolConfig, SubmitError};
 
 /// Threads that start on demand, run jobs, and end when there are none for a while.
@@ -52,6 +52,7 @@ impl<J: Job> Pool<J> {
             keep_alive: config.keep_alive,
             spin: config.spin,
             cpus: std::thread::available_parallelism().map_or(1, |cpus| cpus.get()),
+            searchers: SEARCHERS,
         };
         let queue = Queue::new(limits);
         let (roll, changed) = (Mutex::default(), Condvar::new());
@@ -88,7 +89,7 @@ impl<J: Job> Pool<J> {
     ///
     /// A pool thread may call it; it waits for the others, not for itself and not for those that wait here too.
     pub(crate) fn shutdown(&self, timeout: Option<Duration>) -> bool {
-        for job in self.shared.queue.close() {
+        for job in self.shared.queue.close(&|| Shared::start(&self.shared)) {
             shield(|| job.cancel());
         }
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));

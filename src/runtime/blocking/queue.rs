@@ -7,8 +7,8 @@
 //! # The word
 //!
 //! ```text
-//!  63            34 33         18 17          2      1          0
-//! |    pending     |    idle     |   threads   | searching | closed |
+//!  63            34 33         19 18          4 3           1     0
+//! |    pending     |    idle     |   threads   |  searching  | closed |
 //! ```
 //!
 //! - `pending`: jobs accepted and not claimed. A submitter counts its job first and pushes it next; a thread claims
@@ -17,9 +17,9 @@
 //! - `idle`: threads on the stack of sleepers. Changes only with the stack, under its lock.
 //! - `threads`: threads that serve. Grows and shrinks only under the lock; a thread is counted when it has really
 //!   started, and no longer counted as soon as it has decided to end.
-//! - `searching`: somebody without a job is on the way to look for one: a thread that starts, that was called from the
-//!   stack, or the one that looks about before it sleeps. At most one searches. Whoever sets the bit for another
-//!   (*summons* it) wakes or starts that thread; the searcher clears it in the step that claims a job or that puts
+//! - `searching`: threads without a job that are on the way to look for one: those that start, that were called from the
+//!   stack, and the one that looks about before it sleeps. A few may search at once. Whoever counts another
+//!   (*summons* it) wakes or starts that thread; a searcher is counted down in the step that claims a job or that puts
 //!   it to sleep.
 //! - `closed`: nothing is accepted any more.
 //!
@@ -29,28 +29,30 @@
 //!
 //! # No wake is lost
 //!
-//! 1. *A job is counted only while a thread serves*, in a step that also sees the searching bit set, or nobody idle and
-//!    no thread to be had. Otherwise the submitter summons first. If none serves it takes the lock and starts one, and
+//! 1. *A job is counted only while a thread serves*, in a step that also sees as many search as may, or one for each job, or
+//!    nobody idle and no thread to be had. Otherwise the submitter summons first. If none serves it takes the lock and starts one, and
 //!    if that fails it still holds its job.
 //! 2. *A thread lies down only in a step that sees `pending` at zero.* So a thread that runs comes back for what is
 //!    pending, and a job counted after that step finds the thread idle. A sleeper whose keep-alive is over need not
 //!    look: if a job is pending while it lies there, another thread searches.
-//! 3. *A searcher that claims while jobs remain summons the next one before it runs its own*, since its job may
-//!    block for ever. So `pending > 0` implies: somebody searches, or all threads that can be had are running.
-//!    A burst wakes threads one after the other, and a thread that is awake drains short jobs meanwhile. A starting
+//! 3. *A searcher that claims while jobs remain for which nobody searches summons the next one before it runs its own*, since
+//!    its job may block for ever. So `pending > 0` implies: somebody searches, or all threads that can be had are running.
+//!    A burst wakes a few threads at a time, and a thread that is awake drains short jobs meanwhile. A starting
 //!    thread claims before any hook runs, so that a hook that blocks holds up nobody.
 //! 4. *A sleeper was called if it is no longer on the stack*; both sides hold the lock to tell. A thread that times out
 //!    takes itself off under the lock and cannot be called any more; one that finds itself taken off is the
 //!    searcher, however its wait ended. While the lock is held to start a thread nobody can fall asleep, so if the
-//!    start fails the bit can be cleared: whoever serves is running and comes back.
-//! 5. *Closing* sets the bit, takes all pending jobs and calls all sleepers under the lock. Threads end under the lock
-//!    as well, so the jobs it puts back are counted while the threads that will run them are. A submit that
-//!    counted before has its job swept; one that comes after sees the bit in its step and still holds its job.
+//!    start fails the searcher can be counted down: whoever serves is running and comes back.
+//! 5. *Closing* sets the bit, takes all pending jobs and rings for all sleepers under the lock. Threads end under the lock
+//!    as well, so the jobs it puts back are counted while the threads that will run them are; a searcher that saw none in
+//!    between may have given up, so closing summons for them as a submitter does. A sleeper that wakes to a closed pool
+//!    takes itself off the stack and looks, and is no searcher. A submit that counted before has its job swept; one that comes
+//!    after sees the bit in its step and still holds its job.
 //!
 //! # Which jobs closing cancels
 //!
 //! Those that no thread was free for. A job that meets an idle thread, or the right to start one, counts as started from the moment
-//! that it was submitted: that threads come one after the other (3) must not decide whether it runs. These jobs and the mandatory ones are put
+//! that it was submitted: that threads come a few at a time (3) must not decide whether it runs. These jobs and the mandatory ones are put
 //! back in their order, and threads are summoned for them as before: they may wait for each other. It is their number that is
 //! kept: where some are cancelled, a thread in the middle of a claim may pop a later job and leave its own to the sweep.
 //!
@@ -77,12 +79,17 @@ use super::submitter::Submitter;
 use super::{Job, SubmitError};
 
 const CLOSED: u64 = 1;
-const SEARCHING: u64 = 1 << 1;
-const THREAD: u64 = 1 << 2;
-const IDLE: u64 = 1 << 18;
+const SEARCHER: u64 = 1 << 1;
+const THREAD: u64 = 1 << 4;
+const IDLE: u64 = 1 << 19;
 const PENDING: u64 = 1 << 34;
-const COUNT_MAX: u64 = 0xffff;
+const COUNT_MAX: u64 = 0x7fff;
 const _: () = assert!(THREAD * (COUNT_MAX + 1) == IDLE && IDLE * (COUNT_MAX + 1) == PENDING);
+
+/// How many a pool summons before the first of them claims: where CPUs are busy each takes a while to come, and where they are
+/// not, one that is awake would do for many short jobs.
+pub(super) const SEARCHERS: u64 = 3;
+const _: () = assert!(SEARCHER * (SEARCHERS + 1) <= THREAD);
 
 /// One value of the word.
 #[derive(Clone, Copy)]
@@ -93,8 +100,8 @@ impl Word {
         self.0 & CLOSED != 0
     }
 
-    fn searching(self) -> bool {
-        self.0 & SEARCHING != 0
+    fn searching(self) -> u64 {
+        (self.0 / SEARCHER) % (THREAD / SEARCHER)
     }
 
     fn threads(self) -> u64 {
@@ -109,14 +116,15 @@ impl Word {
         self.0 / PENDING
     }
 
-    /// Whether a pending job needs somebody to be woken or started, and there is somebody.
-    fn wants_searcher(self, max_threads: u64) -> bool {
-        !self.searching() && (self.idle() > 0 || self.threads() < max_threads)
+    /// Whether the pending jobs and so many more need somebody to be woken or started, and there is somebody.
+    fn wants_searcher(self, jobs: u64, searchers: u64, max_threads: u64) -> bool {
+        self.searching() < searchers.min(self.pending() + jobs)
+            && (self.idle() > 0 || self.threads() < max_threads)
     }
 
-    /// How many pending jobs would run by now if threads did not come one after the other.
+    /// How many pending jobs would run by now if threads came at once.
     fn reach(self, max_threads: u64) -> u64 {
-        u64::from(self.searching()) + self.idle() + max_threads.saturating_sub(self.threads())
+        self.searching() + self.idle() + max_threads.saturating_sub(self.threads())
     }
 }
 
@@ -144,6 +152,8 @@ pub(super) struct Limits {
     pub(super) spin: Duration,
     /// CPUs there are; looking about is for a thread that finds one free.
     pub(super) cpus: usize,
+    /// How many may search at once: at most [`SEARCHERS`].
+    pub(super) searchers: u64,
 }
 
 /// The jobs and the threads that wait for them.
@@ -163,6 +173,8 @@ enum Rest {
     Called,
     /// There are jobs; nothing else changed.
     Disturbed,
+    /// There will be no more jobs, and the thread searches no longer.
+    Closed,
     /// The thread no longer serves.
     Leave,
 }
@@ -187,8 +199,8 @@ impl<J: Job> Queue<J> {
             if word.closed() {
                 return Err((job, SubmitError::ShutDown));
             }
-            if word.threads() == 0 || word.wants_searcher(max_threads) {
-                match self.summon(PENDING, start) {
+            if word.threads() == 0 || word.wants_searcher(1, self.limits.searchers, max_threads) {
+                match self.summon(1, start) {
                     Ok(true) => break,
                     Ok(false) => {}
                     Err(error) if self.load().threads() == 0 => {
@@ -209,14 +221,11 @@ impl<J: Job> Queue<J> {
         Ok(())
     }
 
-    /// Stops accepting, calls every sleeper, and returns the jobs to cancel. Mandatory ones stay for the threads, and so do those
+    /// Stops accepting, wakes every sleeper, and returns the jobs to cancel. Mandatory ones stay for the threads, and so do those
     /// that there was a thread for.
-    pub(super) fn close(&self) -> Vec<J> {
-        let mut sleepers = self.lock();
-        let called = std::mem::take(&mut *sleepers);
-        let last = self
-            .update(|word| Some((word.0 % PENDING - word.idle() * IDLE) | CLOSED))
-            .expect("unconditional");
+    pub(super) fn close(&self, start: Start<'_>) -> Vec<J> {
+        let sleepers = self.lock();
+        let last = self.update(|word| Some((word.0 % PENDING) | CLOSED)).expect("unconditional");
         let reach = if last.threads() == 0 { 0 } else { last.reach(self.limits.max_threads as u64) };
         let (mut kept, mut cancelled) = (Vec::new(), Vec::new());
         for place in 0..last.pending() {
@@ -225,8 +234,10 @@ impl<J: Job> Queue<J> {
         }
         self.word.fetch_add(kept.len() as u64 * PENDING, Relaxed);
         kept.into_iter().for_each(|job| self.jobs.push(job));
+        sleepers.iter().for_each(|bell| bell.notify_one());
         drop(sleepers);
-        called.iter().for_each(|bell| bell.notify_one());
+        // If the system refuses a thread, those there are come for them.
+        while let Ok(true) = self.summon(0, start) {}
         cancelled
     }
 
@@ -238,7 +249,7 @@ impl<J: Job> Queue<J> {
             if let Some(job) = self.claim(true, start) {
                 return Some(job);
             }
-            if self.update(|word| (word.pending() == 0).then_some(word.0 & !SEARCHING)).is_some() {
+            if self.update(|word| (word.pending() == 0).then_some(word.0 - SEARCHER)).is_some() {
                 return None;
             }
         }
@@ -257,6 +268,7 @@ impl<J: Job> Queue<J> {
                 match self.sleep(&idler.bell, searching) {
                     Rest::Called => searching = true,
                     Rest::Disturbed => {}
+                    Rest::Closed => searching = false,
                     Rest::Leave => return None,
                 }
             }
@@ -283,24 +295,26 @@ impl<J: Job> Queue<J> {
 
     /// Claims a job. A searcher that succeeds is none any more, and sends the next one if jobs remain.
     fn claim(&self, searching: bool, start: Start<'_>) -> Option<J> {
-        let mine = if searching { SEARCHING } else { 0 };
-        let last = self.update(|word| (word.pending() > 0).then(|| (word.0 - PENDING) & !mine))?;
-        if searching && last.pending() > 1 {
+        let mine = PENDING + if searching { SEARCHER } else { 0 };
+        let last = self.update(|word| (word.pending() > 0).then(|| word.0 - mine))?;
+        let Limits { max_threads, searchers, .. } = self.limits;
+        if searching && Word(last.0 - mine).wants_searcher(0, searchers, max_threads as u64) {
             // If the system refuses a thread, those there are come for the rest.
             let _ = self.summon(0, start);
         }
         Some(self.pop())
     }
 
-    /// Sets the searching bit and wakes or starts the thread it stands for, unless none is wanted any more. `jobs`
-    /// are counted along with it; whether they were is the answer.
+    /// Counts a searcher and wakes or starts it, unless none is wanted any more. So many `jobs` are counted along with it; whether
+    /// they were is the answer.
     fn summon(&self, jobs: u64, start: Start<'_>) -> io::Result<bool> {
         let mut sleepers = self.lock();
-        let max_threads = self.limits.max_threads as u64;
+        let Limits { max_threads, searchers, .. } = self.limits;
         let wanted = self.update(|word| {
-            let wake = if word.idle() > 0 { jobs.wrapping_sub(IDLE) } else { 0 };
-            let wanted = word.wants_searcher(max_threads) && !(word.closed() && jobs > 0);
-            wanted.then_some((word.0 | SEARCHING).wrapping_add(wake))
+            let wake = if word.idle() > 0 { (jobs * PENDING).wrapping_sub(IDLE) } else { 0 };
+            let wanted =
+                word.wants_searcher(jobs, searchers, max_threads as u64) && !(word.closed() && jobs > 0);
+            wanted.then_some((word.0 + SEARCHER).wrapping_add(wake))
         });
         match wanted {
             None => Ok(false),
@@ -312,10 +326,10 @@ impl<J: Job> Queue<J> {
             }
             Some(_) => {
                 if let Err(error) = start() {
-                    self.word.fetch_and(!SEARCHING, Relaxed);
+                    self.word.fetch_sub(SEARCHER, Relaxed);
                     return Err(error);
                 }
-                self.word.fetch_add(THREAD + jobs, Relaxed);
+                self.word.fetch_add(THREAD + jobs * PENDING, Relaxed);
                 Ok(true)
             }
         }
@@ -335,7 +349,7 @@ impl<J: Job> Queue<J> {
                 return false;
             }
         } else if self
-            .update(|word| (quiet(word) && !word.searching()).then_some(word.0 | SEARCHING))
+            .update(|word| (quiet(word) && word.searching() == 0).then_some(word.0 + SEARCHER))
             .is_none()
         {
             return false;
@@ -361,11 +375,11 @@ impl<J: Job> Queue<J> {
 
     /// Puts the thread on the stack, unless that must not be.
     fn lie_down(&self, bell: &Arc<Condvar>, searching: bool) -> Option<Rest> {
-        let mine = if searching { SEARCHING } else { 0 };
+        let mine = if searching { SEARCHER } else { 0 };
         let mut sleepers = self.lock();
         let lain = self.update(|word| {
             let next = if word.closed() { word.0 - THREAD } else { word.0 + IDLE };
-            (word.pending() == 0).then_some(next & !mine)
+            (word.pending() == 0).then_some(next - mine)
         });
         match lain {
             None => Some(Rest::Disturbed),
@@ -386,6 +400,11 @@ impl<J: Job> Queue<J> {
             let Some(place) = sleepers.iter().position(|other| Arc::ptr_eq(other, bell)) else {
                 return Rest::Called;
             };
+            if self.load().closed() {
+                sleepers.remove(place);
+                self.word.fetch_sub(IDLE, Relaxed);
+                return Rest::Closed;
+            }
             let left = deadline.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()));
             if left.is_zero() {
                 sleepers.remove(place);
