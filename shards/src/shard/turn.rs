@@ -386,11 +386,17 @@ impl Shard {
             self.sleep(&look_again);
         } else {
             let idle_since_ns = self.local.mesh().clock().now_ns();
-            let end_ns = idle_since_ns + self.window.ns();
-            if self.window.ns() == 0 || !self.look(&look_again, end_ns) {
-                self.sleep(&look_again);
+            let (mut found, mut idle_ns) = (false, 0);
+            if self.window.ns() > 0 {
+                found = self.look(&look_again, idle_since_ns + self.window.ns());
+                idle_ns = self.local.mesh().clock().now_ns() - idle_since_ns;
+                self.window.looked(idle_ns);
             }
-            self.window.idled(self.local.mesh().clock().now_ns() - idle_since_ns);
+            if !found {
+                self.sleep(&look_again);
+                idle_ns = self.local.mesh().clock().now_ns() - idle_since_ns;
+            }
+            self.window.idled(idle_ns);
         }
         self.turn_lane();
     }
