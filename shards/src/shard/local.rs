@@ -21,7 +21,7 @@ use crate::task::header::{Header, Home, links};
 use crate::timer::Stamps;
 
 use super::Driver;
-use super::rest::Rest;
+use super::rest::{self, Rest};
 
 /// No surrounding's address.
 pub(super) const NOBODY: *const () = ptr::without_provenance(usize::MAX);
@@ -144,6 +144,18 @@ impl Local {
     #[inline(always)]
     pub(crate) fn push_for_world(&self, task: RawTask) {
         self.run_queue(|run| run.push_back_for_world(task));
+    }
+
+    /// Whether pinned tasks wait in the run queue.
+    #[inline(always)]
+    pub(super) fn has_pinned(&self) -> bool {
+        self.run_queue(|run| !run.is_empty())
+    }
+
+    /// Whether any task waits for this shard, which takes movable ones.
+    #[inline(always)]
+    pub(crate) fn has_runnable(&self) -> bool {
+        self.has_pinned() || rest::has_movable(self.remote())
     }
 
     /// Puts a movable task that goes on after a yield at the end of the ring.

@@ -295,8 +295,8 @@ impl Shard {
             }
             if let Some(task) = self.next_movable() {
                 self.local.rest.found(self.local.remote());
-                harness::run_movable_here(task, &self.local);
-                ran += 1;
+                // It may be the one past `most`.
+                ran += harness::run_movable_here(task, &self.local, most.saturating_sub(ran));
             } else if pinned.is_none() {
                 break;
             }
@@ -509,7 +509,7 @@ impl Shard {
 
     /// Whether tasks wait to be run.
     pub fn has_work(&self) -> bool {
-        self.local.run_queue(|run| !run.is_empty()) || (self.local.mesh().steals() && self.has_movable())
+        self.local.has_pinned() || (self.local.mesh().steals() && self.has_movable())
     }
 }
 

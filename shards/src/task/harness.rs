@@ -129,18 +129,26 @@ pub(crate) fn drain(task: RawTask, local: &Local) {
 }
 
 /// Runs a movable task with the reference of the queue entry it was just taken out of, on a thread that is inside a shard. As with
-/// `run_pinned`, the thread's context names the task afterwards too.
+/// `run_pinned`, the thread's context names the task afterwards too. If it was woken meanwhile and nothing else is to be run, it is
+/// polled again, `most` times at most. Gives the number of polls.
 #[inline(always)]
-pub(crate) fn run_movable_here(task: RawTask, local: &Local) {
+pub(crate) fn run_movable_here(task: RawTask, local: &Local, most: u32) -> u32 {
     let header = task.header();
     if header.state().start() == Run::Cancel {
-        return cancel_movable(task);
+        cancel_movable(task);
+        return 1;
     }
-    context::enter_task(header.id.get());
-    match poll_movable(task) {
-        Polled::Pending => idle_movable(task, |task| local.push_yielded(task)),
-        Polled::Ready => complete_movable(task, false),
-        Polled::Failed => complete_movable(task, true),
+    let mut polls = 0;
+    loop {
+        polls += 1;
+        context::enter_task(header.id.get());
+        match poll_movable(task) {
+            Polled::Pending if polls < most && !local.has_runnable() && header.state().again() => continue,
+            Polled::Pending => idle_movable(task, |task| local.push_yielded(task)),
+            Polled::Ready => complete_movable(task, false),
+            Polled::Failed => complete_movable(task, true),
+        }
+        return polls;
     }
 }
 

@@ -847,11 +847,14 @@ struct Movable {
     queue: AtomicUsize,
     message: AtomicUsize,
     seen: Count,
+    /// No other task waits: one that was woken during its poll is polled again.
+    alone: bool,
 }
 
 impl Movable {
-    fn new() -> Arc<Self> {
+    fn new(alone: bool) -> Arc<Self> {
         Arc::new(Self {
+            alone,
             state: State::new_unowned(),
             memory: Memory::new(),
             join: JoinSlot::new(),
@@ -930,12 +933,17 @@ impl Movable {
         }
         self.memory.touch();
         let cancel = self.state.start() == Run::Cancel;
-        // One runner at a time, and it sees what the one before left.
-        // SAFETY: checked by loom.
-        self.memory.future.with_mut(|polls| unsafe { *polls += 1 });
-        self.seen.store(self.message.load(Relaxed), Counted);
-        if cancel || ready {
-            return self.complete();
+        loop {
+            // One runner at a time, and it sees what the one before left.
+            // SAFETY: checked by loom.
+            self.memory.future.with_mut(|polls| unsafe { *polls += 1 });
+            self.seen.store(self.message.load(Relaxed), Counted);
+            if cancel || ready {
+                return self.complete();
+            }
+            if !self.alone || !self.state.again() {
+                break;
+            }
         }
         match self.state.idle() {
             movable::Idle::Wait => {}
@@ -1000,81 +1008,87 @@ fn movable_thread(task: &Arc<Movable>, f: impl FnOnce(&Movable) + 'static) -> th
 /// Wakes of both kinds meet runs on two threads: one runner at a time, none lost, what was written before is seen.
 #[test]
 fn loom_movable_wake_against_run() {
-    bounded(|| {
-        let task = Movable::new();
-        task.state.make_ref();
-        let by_value = movable_thread(&task, |t| {
-            t.message.fetch_add(1, Relaxed);
-            t.wake();
-            t.run(false);
-        });
-        let by_ref = movable_thread(&task, |t| {
-            t.message.fetch_add(1, Relaxed);
-            t.wake_by_ref();
-            t.unref(1);
-        });
-        task.run(false);
-        by_value.join().unwrap();
-        by_ref.join().unwrap();
-        // No reference is left but those of queue entries.
-        while task.queue.load(Relaxed) > 0 {
+    for alone in [false, true] {
+        bounded(move || {
+            let task = Movable::new(alone);
+            task.state.make_ref();
+            let by_value = movable_thread(&task, |t| {
+                t.message.fetch_add(1, Relaxed);
+                t.wake();
+                t.run(false);
+            });
+            let by_ref = movable_thread(&task, |t| {
+                t.message.fetch_add(1, Relaxed);
+                t.wake_by_ref();
+                t.unref(1);
+            });
             task.run(false);
-        }
-        assert_eq!(task.seen.load(Counted), 2, "a wake was lost");
-        assert!(task.freed(), "leaked");
-    });
+            by_value.join().unwrap();
+            by_ref.join().unwrap();
+            // No reference is left but those of queue entries.
+            while task.queue.load(Relaxed) > 0 {
+                task.run(false);
+            }
+            assert_eq!(task.seen.load(Counted), 2, "a wake was lost");
+            assert!(task.freed(), "leaked");
+        });
+    }
 }
 
 /// An abort against a run and a wake: cancelled once, freed once.
 #[test]
 fn loom_movable_abort() {
-    bounded(|| {
-        let task = Movable::new();
-        task.state.make_ref();
-        let aborter = movable_thread(&task, |t| {
-            t.abort();
-            t.unjoin();
-        });
-        let waker = movable_thread(&task, Movable::wake);
-        task.run(false);
-        aborter.join().unwrap();
-        waker.join().unwrap();
-        while task.queue.load(Relaxed) > 0 {
+    for alone in [false, true] {
+        bounded(move || {
+            let task = Movable::new(alone);
+            task.state.make_ref();
+            let aborter = movable_thread(&task, |t| {
+                t.abort();
+                t.unjoin();
+            });
+            let waker = movable_thread(&task, Movable::wake);
             task.run(false);
-        }
-        assert_eq!(task.memory.outputs.load(Counted), 1);
-        assert!(task.freed(), "leaked");
-    });
+            aborter.join().unwrap();
+            waker.join().unwrap();
+            while task.queue.load(Relaxed) > 0 {
+                task.run(false);
+            }
+            assert_eq!(task.memory.outputs.load(Counted), 1);
+            assert!(task.freed(), "leaked");
+        });
+    }
 }
 
 /// Shutdown takes the future of a task that nobody has, while a wake and a run compete for it.
 #[test]
 fn loom_movable_shutdown() {
-    bounded(|| {
-        let task = Movable::new();
-        task.run(false);
-        // The list's.
-        task.state.make_ref();
-        let waker = movable_thread(&task, |t| {
-            t.wake_by_ref();
-            t.run(false);
-        });
-        if task.state.start_shutdown() {
-            // SAFETY: checked by loom.
-            task.memory.future.with_mut(|polls| unsafe { *polls += 1 });
-            task.complete();
-        }
-        task.unref(1);
-        waker.join().unwrap();
-        // `Mesh::finish`
-        while task.queue.load(Relaxed) > 0 {
+    for alone in [false, true] {
+        bounded(move || {
+            let task = Movable::new(alone);
             task.run(false);
-        }
-        assert!(task.state.is_complete(), "left behind");
-        task.unjoin();
-        assert_eq!(task.memory.outputs.load(Counted), 1);
-        assert!(task.freed(), "leaked");
-    });
+            // The list's.
+            task.state.make_ref();
+            let waker = movable_thread(&task, |t| {
+                t.wake_by_ref();
+                t.run(false);
+            });
+            if task.state.start_shutdown() {
+                // SAFETY: checked by loom.
+                task.memory.future.with_mut(|polls| unsafe { *polls += 1 });
+                task.complete();
+            }
+            task.unref(1);
+            waker.join().unwrap();
+            // `Mesh::finish`
+            while task.queue.load(Relaxed) > 0 {
+                task.run(false);
+            }
+            assert!(task.state.is_complete(), "left behind");
+            task.unjoin();
+            assert_eq!(task.memory.outputs.load(Counted), 1);
+            assert!(task.freed(), "leaked");
+        });
+    }
 }
 
 /// A joiner that changes its waker, or goes away, against completion.
@@ -1083,7 +1097,7 @@ fn loom_movable_join() {
     for leaves in [false, true] {
         // The other thread has to be stopped between publishing the output and its last step, and this one between its two looks.
         bounded_by(3, move || {
-            let task = Movable::new();
+            let task = Movable::new(false);
             let runner = movable_thread(&task, |t| t.run(true));
             let last = StdArc::new(Joiner::default());
             let taken = task.join(&StdArc::default()) || task.join(&last);

@@ -6,7 +6,7 @@
 //!
 //! One word, so every transition is one read-modify-write whose result says what to do next. A queue entry holds a
 //! reference; starting to run turns it into the run's reference, and going idle gives it up or, if the task was
-//! woken meanwhile, turns it into the next queue entry's.
+//! woken meanwhile, turns it into the next queue entry's. If no other task waits, the run goes on with the next poll instead.
 //!
 //! Only the thread that moved the state to RUNNING touches the future. COMPLETE is set after the output is written,
 //! and from then on the output belongs to the JoinHandle (JOIN set) or to the completer (JOIN clear): each side gives up
@@ -164,6 +164,16 @@ impl State {
         let word = self.0.fetch_add(RUNNING - QUEUED, AcqRel);
         debug_assert!(word & (QUEUED | RUNNING | COMPLETE) == QUEUED, "{word:#x}");
         if word & ABORT == 0 { Run::Poll } else { Run::Cancel }
+    }
+
+    /// The poll returned `Pending`, and no other task waits: whether the task was woken meanwhile and is to be polled again, which
+    /// takes the wake. One step in place of three, for a queue that nobody would find it in. If not, [`idle`](Self::idle) follows.
+    pub fn again(&self) -> bool {
+        self.update(|word| match word & (QUEUED | ABORT) {
+            // As in `start`.
+            QUEUED => (Some(word & !QUEUED), true),
+            _ => (None, false),
+        })
     }
 
     /// The poll returned `Pending`.

@@ -438,12 +438,23 @@ impl Movable {
         let run = self.state.start();
         assert_eq!(run, if self.abort { Run::Cancel } else { Run::Poll });
         (self.queued, self.entry, self.running) = (false, false, true);
-        // What others do during the poll.
-        for _ in 0..rng.below(4) {
-            self.step(rng);
-        }
-        if run == Run::Cancel || rng.below(4) == 0 {
-            return self.complete(run == Run::Cancel);
+        loop {
+            // What others do during the poll.
+            for _ in 0..rng.below(4) {
+                self.step(rng);
+            }
+            if run == Run::Cancel || rng.below(4) == 0 {
+                return self.complete(run == Run::Cancel);
+            }
+            let is_woken = self.queued && !self.abort;
+            if rng.below(2) == 0 {
+                break;
+            }
+            assert_eq!(self.state.again(), is_woken);
+            if !is_woken {
+                break;
+            }
+            self.queued = false;
         }
         match self.state.idle() {
             movable::Idle::Wait => {
