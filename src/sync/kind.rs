@@ -12,7 +12,8 @@ use std::rc::Rc;
 use std::sync::{Arc, PoisonError};
 
 use corelane_shards::loom::atomic::Ordering;
-use corelane_shards::loom::{RwLock, RwLockReadGuard, hint, thread};
+use corelane_shards::loom::{RwLock, RwLockReadGuard};
+use corelane_shards::util::lock::Wait;
 
 pub(crate) use super::domain::{Domain, OneShard, Threads, Word};
 use super::wait_list::WaitQueue;
@@ -93,20 +94,15 @@ impl<K: Domain> Flags<K> {
     #[cold]
     #[inline(never)]
     fn acquire_contended(&self) -> usize {
-        /// As in the house lock: about the length of a critical section; then the CPU goes to a preempted holder.
-        const LOOKS: u32 = 32;
-        let mut looks = 0;
+        let mut wait = Wait::new();
         loop {
             let seen = self.0.load(Ordering::Relaxed);
             if seen & LOCKED == 0 {
                 if self.0.replace_if(seen, seen | LOCKED, Ordering::Acquire).is_ok() {
                     return seen;
                 }
-            } else if looks < LOOKS {
-                looks += 1;
-                hint::spin_loop();
             } else {
-                thread::yield_now();
+                wait.wait();
             }
         }
     }

@@ -2,8 +2,8 @@
 //!
 //! Here: one flag and the value it guards. Taking it uncontended is one compare-exchange and giving it back is
 //! one store, where the standard mutex needs a read-modify-write for both.
-//! Not here: sleeping waiters. Who meets a held lock looks a few times and then yields to the scheduler between
-//! looks, so a holder that lost its CPU gets it back. Nothing that can block or run foreign code belongs inside.
+//! Not here: waiters that are woken. Who meets a held lock looks for some microseconds and then sleeps between looks ([`Wait`]), so
+//! a holder that lost its CPU gets it back. Nothing that can block or run foreign code belongs inside.
 //! Threads: any.
 //!
 //! Giving the lock back touches its memory once and for the last time: a thread that takes the lock afterwards
@@ -14,13 +14,20 @@
 #[cfg(all(test, loom))]
 mod loom_tests;
 
+use std::time::Duration;
+
 use crate::loom::atomic::{AtomicBool, Ordering};
 use crate::loom::cell::UnsafeCell;
 use crate::loom::{hint, thread};
 
-/// Looks at a held lock before the waiter yields its CPU: about the length of a critical section, since a
-/// holder that takes longer has probably been preempted.
-const LOOKS: u32 = 32;
+/// log2 of the most pauses between two looks: together about as long as a few critical sections.
+const LONGEST: u32 = 6;
+
+/// Waits before the first nap: some 10 µs, many times a critical section, since a holder that takes longer has been preempted.
+const NAPS_AFTER: u32 = 20;
+
+/// About as long as the kernel lets a thread sleep at least.
+const NAP: Duration = Duration::from_micros(50);
 
 /// A value that one thread at a time may touch.
 #[derive(Debug)]
@@ -71,22 +78,58 @@ impl<T> Lock<T> {
     #[cold]
     #[inline(never)]
     fn acquire_contended(&self) {
-        let mut looks = 0;
+        let mut wait = Wait::new();
         loop {
             // Relaxed: only a hint that trying is worth taking the cache line from the holder.
             while self.held.load(Ordering::Relaxed) {
-                if looks < LOOKS {
-                    looks += 1;
-                    hint::spin_loop();
-                } else {
-                    thread::yield_now();
-                }
+                wait.wait();
             }
             if self.try_acquire() {
                 return;
             }
         }
     }
+}
+
+/// The wait for another thread that is in the middle of something short.
+///
+/// It does not yield. Whoever computes on this CPU takes it up for a slice, which is milliseconds, and to a thread of lower priority,
+/// which may be the very one that is waited for, a real-time thread yields nothing at all.
+#[derive(Debug)]
+pub struct Wait {
+    waits: u32,
+}
+
+impl Wait {
+    /// It has not waited yet.
+    #[expect(clippy::new_without_default, reason = "there is nothing to leave out")]
+    pub const fn new() -> Self {
+        Self { waits: 0 }
+    }
+
+    /// Waits a little between two looks, longer each time.
+    pub fn wait(&mut self) {
+        if self.waits == NAPS_AFTER {
+            return nap();
+        }
+        // Looks take the line away from who is about to write it.
+        for _ in 0..if cfg!(loom) { 1 } else { 1 << self.waits.min(LONGEST) } {
+            hint::spin_loop();
+        }
+        self.waits += 1;
+    }
+}
+
+#[cfg(not(loom))]
+#[cold]
+fn nap() {
+    thread::sleep(NAP);
+}
+
+/// No time passes in a model.
+#[cfg(loom)]
+fn nap() {
+    thread::yield_now();
 }
 
 /// Gives the lock back, also when the closure panics.

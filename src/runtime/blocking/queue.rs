@@ -71,7 +71,8 @@ use std::time::{Duration, Instant};
 use crossbeam_queue::SegQueue;
 
 use corelane_shards::loom::atomic::{AtomicU64, Ordering::Relaxed};
-use corelane_shards::loom::{Arc, Condvar, Mutex, MutexGuard, hint, thread};
+use corelane_shards::loom::{Arc, Condvar, Mutex, MutexGuard, hint};
+use corelane_shards::util::lock::Wait;
 
 #[cfg(all(test, loom))]
 use super::loom_tests::SegQueue;
@@ -417,12 +418,13 @@ impl<J: Job> Queue<J> {
 
     /// The job that goes with a claim.
     fn pop(&self) -> J {
+        let mut wait = Wait::new();
         loop {
             if let Some(job) = self.jobs.pop() {
                 return job;
             }
             // It is counted and about to be pushed.
-            thread::yield_now();
+            wait.wait();
         }
     }
 
