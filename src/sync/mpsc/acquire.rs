@@ -91,14 +91,14 @@ impl<T, K: Kind> Future for Acquire<'_, T, K> {
                 return Poll::Pending;
             }
             // Places that it was handed before the channel was closed are given back with the future.
-            chan.places().with(|inside| Chan::use_places(inside, this.value))
+            chan.places().with(|inside| chan.use_places(inside, this.value))
         } else {
-            match chan.places().with(|inside| Chan::take_places(inside, count, this.value)) {
+            match chan.places().with(|inside| chan.take_places(inside, count, this.value)) {
                 Err(NoPlace::Full) => {
                     this.waiter.set(Some(Waiter::new(chan, count)));
                     let waiter = this.waiter.as_mut().as_pin_mut().expect("set just now");
                     let taken = waiter.enqueue(Some(cx.waker()), |_, inside| {
-                        match Chan::take_places(inside, count, this.value) {
+                        match chan.take_places(inside, count, this.value) {
                             Err(NoPlace::Full) => ControlFlow::Continue(Chan::take_some(inside, count)),
                             taken => ControlFlow::Break(taken),
                         }

@@ -4,10 +4,14 @@ use std::pin::pin;
 use std::sync::Arc as Plain;
 use std::task::Poll;
 
+use loom::sync::Arc;
+use loom::sync::atomic::AtomicBool;
+use loom::sync::atomic::Ordering::{Acquire, Release};
 use loom::thread;
 
 use crate::sync::loom_support::{block_on, look, model};
 
+use super::error::{TryRecvError, TrySendError};
 use super::{channel, unbounded_channel};
 
 #[test]
@@ -205,5 +209,64 @@ fn loom_send_against_changed_waker() {
             }
         }
         sender.join().unwrap();
+    });
+}
+
+/// A receiver that polls, and finds the channel empty before: it finds each value that it knows of, and then the end.
+#[test]
+fn loom_polls_against_send() {
+    model(|| {
+        let (tx, mut rx) = unbounded_channel();
+        assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
+        let sent = Arc::new(AtomicBool::new(false));
+        let sender = thread::spawn({
+            let sent = sent.clone();
+            move || {
+                tx.send(1).unwrap();
+                sent.store(true, Release);
+            }
+        });
+        let (known, first) = (sent.load(Acquire), rx.try_recv());
+        assert!(first == Ok(1) || !known, "{first:?}");
+        sender.join().unwrap();
+        if first.is_err() {
+            assert_eq!(rx.try_recv(), Ok(1));
+        }
+        assert_eq!(rx.try_recv(), Err(TryRecvError::Disconnected));
+    });
+}
+
+/// A sender that polls, and found the channel full before: it gets each place that it knows of, and is told of the end.
+#[test]
+fn loom_polls_against_recv() {
+    model(|| {
+        let (tx, mut rx) = channel(1);
+        tx.try_send(1).unwrap();
+        assert_eq!(tx.try_send(2), Err(TrySendError::Full(2)));
+        let taken = Arc::new(AtomicBool::new(false));
+        let receiver = thread::spawn({
+            let taken = taken.clone();
+            move || {
+                assert_eq!(rx.try_recv(), Ok(1));
+                taken.store(true, Release);
+            }
+        });
+        let (known, second) = (taken.load(Acquire), tx.try_send(2));
+        assert!(!known || second != Err(TrySendError::Full(2)));
+        receiver.join().unwrap();
+        assert_eq!(tx.try_send(3), Err(TrySendError::Closed(3)));
+    });
+}
+
+/// The same receiver when the sender leaves without a word.
+#[test]
+fn loom_polls_against_the_end() {
+    model(|| {
+        let (tx, mut rx) = unbounded_channel::<u32>();
+        assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
+        let sender = thread::spawn(move || drop(tx));
+        assert!(rx.try_recv().is_err());
+        sender.join().unwrap();
+        assert_eq!(rx.try_recv(), Err(TryRecvError::Disconnected));
     });
 }
