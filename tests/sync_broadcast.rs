@@ -3,13 +3,14 @@
 #[path = "support/poll.rs"]
 mod poll;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::thread;
 
 use corelane::runtime::Builder;
 use corelane::sync::broadcast::error::{RecvError, TryRecvError};
 use corelane::sync::broadcast::{Sender, channel};
-use poll::{Hand, now, panic_of};
+use poll::{Hand, now, panic_of, wait_to_panic};
 
 #[test]
 fn each_value_is_received_or_counted_as_missed() {
@@ -161,4 +162,17 @@ fn a_value_that_panics_when_it_drops_keeps_nobody_waiting() {
     assert_eq!(panic_of(|| drop(rx)), "dropped");
     assert_eq!(closed.wakes(), 1);
     closed.ready();
+}
+
+#[test]
+fn a_waker_that_panics_keeps_nobody_else_from_being_woken() {
+    let (tx, mut first) = channel(4);
+    let (mut second, mut third) = (tx.subscribe(), tx.subscribe());
+    let mut first = pin!(first.recv());
+    wait_to_panic(first.as_mut());
+    let mut others = [Hand::new(second.recv()), Hand::new(third.recv())];
+    others.iter_mut().for_each(Hand::waits);
+    assert_eq!(tx.send(1).unwrap(), 3);
+    assert_eq!(others.each_ref().map(Hand::wakes), [1, 1]);
+    others.iter_mut().for_each(|other| assert_eq!(other.ready(), Ok(1)));
 }

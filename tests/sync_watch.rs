@@ -3,11 +3,12 @@
 #[path = "support/poll.rs"]
 mod poll;
 
+use std::pin::pin;
 use std::thread;
 
 use corelane::runtime::{Builder, LocalRuntime};
 use corelane::sync::watch;
-use poll::{Hand, now, panic_of};
+use poll::{Hand, now, panic_of, wait_to_panic};
 
 #[test]
 fn receivers_see_values_go_up_and_the_last_one() {
@@ -139,4 +140,17 @@ fn local_channels_do_the_same() {
         assert_eq!(task.await.unwrap(), "one");
         assert!(rx.has_changed().is_err());
     });
+}
+
+#[test]
+fn a_waker_that_panics_keeps_nobody_else_from_being_woken() {
+    let (tx, mut first) = watch::channel(0);
+    let (mut second, mut third) = (first.clone(), first.clone());
+    let mut first = pin!(first.changed());
+    wait_to_panic(first.as_mut());
+    let mut others = [Hand::new(second.changed()), Hand::new(third.changed())];
+    others.iter_mut().for_each(Hand::waits);
+    tx.send(1).unwrap();
+    assert_eq!(others.each_ref().map(Hand::wakes), [1, 1]);
+    others.iter_mut().for_each(|other| other.ready().unwrap());
 }

@@ -95,7 +95,17 @@ impl<D: Domain, S, T> WaitQueue<D, S, T> {
 
     /// Changes the state and releases all who wait at that moment.
     pub fn wake_all(&self, change: impl FnOnce(&mut S)) {
+        self.release_all(WakeList::new(), change);
+    }
+
+    /// Wakes one who was chosen, and then all who wait now: a waker that panics keeps no other from being woken.
+    pub fn wake_all_after(&self, chosen: Waker) {
         let mut wakers = WakeList::new();
+        wakers.push(chosen);
+        self.release_all(wakers, |_| ());
+    }
+
+    fn release_all(&self, mut wakers: WakeList, change: impl FnOnce(&mut S)) {
         let more = self.with(|locked| {
             change(&mut locked.state);
             locked.waiters.start_leaving();

@@ -50,6 +50,18 @@ impl<F: Future> Hand<F> {
     }
 }
 
+/// Has a future wait with a waker that panics.
+#[track_caller]
+pub fn wait_to_panic(future: Pin<&mut impl Future>) {
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("a waker that panics");
+        }
+    }
+    assert!(future.poll(&mut Context::from_waker(&Waker::from(Arc::new(Panics)))).is_pending());
+}
+
 /// The output of a future that is ready at once.
 #[track_caller]
 pub fn now<F: Future>(future: F) -> F::Output {

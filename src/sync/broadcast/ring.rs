@@ -168,11 +168,10 @@ impl<T> Shared<T> {
                 None => drop(self.slot(position)),
             }
         };
-        if let Some(first) = sent.first {
-            first.wake();
-        }
-        if sent.more {
-            self.tail.wake_all(|_| ());
+        match sent.first {
+            Some(first) if sent.more => self.tail.wake_all_after(first),
+            Some(first) => first.wake(),
+            None => {}
         }
         drop(sent.overwritten);
         Ok(sent.receivers)

@@ -64,11 +64,10 @@ impl<K: Kind> Waiting<K> {
             let more = !inside.waiters.is_empty();
             (first, more)
         });
-        if let Some(first) = first {
-            task::wake(first);
-        }
-        if more {
-            self.0.wake_all(|()| ());
+        match first {
+            Some(first) if more => self.0.wake_all_after(first),
+            Some(first) => task::wake(first),
+            None => {}
         }
     }
 
