@@ -14,6 +14,18 @@ corelane::task_local! {
     static DEPTH: u32
 }
 
+const VALUE: usize = 4;
+
+corelane::task_local! {
+    /// Of a type that names what is around the macro, whatever the macro makes inside.
+    static BYTES: [u8; VALUE];
+}
+
+#[test]
+fn a_type_may_name_what_is_around() {
+    assert_eq!(BYTES.sync_scope([7; VALUE], || BYTES.get().len()), VALUE);
+}
+
 #[test]
 fn a_value_travels_with_its_task() {
     let runtime = Builder::new_multi_thread().worker_threads(2).build().unwrap();

@@ -40,10 +40,11 @@ macro_rules! task_local {
             $(#[$attr])*
             $vis static $name: $crate::task::LocalKey<$t> = {
                 ::std::thread_local! {
-                    static VALUE: ::std::cell::RefCell<::std::option::Option<$t>> =
+                    // Items have no hygiene: the type may name something, which must not be this.
+                    static __TASK_LOCAL: ::std::cell::RefCell<::std::option::Option<$t>> =
                         const { ::std::cell::RefCell::new(::std::option::Option::None) };
                 }
-                $crate::task::LocalKey::new(&VALUE)
+                $crate::task::LocalKey::new(&__TASK_LOCAL)
             };
         )*
     };
