@@ -70,7 +70,7 @@ impl Bell {
     ///
     /// For a signal that must not be handled, or that there is not; and when the system has no descriptor.
     pub(crate) fn of(signal: libc::c_int) -> io::Result<Arc<Self>> {
-        if signal < 0 || signal_hook_registry::FORBIDDEN.contains(&signal) {
+        if signal <= 0 || signal_hook_registry::FORBIDDEN.contains(&signal) {
             return Err(io::Error::other(format!("Refusing to register signal {signal}")));
         }
         let mut bells = BELLS.lock().unwrap_or_else(|poison| poison.into_inner());
