@@ -85,3 +85,14 @@ fn a_sleep_that_another_runtime_resets_goes_by_its_own_clock() {
     own.block_on(sleep);
     assert_eq!(began.elapsed(), Duration::from_millis(2));
 }
+
+#[test]
+fn a_clock_that_is_advanced_to_the_end_of_time_is_not_stuck_there() {
+    let mut builder = corelane::runtime::Builder::new_current_thread();
+    builder.enable_time().start_paused(true).build().unwrap().block_on(async {
+        time::advance(Duration::MAX).await;
+        let sleep = corelane::spawn(time::sleep(Duration::from_secs(1)));
+        time::advance(Duration::MAX).await;
+        sleep.abort();
+    });
+}

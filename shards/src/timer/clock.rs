@@ -13,6 +13,9 @@ use super::NEVER;
 use crate::loom::atomic::{AtomicBool, Ordering};
 use crate::util::lock::Lock;
 
+/// Where time stops, if it ever gets there: before [`NEVER`], or an empty lane, whose next deadline that is, would be due.
+const END_NS: u64 = NEVER - 1;
+
 /// Tells a runtime's time.
 #[derive(Debug)]
 pub struct Clock {
@@ -97,7 +100,7 @@ impl Clock {
     pub fn advance(&self, by: Duration) -> bool {
         self.warp.with(|warp| match warp {
             Warp::Paused { now_ns } => {
-                *now_ns = now_ns.saturating_add(to_ns(by));
+                *now_ns = now_ns.saturating_add(to_ns(by)).min(END_NS);
                 true
             }
             Warp::Running { .. } => false,
@@ -126,7 +129,7 @@ impl Warp {
         match *self {
             // Saturating: another thread may have resumed the clock after `machine_now_ns` was read.
             Self::Running { then_ns, machine_ns } => {
-                then_ns.saturating_add(machine_now_ns.saturating_sub(machine_ns))
+                then_ns.saturating_add(machine_now_ns.saturating_sub(machine_ns)).min(END_NS)
             }
             Self::Paused { now_ns } => now_ns,
         }
