@@ -219,3 +219,16 @@ fn few_polls_lie_between_two_readings() {
         assert!((16..=17).contains(most), "{most} with {steal:?} and {polls_per_mail}");
     }
 }
+
+#[test]
+fn a_deadline_is_the_same_each_time_it_is_asked_for() {
+    let shard = shard();
+    shard.enter(|_| {
+        let sleep = sleep(Duration::from_secs(1));
+        let told = sleep.deadline();
+        let now = Instant::now();
+        while Instant::now() == now {}
+        assert_eq!(sleep.deadline(), told);
+        assert!(told <= now + Duration::from_secs(1));
+    });
+}

@@ -93,6 +93,15 @@ pub(super) fn stamp() -> Option<Stamp> {
     with_home(|_, local| Some(local?.stamps().stamp())).flatten()
 }
 
+/// Has a stamp stand for one moment, so that who asks twice is told the same. On another thread than the shard's it can't.
+pub(super) fn date(stamp: &Stamp) {
+    with_home(|_, local| {
+        if let Some(local) = local.filter(|local| local.stamps().is_current(stamp)) {
+            local.read_clock();
+        }
+    });
+}
+
 /// The instant of a stamp, or now.
 pub(super) fn time_of(stamp: &Stamp) -> Instant {
     let known = stamp.time_ns().and_then(|ns| with_home(|remote, _| remote.mesh().clock().to_instant(ns)));

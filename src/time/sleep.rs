@@ -131,7 +131,10 @@ impl Sleep {
     pub fn deadline(&self) -> Instant {
         match &self.due {
             Due::At(deadline) | Due::Reset(deadline) | Due::Elapsed(deadline) => *deadline,
-            Due::After { stamp, duration } => after(stamp, *duration),
+            Due::After { stamp, duration } => {
+                driver::date(stamp);
+                after(stamp, *duration)
+            }
             Due::InEntry => Instant::from_std(driver::deadline(&self.entry)),
         }
     }
