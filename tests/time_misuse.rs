@@ -96,3 +96,28 @@ fn a_clock_that_is_advanced_to_the_end_of_time_is_not_stuck_there() {
         sleep.abort();
     });
 }
+
+#[test]
+fn a_runtime_that_was_entered_is_paused_and_not_that_of_the_shard() {
+    use corelane::runtime::Builder;
+
+    let entered = Builder::new_current_thread().enable_time().build().unwrap();
+    let handle = entered.handle().clone();
+    let began = entered.block_on(async { Instant::now() });
+    let threads = Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
+    let paused = threads.spawn(async move {
+        {
+            let _entered = handle.enter();
+            time::pause();
+        }
+        time::sleep(Duration::from_millis(1)).await;
+    });
+    threads.block_on(paused).unwrap();
+    entered.block_on(async {
+        let now = Instant::now();
+        assert!(now >= began);
+        // At once. It may have been paused in the middle of a tick.
+        time::sleep(Duration::from_secs(1_000)).await;
+        assert!((1_000..1_001).contains(&now.elapsed().as_secs()));
+    });
+}

@@ -59,11 +59,14 @@ pub(super) fn now() -> Instant {
 /// Runs `f` with the clock if it may be paused: then one thread alone lives by it.
 #[track_caller]
 pub(super) fn with_pausable_clock<R>(f: impl FnOnce(&Clock) -> R) -> R {
-    let clock = with_home(|remote, _| {
-        let one = remote.mesh().remotes().len() == 1;
-        let current =
-            context::with(|inner| inner.map_or(one, |inner| inner.flavor == RuntimeFlavor::CurrentThread));
-        current.then(|| f(remote.mesh().clock()))
+    // Of the runtime that the thread is in: if it has entered another one than that of the shard it drives, of the other.
+    let clock = context::with(|inner| match inner {
+        Some(inner) => Some((inner.flavor == RuntimeFlavor::CurrentThread).then(|| f(inner.mesh.clock()))),
+        // A shard that is driven without a runtime.
+        None => with_home(|remote, _| {
+            let mesh = remote.mesh();
+            (mesh.remotes().len() == 1).then(|| f(mesh.clock()))
+        }),
     });
     match clock {
         Some(Some(result)) => result,
