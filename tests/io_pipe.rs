@@ -139,6 +139,25 @@ fn wakers_run_and_are_dropped_outside_the_lock() {
 }
 
 #[test]
+fn a_waker_that_panics_keeps_neither_direction_open() {
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("a waker that panics");
+        }
+    }
+    let (a, mut b) = duplex(1);
+    run(b.write_all(b"x")).unwrap();
+    let panics = Waker::from(Arc::new(Panics));
+    assert!(pin!(b.read(&mut [0])).poll(&mut Context::from_waker(&panics)).is_pending());
+    let (wakes, waker) = Wakes::new();
+    assert!(pin!(b.write(b"y")).poll(&mut Context::from_waker(&waker)).is_pending());
+    drop(a);
+    assert_eq!(wakes.count(), 1);
+    assert_eq!(run(b.write(b"y")).unwrap_err().kind(), ErrorKind::BrokenPipe);
+}
+
+#[test]
 fn simplex_ends_at_shutdown_only() {
     let (mut reader, mut writer) = simplex(4);
     run(writer.write_all(b"abc")).unwrap();

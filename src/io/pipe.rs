@@ -14,6 +14,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
 use corelane_shards::loom::{Arc, Mutex};
+use corelane_shards::util::wake_list::WakeList;
 
 use super::coop::Proceed;
 use super::split::lock;
@@ -228,10 +229,11 @@ impl AsyncWrite for DuplexStream {
 
 impl Drop for DuplexStream {
     fn drop(&mut self) {
-        // Each in a statement of its own: the lock of the one before is released when its waker runs.
+        // Both ends first: a waker that panics keeps neither the other pipe open nor the other waker from being woken.
         let reader = lock(&self.write).close_write();
-        wake(reader);
         let writer = lock(&self.read).close_read();
-        wake(writer);
+        let mut wakers = WakeList::new();
+        reader.into_iter().chain(writer).for_each(|waker| wakers.push(waker));
+        wakers.wake_all();
     }
 }
