@@ -429,3 +429,25 @@ fn without_a_runtime_or_its_io_it_panics_and_starts_nothing() {
     assert!(text(None).starts_with("there is no reactor running"));
     assert!(text(Some(Builder::new_current_thread().build().unwrap())).contains("IO is disabled"));
 }
+
+#[test]
+fn a_child_runs_where_the_pool_does_and_not_on_a_shards_cpu() {
+    let mask = |status: String| {
+        let line = status.lines().find(|line| line.starts_with("Cpus_allowed_list")).unwrap();
+        line.split_whitespace().nth(1).unwrap().to_owned()
+    };
+    let own = move || mask(std::fs::read_to_string("/proc/thread-self/status").unwrap());
+    for new in FLAVORS {
+        let rt = new().enable_all().build().unwrap();
+        let (before, child, after, pool) = rt
+            .block_on(rt.spawn(async move {
+                let before = own();
+                let child = sh("cat /proc/self/status").output().await.unwrap();
+                let child = mask(String::from_utf8(child.stdout).unwrap());
+                (before, child, own(), corelane::task::spawn_blocking(own).await.unwrap())
+            }))
+            .unwrap();
+        assert_eq!(child, pool);
+        assert_eq!(before, after, "the shard stays where it was");
+    }
+}

@@ -9,7 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{self, ExitStatus, Output, Stdio};
 
-use crate::runtime::context;
+use crate::runtime::{beside_the_shards, context};
 
 use super::Child;
 
@@ -212,7 +212,7 @@ impl Command {
     pub fn spawn(&mut self) -> io::Result<Child> {
         // Panics now rather than with a process at hand.
         let _ = context::io_mesh()?;
-        Child::new(self.std.spawn()?, self.kill_on_drop)
+        Child::new(beside_the_shards(|| self.std.spawn())?, self.kill_on_drop)
     }
 
     /// Starts the process now, and waits for its end. Pipes, if there are any, are closed.

@@ -7,6 +7,10 @@
 //! Starting a process is the standard library's, and takes this thread for as long as it does there. Pipes are watched by the
 //! reactor, like sockets. Neither takes a thread while the process runs.
 //!
+//! # On shards
+//!
+//! A process that a shard starts is not bound to the shard's CPU: it may use those of the blocking pool (`[blocking] cpus`).
+//!
 //! # Processes that nobody waits for
 //!
 //! A process keeps running when its [`Child`] is dropped, unless [`Command::kill_on_drop`] says otherwise. Either way it is

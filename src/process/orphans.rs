@@ -25,6 +25,8 @@ use std::thread;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
+use crate::runtime::beside_the_shards;
+
 use super::exit::sigchld;
 
 struct Orphans {
@@ -62,7 +64,8 @@ fn is_running(child: &mut Child) -> bool {
 fn start_reaper(bell: OwnedFd) -> io::Result<()> {
     let poll = Poll::new()?;
     poll.registry().register(&mut SourceFd(&bell.as_raw_fd()), Token(0), Interest::READABLE)?;
-    thread::Builder::new().name("corelane-reaper".into()).spawn(move || reap(poll, bell)).map(drop)
+    let reaper = thread::Builder::new().name("corelane-reaper".into());
+    beside_the_shards(|| reaper.spawn(move || reap(poll, bell))).map(drop)
 }
 
 fn reap(mut poll: Poll, _bell: OwnedFd) {

@@ -45,7 +45,7 @@ pub use watch::{PlacementCause, PlacementChange};
 pub(crate) use block_in_place::block_in_place;
 pub(crate) use block_on::block_thread_on;
 pub(crate) use inner::Inner;
-pub(crate) use watch::Steered;
+pub(crate) use watch::{Steered, beside_the_shards};
 
 use corelane_shards::shard;
 

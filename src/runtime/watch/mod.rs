@@ -48,7 +48,7 @@ use super::inner::Inner;
 
 pub use change::{PlacementCause, PlacementChange};
 pub(crate) use keeper::{Keeper, Live, Told};
-pub(crate) use placed::{MainBound, Placed};
+pub(crate) use placed::{MainBound, Placed, beside_the_shards};
 pub(crate) use steered::Steered;
 
 /// A callback of the builder's.

@@ -184,6 +184,14 @@ impl Placed {
 }
 
 impl State {
+    /// Whether this thread is a shard's, and bound.
+    fn binds(&self, thread: Tid) -> bool {
+        let mut shards = self.plan.shards.iter().zip(&self.shards);
+        shards.any(|(shard, bound)| {
+            !shard.cpus.is_empty() && bound.as_ref().is_some_and(|bound| bound.thread == thread)
+        })
+    }
+
     fn bind(
         &self,
         kernel: &mut dyn Kernel,
@@ -204,6 +212,39 @@ impl State {
             }
         }
         Ok(refusals)
+    }
+}
+
+/// Runs what starts a process, or a thread that is no shard's: on the CPUs of the pool, if this thread is a shard's. What is started
+/// begins with the mask of who starts it, and would compete with the shard for its CPU, and have no other, as long as it lives.
+///
+/// The lock is held meanwhile, so that the watcher takes the mask for nobody else's doing, and binds this thread before or
+/// afterwards.
+pub(crate) fn beside_the_shards<R>(f: impl FnOnce() -> R) -> R {
+    let all: Vec<_> = STAYS
+        .try_with(|Stays(all)| all.borrow().iter().filter_map(Weak::upgrade).collect())
+        .unwrap_or_default();
+    let here = Tid::current();
+    for placed in all {
+        let state = placed.state();
+        let back = pin::current().filter(|_| state.binds(here));
+        if let Some(back) = back.map(Back) {
+            // A refusal leaves the mask as it is.
+            let _ = pin::pin(&state.plan.blocking_cpus);
+            let result = f();
+            drop(back);
+            return result;
+        }
+    }
+    f()
+}
+
+/// Has this thread the CPUs that it had before. If the process may not use them any more, the watcher finds others.
+struct Back(CpuList);
+
+impl Drop for Back {
+    fn drop(&mut self) {
+        let _ = pin::pin(&self.0.iter().collect::<Vec<_>>());
     }
 }
 
