@@ -34,13 +34,15 @@
 mod tests;
 
 use std::fmt;
-use std::future::poll_fn;
 use std::io::{self, IoSlice, SeekFrom};
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker, ready};
 
+use corelane_shards::util::wake_list::WakeList;
+
 use crate::runtime::context;
+use crate::sync::Notify;
 
 use super::{ReadBuf, poll_proceed};
 
@@ -85,8 +87,15 @@ pub(crate) trait Device: Send + Sync + 'static {
 /// A file and its buffer.
 pub(crate) struct Blocking<T> {
     file: Arc<T>,
-    state: Arc<Mutex<State>>,
+    shared: Arc<Shared>,
     max_len: usize,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// Tells the futures that wait for the end of an operation: each leaves when it is dropped.
+    landed: Notify,
 }
 
 /// See the module's head.
@@ -99,7 +108,15 @@ struct State {
     write_error: Option<io::Error>,
     /// Where the last seek went.
     position: u64,
-    waiting: Vec<Waker>,
+    /// Who polled last on each [`Side`].
+    pollers: [Option<Waker>; 2],
+}
+
+/// Who polls has the file to himself; or half of it, as there are of a file that is split.
+#[derive(Clone, Copy)]
+enum Side {
+    Read,
+    Write,
 }
 
 #[derive(Default)]
@@ -118,7 +135,7 @@ struct Flight<T> {
 }
 
 struct Landing {
-    state: Arc<Mutex<State>>,
+    shared: Arc<Shared>,
     buf: Buf,
     ended: Ended,
 }
@@ -132,7 +149,7 @@ impl<T> Flight<T> {
 
 impl Drop for Landing {
     fn drop(&mut self) {
-        let mut state = lock(&self.state);
+        let mut state = self.shared.lock();
         state.under_way = false;
         state.buf = mem::take(&mut self.buf);
         match mem::take(&mut self.ended) {
@@ -144,15 +161,24 @@ impl Drop for Landing {
             Ended::Seek(Ok(position)) => state.position = position,
             ended => state.ended = ended,
         }
-        let waiting = mem::take(&mut state.waiting);
+        let mut wakers = WakeList::new();
+        state.pollers.iter_mut().filter_map(Option::take).for_each(|poller| wakers.push(poller));
         drop(state);
-        waiting.into_iter().for_each(Waker::wake);
+        wakers.wake_all();
+        self.shared.landed.notify_waiters();
+    }
+}
+
+impl Shared {
+    /// Nothing that panics runs under the lock, but for a failed allocation.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poison| poison.into_inner())
     }
 }
 
 impl<T: Device> Blocking<T> {
     pub(crate) fn new(file: T) -> Self {
-        Self { file: Arc::new(file), state: Arc::default(), max_len: MAX_LEN }
+        Self { file: Arc::new(file), shared: Arc::default(), max_len: MAX_LEN }
     }
 
     pub(crate) fn file(&self) -> &T {
@@ -174,13 +200,13 @@ impl<T: Device> Blocking<T> {
 
     /// The file, once nothing is under way.
     pub(crate) async fn into_file(self) -> T {
-        poll_fn(|cx| self.poll_rest(cx).map(drop)).await;
+        self.at_rest(|_| ()).await;
         self.at_rest_into_file()
     }
 
     /// The file, if nothing is under way.
     pub(crate) fn try_into_file(self) -> Result<T, Self> {
-        if lock(&self.state).under_way { Err(self) } else { Ok(self.at_rest_into_file()) }
+        if self.shared.lock().under_way { Err(self) } else { Ok(self.at_rest_into_file()) }
     }
 
     fn at_rest_into_file(self) -> T {
@@ -190,7 +216,7 @@ impl<T: Device> Blocking<T> {
     pub(crate) fn poll_read(&self, cx: &mut Context<'_>, dst: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let coop = ready!(poll_proceed(cx));
         loop {
-            let mut state = ready!(self.poll_rest(cx));
+            let mut state = ready!(self.poll_rest(cx, Side::Read));
             let has_read = match mem::take(&mut state.ended) {
                 Ended::Read(result) => result.map(|()| true)?,
                 _ => false,
@@ -209,7 +235,7 @@ impl<T: Device> Blocking<T> {
     /// Takes bytes to write. Ready with less than all of them if they are more than `max_len`.
     pub(crate) fn poll_write(&self, cx: &mut Context<'_>, src: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let coop = ready!(poll_proceed(cx));
-        let mut state = ready!(self.poll_rest(cx));
+        let mut state = ready!(self.poll_rest(cx, Side::Write));
         if let Some(error) = state.write_error.take() {
             return Poll::Ready(Err(error));
         }
@@ -229,19 +255,20 @@ impl<T: Device> Blocking<T> {
 
     /// Ready when what was taken is written.
     pub(crate) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let error = ready!(self.poll_rest(cx)).write_error.take();
+        let error = ready!(self.poll_rest(cx, Side::Write)).write_error.take();
         Poll::Ready(error.map_or(Ok(()), Err))
     }
 
     pub(crate) async fn flushed(&self) -> io::Result<()> {
-        poll_fn(|cx| self.poll_flush(cx)).await
+        let error = self.at_rest(|mut state| state.write_error.take()).await;
+        error.map_or(Ok(()), Err)
     }
 
     /// # Errors
     ///
     /// If something is under way.
     pub(crate) fn start_seek(&self, to: SeekFrom) -> io::Result<()> {
-        let state = lock(&self.state);
+        let state = self.shared.lock();
         if state.under_way {
             return Err(io::Error::other(
                 "other file operation is pending, call poll_complete before start_seek",
@@ -267,7 +294,7 @@ impl<T: Device> Blocking<T> {
     /// Ready when nothing is under way, with where the last seek went.
     pub(crate) fn poll_seek(&self, cx: &mut Context<'_>) -> Poll<io::Result<u64>> {
         let coop = ready!(poll_proceed(cx));
-        let mut state = ready!(self.poll_rest(cx));
+        let mut state = ready!(self.poll_rest(cx, Side::Write));
         match mem::take(&mut state.ended) {
             Ended::Seek(result) => state.position = result?,
             ended => state.ended = ended,
@@ -284,26 +311,42 @@ impl<T: Device> Blocking<T> {
     where
         R: Send + 'static,
     {
-        let at_rest =
-            |cx: &mut Context<'_>| self.poll_rest(cx).map(|state| self.take_off(state, Ended::Untold));
-        let flight = poll_fn(at_rest).await;
+        let flight = self.at_rest(|state| self.take_off(state, Ended::Untold)).await;
         offload(move || flight.run(|file, buf, _| f(file, buf))).await
     }
 
     /// Waits for nothing to be under way. Any number of tasks may.
-    fn poll_rest(&self, cx: &mut Context<'_>) -> Poll<MutexGuard<'_, State>> {
+    async fn at_rest<R>(&self, f: impl FnOnce(MutexGuard<'_, State>) -> R) -> R {
+        loop {
+            // Made before the look: an operation that lands after it makes this ready.
+            let landed = self.shared.landed.notified();
+            {
+                let state = self.shared.lock();
+                if !state.under_way {
+                    return f(state);
+                }
+            }
+            landed.await;
+        }
+    }
+
+    /// The same for who polls: the last on a side is woken.
+    fn poll_rest(&self, cx: &mut Context<'_>, side: Side) -> Poll<MutexGuard<'_, State>> {
         let mut waker = None;
         loop {
-            let mut state = lock(&self.state);
+            let mut state = self.shared.lock();
             let under_way = state.under_way;
             if !under_way && waker.is_none() {
                 return Poll::Ready(state);
             }
-            if under_way && state.waiting.iter().any(|other| other.will_wake(cx.waker())) {
+            let poller = &mut state.pollers[side as usize];
+            if under_way && poller.as_ref().is_some_and(|poller| poller.will_wake(cx.waker())) {
                 return Poll::Pending;
             }
             if let Some(waker) = waker.take_if(|_| under_way) {
-                state.waiting.push(waker);
+                let before = poller.replace(waker);
+                drop(state);
+                drop(before);
                 return Poll::Pending;
             }
             // Foreign code, a clone or a drop: outside of the lock, then look again.
@@ -320,7 +363,7 @@ impl<T: Device> Blocking<T> {
         let buf = mem::take(&mut state.buf);
         Flight {
             file: Arc::clone(&self.file),
-            landing: Landing { state: Arc::clone(&self.state), buf, ended },
+            landing: Landing { shared: Arc::clone(&self.shared), buf, ended },
         }
     }
 }
@@ -335,11 +378,11 @@ fn launch<T: Device>(
     is_write: bool,
     f: impl FnOnce(&T, &mut Buf) -> Ended + Send + 'static,
 ) -> io::Result<()> {
-    let state = Arc::clone(&flight.landing.state);
+    let shared = Arc::clone(&flight.landing.shared);
     let go = move || flight.run(|file, buf, ended| *ended = f(file, buf));
     let launched = context::with_current(|inner| inner.spawn_background(is_write, go));
     if launched.is_err() {
-        let mut state = lock(&state);
+        let mut state = shared.lock();
         state.ended = Ended::Untold;
         if is_write {
             state.write_error = None;
@@ -351,11 +394,6 @@ fn launch<T: Device>(
 /// Has the file stand where its reader does, who has not taken the last `ahead` bytes.
 fn go_back(file: &impl Device, ahead: usize) -> io::Result<()> {
     if ahead == 0 { Ok(()) } else { file.seek(SeekFrom::Current(-(ahead as i64))).map(drop) }
-}
-
-/// Nothing that panics runs under the lock, but for a failed allocation.
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(|poison| poison.into_inner())
 }
 
 impl<T: fmt::Debug> fmt::Debug for Blocking<T> {

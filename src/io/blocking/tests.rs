@@ -292,6 +292,60 @@ fn wakers_may_use_the_file() {
 }
 
 #[test]
+fn who_gave_up_waiting_leaves_no_waker_behind() {
+    let test = Test::new();
+    test.write("x").unwrap();
+    let ours = Arc::new(());
+    let polls: [fn(&Blocking<Script>, &mut Context<'_>); 2] = [
+        |io, cx| assert!(pin!(read(io, 1)).poll(cx).is_pending()),
+        |io, cx| assert!(pin!(io.flushed()).poll(cx).is_pending()),
+    ];
+    for poll in polls {
+        for _ in 0..100 {
+            let waker = Waker::from(Arc::new(Holds(Arc::clone(&ours))));
+            poll(&test.io, &mut Context::from_waker(&waker));
+        }
+    }
+    // Of those who poll and read, the last.
+    assert_eq!(Arc::strong_count(&ours), 2);
+    test.script([Step::Write(Ok(()))]);
+    test.flush().unwrap();
+    // The pool's thread may still be about to wake it.
+    while Arc::strong_count(&ours) > 1 {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn both_halves_of_a_file_are_woken() {
+    struct Counts(std::sync::atomic::AtomicUsize);
+    impl Wake for Counts {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+    let test = Test::new();
+    test.write("x").unwrap();
+    let (reader, writer) = (Arc::new(Counts(0.into())), Arc::new(Counts(0.into())));
+    let [waker, other] = [&reader, &writer].map(|half| Waker::from(Arc::clone(half)));
+    assert!(pin!(read(&test.io, 1)).poll(&mut Context::from_waker(&waker)).is_pending());
+    assert!(pin!(write(&test.io, "y")).poll(&mut Context::from_waker(&other)).is_pending());
+    test.script([Step::Write(Ok(()))]);
+    test.flush().unwrap();
+    // The pool's thread may still be about to wake them.
+    let wakes = |half: &Counts| half.0.load(std::sync::atomic::Ordering::Relaxed);
+    while (wakes(&reader), wakes(&writer)) != (1, 1) {
+        std::thread::yield_now();
+    }
+}
+
+struct Holds(#[expect(dead_code, reason = "counted")] Arc<()>);
+
+impl Wake for Holds {
+    fn wake(self: Arc<Self>) {}
+}
+
+#[test]
 fn what_is_under_way_has_to_end_before_the_file_is_given_back() {
     let test = Test::new();
     test.write("x").unwrap();
