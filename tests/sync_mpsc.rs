@@ -347,3 +347,14 @@ fn local_channels_do_the_same() {
         tx.closed().await;
     });
 }
+
+#[test]
+fn receiving_none_takes_budget_as_receiving_some_does() {
+    Builder::new_current_thread().build().unwrap().block_on(async {
+        let (tx, mut rx) = channel::<u8>(1);
+        let other = corelane::spawn(async { drop(tx) });
+        while !other.is_finished() {
+            assert_eq!(rx.recv_many(&mut Vec::new(), 0).await, 0);
+        }
+    });
+}

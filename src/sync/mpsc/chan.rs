@@ -559,10 +559,11 @@ impl<T, K: Kind> Rx<T, K> {
             NeedsRoom(usize),
             Nothing(Found<T>),
         }
+        let proceed = ready!(coop::poll_proceed(cx));
         if limit == 0 {
+            proceed.made_progress();
             return Poll::Ready(0);
         }
-        let proceed = ready!(coop::poll_proceed(cx));
         let chan = &*self.chan;
         let mut waker = None;
         let mut wakers = WakeList::new();
