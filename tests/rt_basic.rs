@@ -313,6 +313,22 @@ fn a_paused_clock_stands_until_a_closure_s_result_was_told() {
     });
 }
 
+/// On a busy machine a timeout is served late, together with what came too late for it.
+#[test]
+fn the_root_goes_before_the_tasks_that_the_same_wait_woke() {
+    let rt = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    rt.block_on(async {
+        let (answer, answered) = corelane::sync::oneshot::channel();
+        corelane::spawn(async move {
+            corelane::time::sleep(Duration::from_millis(100)).await;
+            let _ = answer.send(());
+        });
+        // The task arms first, and so is woken first.
+        task::yield_now().await;
+        assert!(corelane::time::timeout(Duration::from_millis(100), answered).await.is_err());
+    });
+}
+
 #[test]
 fn shutdown_timeout_gives_up_on_a_stuck_closure() {
     each(|rt| {

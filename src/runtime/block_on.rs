@@ -98,15 +98,19 @@ impl Driven {
             // Relaxed: a hint. Woken during its own poll: it gave way, and goes on after every task had a turn and the reactor too.
             let gave_way = root.woken.load(Ordering::Relaxed);
             let turn = if gave_way { self.shard.round() } else { self.shard.turn() };
-            // Relaxed first: a turn without a wake of the root costs no read-modify-write.
+            // Relaxed: a hint, and whoever parks looks again.
+            let idle = turn == Turn::Idle && !root.woken.load(Ordering::Relaxed);
+            if idle && !hook(&mut self.shard, inner.hooks.park.as_ref()) {
+                self.shard.park(|| root.woken.load(Ordering::SeqCst) || inner.has_panicked());
+                hook(&mut self.shard, inner.hooks.unpark.as_ref());
+            }
+            // Before the tasks that the same wait woke: where a timeout and what it waits for are late together, as on a busy
+            // machine, the timeout has passed. Relaxed first: without a wake of the root there is no read-modify-write.
             let woken = root.woken.load(Ordering::Relaxed) && root.woken.swap(false, Ordering::Acquire);
             if woken {
                 if let Poll::Ready(output) = self.poll_root(future.as_mut()) {
                     return Some(output);
                 }
-            } else if turn == Turn::Idle && !hook(&mut self.shard, inner.hooks.park.as_ref()) {
-                self.shard.park(|| root.woken.load(Ordering::SeqCst) || inner.has_panicked());
-                hook(&mut self.shard, inner.hooks.unpark.as_ref());
             }
         }
         None
