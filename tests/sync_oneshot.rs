@@ -88,6 +88,20 @@ fn a_thread_that_drives_tasks_may_not_block() {
     assert!(said.starts_with("Cannot block the current thread from within a runtime."), "{said}");
 }
 
+/// hyper's own tests send requests whose answers nobody wants, under `deny(warnings)`.
+#[deny(unused_must_use)]
+#[test]
+fn a_receiver_may_be_left_unused() {
+    let mut sender = None;
+    let mut ask = || {
+        let (tx, rx) = channel::<u8>();
+        sender = Some(tx);
+        rx
+    };
+    ask();
+    assert!(sender.unwrap().is_closed());
+}
+
 #[test]
 fn local_channels_do_the_same() {
     use corelane::local::oneshot;

@@ -12,7 +12,6 @@ use crate::sync::kind::Threads;
 /// One place in a channel, from [`Sender::reserve`] or [`Sender::try_reserve`].
 ///
 /// Dropped without [`send`](Self::send), it gives the place back.
-#[must_use = "a permit that is dropped gives its place back"]
 pub struct Permit<'a, T> {
     tx: &'a Tx<T, Threads>,
 }
@@ -47,7 +46,6 @@ impl<T> fmt::Debug for Permit<'_, T> {
 /// Several places in a channel, from [`Sender::reserve_many`] or [`Sender::try_reserve_many`]; gives a [`Permit`] for each.
 ///
 /// Dropped, it gives back those it did not hand out.
-#[must_use = "an iterator of permits that is dropped gives their places back"]
 pub struct PermitIterator<'a, T> {
     tx: &'a Tx<T, Threads>,
     left: usize,
@@ -90,7 +88,6 @@ impl<T> fmt::Debug for PermitIterator<'_, T> {
 /// One place in a channel together with the sender, from [`Sender::reserve_owned`] or [`Sender::try_reserve_owned`].
 ///
 /// Dropped without [`send`](Self::send), it gives the place back and drops the sender.
-#[must_use = "a permit that is dropped gives its place back"]
 pub struct OwnedPermit<T> {
     /// There until the place is used or given back.
     sender: Option<Sender<T>>,

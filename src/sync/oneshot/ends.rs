@@ -24,7 +24,6 @@ macro_rules! ends {
         /// # Panics
         ///
         /// When polled again after it gave its result.
-        #[must_use = "a receiver does nothing unless it is awaited"]
         pub struct Receiver<T>(Rx<T, $Kind>);
 
         impl<T> Sender<T> {
