@@ -73,9 +73,11 @@ pub struct Remote {
     /// Nothing new is placed here any more.
     closed: AtomicBool,
     pub(crate) ring: CachePadded<Ring<Header>>,
-    /// Movable tasks of the shard's arena that have not completed, and those that completed elsewhere: the shard's own count.
+    /// Movable tasks of the shard's arena, ever.
     pub(crate) movable: Counter,
-    /// Movable tasks of the shard's arena that completed elsewhere, ever.
+    /// Those that completed while their shard's thread was inside.
+    completed_here: Counter,
+    /// Those that completed elsewhere.
     completed_elsewhere: CachePadded<AtomicUsize>,
     /// Movable tasks on the heap that the shard lists and that have not completed.
     owned: CachePadded<Mutex<Owned>>,
@@ -102,6 +104,8 @@ unsafe impl Sync for Remote {}
 struct Owned {
     first: *const Header,
     len: usize,
+    /// How many were listed ever.
+    total: usize,
 }
 
 // SAFETY: the list's tasks may be reached by whoever holds its lock.
@@ -193,7 +197,7 @@ impl Remote {
     pub(crate) fn movable_completed(&self) {
         // Relaxed: counts; they publish nothing.
         if ptr::eq(context::remote(), self) {
-            self.movable.add(1u64.wrapping_neg());
+            self.completed_here.add(1);
         } else {
             self.completed_elsewhere.fetch_add(1, Relaxed);
         }
@@ -208,6 +212,7 @@ impl Remote {
         }
         push_front(&mut owned.first, task);
         owned.len += 1;
+        owned.total += 1;
         true
     }
 
@@ -222,9 +227,20 @@ impl Remote {
     /// Movable tasks that have not completed; a moment's impression.
     fn movable_alive(&self) -> usize {
         let listed = self.owned.lock().expect("no code that can panic runs under this lock").len;
+        let here = self.completed_here.get() as usize;
         // Acquire: keeps the order, in which nothing has completed before it is there.
         let elsewhere = self.completed_elsewhere.load(Acquire);
-        listed + (self.movable.get() as usize).saturating_sub(elsewhere)
+        listed + (self.movable.get() as usize).saturating_sub(here + elsewhere)
+    }
+
+    /// Tasks of the shard, ever; a moment's impression.
+    fn spawned(&self) -> u64 {
+        let listed = self.owned.lock().expect("no code that can panic runs under this lock").total;
+        // Received first: each of those was sent before. It is among those spawned from a moment later on.
+        let received = self.counters.received.get();
+        let sent = self.sent.load(Relaxed) as u64;
+        let own = self.counters.spawned.get().saturating_sub(received);
+        sent + own + self.movable.get() + listed as u64
     }
 
     /// Refuses movable tasks from now on, and gives those listed, each with a reference. By whoever is the shard.
@@ -339,8 +355,9 @@ impl Mesh {
                 closed: AtomicBool::new(false),
                 ring: CachePadded(Ring::new()),
                 movable: Counter::default(),
+                completed_here: Counter::default(),
                 completed_elsewhere: CachePadded(AtomicUsize::new(0)),
-                owned: CachePadded(Mutex::new(Owned { first: ptr::null(), len: 0 })),
+                owned: CachePadded(Mutex::new(Owned { first: ptr::null(), len: 0, total: 0 })),
                 refuses: AtomicBool::new(false),
                 watching: CachePadded(AtomicBool::new(false)),
                 first_in_reach: first_in_reach(&config.sites, id, config.steal),
@@ -424,6 +441,11 @@ impl Mesh {
     /// Tasks that have not completed, pinned as of each shard's last turn and movable as listed.
     pub fn alive_tasks(&self) -> usize {
         self.remotes.iter().map(|remote| remote.load() + remote.movable_alive()).sum()
+    }
+
+    /// Tasks that were spawned, ever.
+    pub fn spawned_tasks(&self) -> u64 {
+        self.remotes.iter().map(Remote::spawned).sum()
     }
 
     /// Pinned tasks that were sent to a shard and are still in its mail, as a moment's impression.

@@ -26,6 +26,21 @@ impl Counter {
     }
 }
 
+/// A number that any thread adds to, beside a system call that costs far more.
+#[derive(Debug, Default)]
+pub(crate) struct Tally(AtomicU64);
+
+impl Tally {
+    pub fn add(&self, n: u64) {
+        // Relaxed: a count; publishes nothing.
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// A shard's counters.
 #[derive(Debug, Default)]
 pub struct Counters {
@@ -55,6 +70,8 @@ pub struct Counters {
     pub mailed: Counter,
     /// Pinned tasks that others sent and that have come out of the mail.
     pub received: Counter,
+    /// Pinned tasks that were spawned here, or that others sent and that have come out of the mail.
+    pub spawned: Counter,
     /// Events that the kernel reported.
     pub events: Counter,
     /// Times a task had to give way because its budget was used up.

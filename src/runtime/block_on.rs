@@ -14,6 +14,7 @@ use std::task::{Context, Poll};
 
 use corelane_shards::coop::{self, Budget};
 use corelane_shards::loom::atomic::{AtomicBool, Ordering};
+use corelane_shards::loom::thread::ThreadId;
 use corelane_shards::mesh::{Mesh, ShardId};
 use corelane_shards::shard::{self, Shard, Turn};
 use corelane_shards::task::JoinHandle;
@@ -50,13 +51,15 @@ impl ArcWake for Root {
 pub(crate) struct Driven {
     shard: Shard,
     root: Arc<Root>,
+    /// The thread that drove it last.
+    thread: Option<ThreadId>,
 }
 
 impl Driven {
     pub fn new(shard: Shard) -> Self {
         let mesh = Arc::clone(shard.local().mesh());
         let root = Arc::new(Root { woken: AtomicBool::new(false), mesh });
-        Self { shard, root }
+        Self { shard, root, thread: None }
     }
 
     /// Spawns a task that stays on the shard. The caller keeps the shard on this thread.
@@ -71,6 +74,11 @@ impl Driven {
 
     /// Turns the shard until the future completes. `None` if a panic in a task ends the runtime before.
     pub fn block_on<F: Future>(&mut self, inner: &Inner, future: F) -> Option<F::Output> {
+        let here = Some(context::thread_id());
+        if self.thread != here {
+            self.thread = here;
+            inner.drivers.drive(SEATED);
+        }
         let mut future = pin!(future);
         // A future that is ready at once is not timed: reading the clock takes longer than most of them.
         if inner.has_panicked() {

@@ -17,6 +17,7 @@ use crate::error;
 use super::block_on::Driven;
 use super::blocking::{Job, Pool, PoolConfig, SubmitError};
 use super::context::{self, Blocking};
+use super::drivers::Drivers;
 use super::handle::{Handle, Id, RuntimeFlavor};
 use super::histogram::Wanted;
 use super::hooks::{Around, Hooks};
@@ -50,6 +51,8 @@ pub(crate) struct Inner {
     pub local_thread: Option<ThreadId>,
     /// Where the shards are.
     pub placed: Arc<Placed>,
+    /// On which threads.
+    pub drivers: Drivers,
     /// See [`Parts`].
     pub evens_out: bool,
     pub pool: Pool<Work>,
@@ -123,6 +126,7 @@ impl Inner {
             let around = Around::new(parts.hooks.task.clone(), poll_times, this.clone());
             Inner {
                 this: this.clone(),
+                drivers: Drivers::new(parts.mesh.remotes().len()),
                 local_thread: stays.then(context::thread_id),
                 id: Id::next(),
                 mesh: parts.mesh,
@@ -232,6 +236,7 @@ impl Inner {
         let (task, _) = task::blocking(move || {
             let inner = handle.inner();
             let _entered = context::enter(inner, Blocking::InPlaceOnly);
+            let _caring = inner.drivers.care(id);
             shard::take_care(inner.mesh.remote(id), || inner.is_shutting_down());
         });
         let work = Work { task, mandatory: false, _hold: None };

@@ -3,7 +3,9 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use corelane_shards::loom::thread::ThreadId;
 use corelane_shards::metrics::Counters;
+use corelane_shards::reactor::Registry;
 use corelane_shards::shard;
 
 use super::handle::Handle;
@@ -37,6 +39,18 @@ impl RuntimeMetrics {
     /// Tasks that have not completed, as of each shard's last turn.
     pub fn num_alive_tasks(&self) -> usize {
         self.0.inner().mesh.alive_tasks()
+    }
+
+    /// The old name of [`num_alive_tasks`](Self::num_alive_tasks).
+    #[deprecated(note = "renamed to `num_alive_tasks`")]
+    pub fn active_tasks_count(&self) -> usize {
+        self.num_alive_tasks()
+    }
+
+    /// Tasks that were spawned, ever. As with the task hooks, a `spawn_blocking`, the future in `block_on` and what a `LocalSet` runs
+    /// are none.
+    pub fn spawned_tasks_count(&self) -> u64 {
+        self.0.inner().mesh.spawned_tasks()
     }
 
     /// New tasks that no worker has taken yet: those in the queue that all workers share, and those on the way to one worker.
@@ -79,6 +93,17 @@ impl RuntimeMetrics {
     pub fn worker_park_unpark_count(&self, worker: usize) -> u64 {
         let counters = self.of(worker);
         counters.parks.get() + counters.unparks.get()
+    }
+
+    /// The thread that a worker is on: for a current-thread runtime the one that called `block_on` last, if any has. While a task
+    /// of a multi-thread runtime blocks in place, it is the one that stands in for the worker.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such worker.
+    #[track_caller]
+    pub fn worker_thread_id(&self, worker: usize) -> Option<ThreadId> {
+        self.0.inner().drivers.thread(worker)
     }
 
     /// How long a worker's thread was busy, as of the last time that it began to wait in the kernel: all the time that it did
@@ -195,6 +220,27 @@ impl RuntimeMetrics {
     /// How many events the kernel has reported to the workers, wakes from other threads included.
     pub fn io_driver_ready_count(&self) -> u64 {
         self.sum(|counters| counters.events.get())
+    }
+
+    /// How many sockets, pipes and other resources were given to the kernel to watch.
+    ///
+    /// # On shards
+    ///
+    /// That happens when a resource first has to be waited for, and not when it is made. One whose task has moved is given to
+    /// another worker's list, and counts once more; it also counts in
+    /// [`io_driver_fd_deregistered_count`](Self::io_driver_fd_deregistered_count) then. The difference is how many are watched now.
+    pub fn io_driver_fd_registered_count(&self) -> u64 {
+        self.sum_of_reactors(Registry::num_added)
+    }
+
+    /// How many of them were taken back. See [`io_driver_fd_registered_count`](Self::io_driver_fd_registered_count).
+    pub fn io_driver_fd_deregistered_count(&self) -> u64 {
+        self.sum_of_reactors(Registry::num_removed)
+    }
+
+    fn sum_of_reactors(&self, number: impl Fn(&Registry) -> u64) -> u64 {
+        let reactors = self.0.inner().mesh.remotes().iter().filter_map(|remote| remote.registry());
+        reactors.map(|registry| number(registry)).sum()
     }
 
     #[track_caller]

@@ -16,6 +16,7 @@ mod block_on;
 mod blocking;
 mod builder;
 pub(crate) mod context;
+mod drivers;
 mod handle;
 mod histogram;
 pub(crate) mod hooks;

@@ -97,6 +97,7 @@ pub(crate) fn prepare(
 ) -> io::Result<(Shard, Option<String>)> {
     let warning = pin::pin_shard(place, on_error)?;
     inner.placed.enter_shard(id);
+    inner.drivers.drive(id);
     Ok((build_shard(&inner.mesh, id, inner.event_limits)?, warning))
 }
 

@@ -28,6 +28,7 @@ use crate::context;
 use crate::loom::atomic::AtomicBool;
 use crate::loom::atomic::Ordering::{Relaxed, SeqCst};
 use crate::mesh::Remote;
+use crate::metrics::Tally;
 use crate::util::lock::Lock;
 
 use super::interest::Interest;
@@ -49,6 +50,8 @@ pub struct Registry {
     slots: Lock<Slots>,
     /// Something is in `Slots::retired`.
     has_retired: AtomicBool,
+    added: Tally,
+    removed: Tally,
     /// What a token stands for that stands for no resource, or for one that is gone. The owner's events on it reach nobody.
     nobody: State,
 }
@@ -71,6 +74,8 @@ impl Registry {
             epoll,
             slots: Lock::new(Slots::default()),
             has_retired: AtomicBool::new(false),
+            added: Tally::default(),
+            removed: Tally::default(),
             nobody: State::none(),
         }
     }
@@ -82,7 +87,10 @@ impl Registry {
         let added =
             self.epoll.register(&mut SourceFd(&fd), token(unsafe { state.as_ref() }), interest.to_mio());
         match added {
-            Ok(()) => Ok(state),
+            Ok(()) => {
+                self.added.add(1);
+                Ok(state)
+            }
             Err(error) => {
                 // No event can have come of it.
                 // SAFETY: as above.
@@ -123,6 +131,7 @@ impl Registry {
         // It fails if the file is closed already, by misuse of `AsyncFd`; then it sends nothing more, or what it sends
         // reaches nobody.
         let _ = self.epoll.deregister(&mut SourceFd(&fd));
+        self.removed.add(1);
         let owner = context::remote() == state.home;
         if !moves {
             state.forget_elsewhere();
@@ -138,6 +147,16 @@ impl Registry {
             // SAFETY: shards live as long as their registry's users.
             unsafe { &*state.home }.wake();
         }
+    }
+
+    /// How many resources were watched, ever; one that moves is counted where it goes, too.
+    pub fn num_added(&self) -> u64 {
+        self.added.get()
+    }
+
+    /// How many of them are watched no more.
+    pub fn num_removed(&self) -> u64 {
+        self.removed.get()
     }
 
     /// Whether there is something to recycle.

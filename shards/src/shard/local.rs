@@ -38,8 +38,9 @@ pub struct Local {
     arena: UnsafeCell<Arena>,
     /// Pinned tasks that are not in the arena: large ones, and those that came from other threads.
     heap: Cell<*const Header>,
-    /// Pinned tasks that have not completed.
-    live: Cell<usize>,
+    /// Pinned tasks that have completed. How many have not is the difference to those that were spawned: both only grow, so that
+    /// the number of all that were ever spawned costs nothing.
+    completed: Cell<usize>,
     pub(super) closing: Cell<bool>,
     pub(super) rest: Rest,
     /// Below this many live tasks a spawn stays here without a look at the other shards. Zero at the start of a turn.
@@ -60,7 +61,7 @@ impl Local {
             run: UnsafeCell::new(RunQueue::new()),
             arena: UnsafeCell::new(Arena::new()),
             heap: Cell::new(ptr::null()),
-            live: Cell::new(0),
+            completed: Cell::new(0),
             closing: Cell::new(false),
             rest: Rest::default(),
             stay_below: Cell::new(0),
@@ -166,25 +167,25 @@ impl Local {
     /// A pinned task was spawned here.
     #[inline(always)]
     pub(crate) fn spawned(&self) {
-        self.live.set(self.live.get() + 1);
+        self.remote().counters().spawned.add(1);
     }
 
     /// A pinned task completed here.
     #[inline(always)]
     pub(crate) fn completed(&self) {
-        self.live.set(self.live.get() - 1);
+        self.completed.set(self.completed.get() + 1);
     }
 
     /// Shows the other shards how loaded this one is; once a turn.
     pub(super) fn publish_load(&self) {
         // Relaxed: an impression for placement.
         let received = self.remote().counters().received.get() as usize;
-        self.remote().own_load.store(self.live.get().wrapping_sub(received), Relaxed);
+        self.remote().own_load.store(self.live().wrapping_sub(received), Relaxed);
     }
 
     /// Pinned tasks that have not completed.
     pub(crate) fn live(&self) -> usize {
-        self.live.get()
+        self.remote().counters().spawned.get() as usize - self.completed.get()
     }
 
     /// Lists a heap task of this shard's own.
