@@ -1,11 +1,14 @@
 //! What a runtime counts, seen from outside.
 
-use std::sync::mpsc;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Poll, Waker};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use corelane::io::{AsyncReadExt, AsyncWriteExt};
 use corelane::net::UnixStream;
-use corelane::runtime::Builder;
+use corelane::runtime::{Builder, HistogramConfiguration, Runtime, RuntimeMetrics};
 use corelane::task::{self, LocalSet, block_in_place, yield_now};
 
 fn builders() -> [Builder; 3] {
@@ -133,4 +136,116 @@ fn what_the_kernel_watches_is_counted() {
         assert_eq!(counts(), (1, 0), "the writer did not wait");
     });
     assert_eq!(counts(), (1, 1));
+}
+
+/// The waits that were counted, by bucket.
+fn waits(metrics: &RuntimeMetrics) -> Vec<u64> {
+    let count = |bucket| {
+        let workers = 0..metrics.num_workers();
+        workers.map(|worker| metrics.schedule_latency_histogram_bucket_count(worker, bucket)).sum()
+    };
+    (0..metrics.schedule_latency_histogram_num_buckets()).map(count).collect()
+}
+
+/// How long hooks say that tasks waited, before and after each poll.
+type Told = Arc<Mutex<Vec<Duration>>>;
+
+fn telling(mut builder: Builder) -> (Runtime, Told) {
+    let told = Told::default();
+    let tell = |told: &Told| {
+        let told = told.clone();
+        move |task: &corelane::runtime::TaskMeta<'_>| {
+            told.lock().unwrap().push(task.schedule_latency().unwrap())
+        }
+    };
+    builder.on_before_task_poll(tell(&told)).on_after_task_poll(tell(&told));
+    builder.on_task_spawn(|task| assert_eq!(task.schedule_latency(), None));
+    builder.on_task_terminate(|task| assert_eq!(task.schedule_latency(), None));
+    (builder.build().unwrap(), told)
+}
+
+#[test]
+fn waits_for_a_poll_are_counted() {
+    for mut builder in builders() {
+        let wide = HistogramConfiguration::linear(Duration::from_millis(1), 3);
+        builder.enable_metrics_schedule_latency_histogram();
+        builder.metrics_schedule_latency_histogram_configuration(wide);
+        let (rt, told) = telling(builder);
+        let metrics = rt.metrics();
+        assert!(metrics.schedule_latency_histogram_enabled());
+        let ms = Duration::from_millis;
+        assert_eq!(metrics.schedule_latency_histogram_bucket_range(1), ms(1)..ms(2));
+        rt.block_on(async {
+            for _ in 0..5 {
+                task::spawn(yield_now()).await.unwrap();
+            }
+        });
+        drop(rt);
+        assert_eq!(waits(&metrics).iter().sum::<u64>(), 10);
+        let told = told.lock().unwrap();
+        assert_eq!(told.len(), 20);
+        for poll in told.chunks(2) {
+            assert_eq!(poll[0], poll[1], "one poll has one wait");
+        }
+    }
+}
+
+/// A wait begins with the spawn, with the first wake, and not before the last poll has ended.
+#[test]
+fn a_wait_begins_when_the_task_can_run() {
+    let mut builder = Builder::new_current_thread();
+    builder.track_task_schedule_latency();
+    let (rt, told) = telling(builder);
+    let long = Duration::from_millis(20);
+    // Not to wait: the time that it takes is what is measured.
+    let pass = move || thread::sleep(long);
+    let waker = Arc::new(Mutex::new(None::<Waker>));
+    let (stamp, stamps) = mpsc::channel();
+    let task = rt.spawn({
+        let waker = waker.clone();
+        let mut polls = 0;
+        poll_fn(move |cx| {
+            stamp.send(Instant::now()).unwrap();
+            polls += 1;
+            match polls {
+                1 => *waker.lock().unwrap() = Some(cx.waker().clone()),
+                2 => {
+                    cx.waker().wake_by_ref();
+                    pass();
+                    stamp.send(Instant::now()).unwrap();
+                }
+                _ => return Poll::Ready(()),
+            }
+            Poll::Pending
+        })
+    });
+    pass();
+    rt.block_on(yield_now());
+    pass();
+    let waker = waker.lock().unwrap().take().unwrap();
+    let before_wake = Instant::now();
+    waker.wake_by_ref();
+    pass();
+    waker.wake();
+    rt.block_on(task).unwrap();
+    let told = told.lock().unwrap();
+    let [spawned, _, woken, _, again, _] = told[..] else { panic!("three polls: {told:?}") };
+    let stamps: Vec<_> = stamps.iter().collect();
+    let [_, second, second_ends, third] = stamps[..] else { panic!("three polls: {stamps:?}") };
+    assert!(spawned >= long, "from the spawn on: {spawned:?}");
+    assert!(long <= woken && woken <= second - before_wake, "from the first wake on: {woken:?}");
+    assert!(again <= third - second_ends, "the poll during which it was woken does not count: {again:?}");
+}
+
+#[test]
+fn waits_are_not_counted_unless_asked_for() {
+    let mut builder = Builder::new_current_thread();
+    builder.on_before_task_poll(|task| assert_eq!(task.schedule_latency(), None));
+    let rt = builder.build().unwrap();
+    rt.block_on(async { task::spawn(async {}).await.unwrap() });
+    let metrics = rt.metrics();
+    assert!(!metrics.schedule_latency_histogram_enabled());
+    assert_eq!(metrics.schedule_latency_histogram_num_buckets(), 0);
+    assert_eq!(metrics.schedule_latency_histogram_bucket_count(0, 0), 0);
+    assert!(metrics.schedule_latency_histogram_bucket_range(0).is_empty());
 }

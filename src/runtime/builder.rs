@@ -50,6 +50,8 @@ pub struct Builder {
     stack_size: Option<usize>,
     hooks: Hooks,
     poll_times: Wanted,
+    latencies: Wanted,
+    tells_latency: bool,
     enable_io: bool,
     enable_time: bool,
     start_paused: bool,
@@ -89,6 +91,8 @@ impl Builder {
             stack_size: None,
             hooks: Hooks::default(),
             poll_times: Wanted::default(),
+            latencies: Wanted::default(),
+            tells_latency: false,
             enable_io: false,
             enable_time: false,
             start_paused: false,
@@ -345,6 +349,35 @@ impl Builder {
         configuration: HistogramConfiguration,
     ) -> &mut Self {
         self.poll_times.configuration = configuration;
+        self
+    }
+
+    /// Counts how long tasks wait for each poll, from when they are spawned or woken, in the buckets that
+    /// [`metrics_schedule_latency_histogram_configuration`](Self::metrics_schedule_latency_histogram_configuration) says, ten of 100 µs
+    /// by default. Task hooks are told, too: see [`track_task_schedule_latency`](Self::track_task_schedule_latency), which also says
+    /// what it costs.
+    pub fn enable_metrics_schedule_latency_histogram(&mut self) -> &mut Self {
+        self.latencies.enabled = true;
+        self
+    }
+
+    /// In which buckets it is counted how long tasks wait, if it is: see
+    /// [`enable_metrics_schedule_latency_histogram`](Self::enable_metrics_schedule_latency_histogram).
+    pub fn metrics_schedule_latency_histogram_configuration(
+        &mut self,
+        configuration: HistogramConfiguration,
+    ) -> &mut Self {
+        self.latencies.configuration = configuration;
+        self
+    }
+
+    /// Tells the hooks around a poll how long the task has waited for it: see
+    /// [`TaskMeta::schedule_latency`](super::TaskMeta::schedule_latency).
+    ///
+    /// The first wake of a task that waits then reads the clock, and so does a poll, twice; each future that is spawned is boxed and gets
+    /// a waker of its own, whose clones are counted by locked instructions. A runtime that does not track it pays nothing.
+    pub fn track_task_schedule_latency(&mut self) -> &mut Self {
+        self.tells_latency = true;
         self
     }
 

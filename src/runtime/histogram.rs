@@ -1,4 +1,4 @@
-//! How long polls of tasks take, counted in buckets.
+//! How long polls of tasks take, and how long tasks wait for them, counted in buckets.
 //!
 //! Here: which buckets there are, and each worker's counts. Not here: taking the time ([`hooks`](super::hooks)), the builder's methods,
 //! reading ([`RuntimeMetrics`](super::RuntimeMetrics)). Threads: any.

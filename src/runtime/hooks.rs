@@ -1,7 +1,7 @@
 //! What a runtime calls around its tasks, and what it does when one panics.
 //!
-//! The engine knows nothing of it. A runtime that has something to call, or counts how long polls take, wraps each future that is spawned; one that has not
-//! spawns it as it is, and pays a branch for each spawn. The wrapper boxes the future, so that it is compiled once for
+//! The engine knows nothing of it. A runtime that has something to call, or times polls or what tasks wait for them, wraps each future
+//! that is spawned; one that has not spawns it as it is, and pays a branch for each spawn. The wrapper boxes the future, so that it is compiled once for
 //! each type of output and not for each future.
 //!
 //! Threads: the spawner's, then whichever polls or drops the task.
@@ -11,15 +11,17 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use corelane_shards::mesh::Remote;
 use corelane_shards::shard::{self, Local};
 use corelane_shards::task::{self, Id, JoinHandle};
+use futures_task::waker_ref;
 
 use super::context;
 use super::histogram::Histogram;
 use super::inner::Inner;
+use super::latency::DatedWaker;
 
 /// A callback of the builder's.
 pub(crate) type Callback = Arc<dyn Fn() + Send + Sync>;
@@ -88,6 +90,7 @@ pub struct TaskMeta<'a> {
     id: Id,
     spawned_at: &'static Location<'static>,
     name: Option<&'a str>,
+    latency: Option<Duration>,
 }
 
 impl<'a> TaskMeta<'a> {
@@ -101,6 +104,13 @@ impl<'a> TaskMeta<'a> {
         self.spawned_at
     }
 
+    /// How long the task was ready to run before this poll began. Only hooks around a poll are told, and only where
+    /// [`Builder::track_task_schedule_latency`](super::Builder::track_task_schedule_latency) or
+    /// [`Builder::enable_metrics_schedule_latency_histogram`](super::Builder::enable_metrics_schedule_latency_histogram) asks for it.
+    pub fn schedule_latency(&self) -> Option<Duration> {
+        self.latency
+    }
+
     /// The name that [`task::Builder`](crate::task::Builder::name) gave it. Beyond Tokio, which keeps names for its console.
     pub fn name(&self) -> Option<&'a str> {
         self.name
@@ -110,27 +120,44 @@ impl<'a> TaskMeta<'a> {
 /// The hooks of a runtime that has some.
 pub(crate) struct Around {
     hooks: TaskHooks,
-    poll_times: Option<Histogram>,
+    times: Times,
     runtime: Weak<Inner>,
+}
+
+/// What is timed of polls.
+#[derive(Default)]
+pub(crate) struct Times {
+    /// How long they took.
+    pub polls: Option<Histogram>,
+    /// How long tasks waited for them.
+    pub latencies: Option<Histogram>,
+    /// Whether hooks are told the latter.
+    pub tells_latency: bool,
+}
+
+impl Times {
+    fn has_latency(&self) -> bool {
+        self.tells_latency || self.latencies.is_some()
+    }
 }
 
 impl Around {
     /// `None` if there is nothing to call or count, and futures are spawned as they are.
-    pub fn new(hooks: TaskHooks, poll_times: Option<Histogram>, runtime: Weak<Inner>) -> Option<Arc<Self>> {
-        let is_needed = !hooks.is_empty() || poll_times.is_some();
-        is_needed.then(|| Arc::new(Self { hooks, poll_times, runtime }))
+    pub fn new(hooks: TaskHooks, times: Times, runtime: Weak<Inner>) -> Option<Arc<Self>> {
+        let is_needed = !hooks.is_empty() || times.polls.is_some() || times.has_latency();
+        is_needed.then(|| Arc::new(Self { hooks, times, runtime }))
     }
 
-    /// How long polls of tasks took, if that is counted.
-    pub fn poll_times(&self) -> Option<&Histogram> {
-        self.poll_times.as_ref()
+    /// What is timed.
+    pub fn times(&self) -> &Times {
+        &self.times
     }
 
     /// A task is about to be spawned.
     fn end(self: &Arc<Self>, id: Id, origin: Origin<'_>) -> End {
         let end =
             End { around: Arc::clone(self), id, spawned_at: origin.at, name: origin.name.map(Box::from) };
-        end.call(&self.hooks.spawn);
+        end.call(&self.hooks.spawn, None);
         end
     }
 }
@@ -144,16 +171,22 @@ struct End {
 }
 
 impl End {
-    fn call(&self, hook: &Option<TaskCallback>) {
+    /// The task is about to be queued.
+    fn dated(&self) -> Option<(Arc<DatedWaker>, u64)> {
+        self.around.times.has_latency().then(|| (DatedWaker::new(), 0))
+    }
+
+    fn call(&self, hook: &Option<TaskCallback>, latency: Option<Duration>) {
         if let Some(hook) = hook {
-            hook(&TaskMeta { id: self.id, spawned_at: self.spawned_at, name: self.name.as_deref() });
+            let Self { id, spawned_at, name, .. } = self;
+            hook(&TaskMeta { id: *id, spawned_at, name: name.as_deref(), latency });
         }
     }
 }
 
 impl Drop for End {
     fn drop(&mut self) {
-        self.call(&self.around.hooks.terminate);
+        self.call(&self.around.hooks.terminate, None);
     }
 }
 
@@ -161,21 +194,35 @@ impl Drop for End {
 struct Hooked<F> {
     future: F,
     end: End,
+    /// With when the last poll ended, by its clock.
+    dated: Option<(Arc<DatedWaker>, u64)>,
+}
+
+impl<F> Hooked<F> {
+    fn new(future: F, end: End) -> Self {
+        Self { dated: end.dated(), future, end }
+    }
 }
 
 impl<F: Future + Unpin> Future for Hooked<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let Self { future, end } = &mut *self;
-        let hooks = &end.around.hooks;
-        end.call(&hooks.before_poll);
-        let timed = end.around.poll_times.as_ref().map(|times| (times, Instant::now()));
-        let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(future).poll(cx)));
-        if let (Some((times, started)), Some(worker)) = (timed, super::worker_index()) {
-            times.add(worker, started.elapsed());
+        let Self { future, end, dated } = &mut *self;
+        let Around { hooks, times, .. } = &*end.around;
+        let latency = dated.as_ref().map(|(waker, end_ns)| waker.begin_poll(cx.waker(), *end_ns));
+        count(times.latencies.as_ref(), || latency);
+        end.call(&hooks.before_poll, latency);
+        let started = times.polls.as_ref().map(|_| Instant::now());
+        let polled = catch_unwind(AssertUnwindSafe(|| match dated {
+            None => Pin::new(future).poll(cx),
+            Some((waker, _)) => Pin::new(future).poll(&mut Context::from_waker(&waker_ref(waker))),
+        }));
+        count(times.polls.as_ref(), || started.map(|started| started.elapsed()));
+        if let Some((waker, end_ns)) = dated {
+            *end_ns = waker.now_ns();
         }
-        end.call(&hooks.after_poll);
+        end.call(&hooks.after_poll, latency);
         match polled {
             Ok(polled) => polled,
             Err(panic) => {
@@ -185,6 +232,13 @@ impl<F: Future + Unpin> Future for Hooked<F> {
                 resume_unwind(panic)
             }
         }
+    }
+}
+
+/// Counts what this thread's worker has timed, if that is counted.
+fn count(histogram: Option<&Histogram>, duration: impl FnOnce() -> Option<Duration>) {
+    if let (Some(histogram), Some(duration), Some(worker)) = (histogram, duration(), super::worker_index()) {
+        histogram.add(worker, duration);
     }
 }
 
@@ -202,7 +256,7 @@ where
         Some(around) => {
             let id = task::next_id();
             let future: Pin<Box<dyn Future<Output = F::Output> + Send>> = Box::pin(future);
-            shard::spawn_as(&inner.mesh, id, Hooked { future, end: around.end(id, origin) })
+            shard::spawn_as(&inner.mesh, id, Hooked::new(future, around.end(id, origin)))
         }
     }
 }
@@ -232,7 +286,7 @@ where
         Some(around) => {
             let id = task::next_id();
             let future: Pin<Box<dyn Future<Output = F::Output>>> = Box::pin(future);
-            shard::spawn_local_as(local, id, Hooked { future, end: around.end(id, origin) })
+            shard::spawn_local_as(local, id, Hooked::new(future, around.end(id, origin)))
         }
     }
 }
@@ -255,9 +309,10 @@ where
         Some(around) => {
             let id = task::next_id();
             let end = around.end(id, origin);
+            let dated = end.dated();
             shard::spawn_at_as(remote, id, move || {
                 let future: Pin<Box<dyn Future<Output = F::Output>>> = Box::pin(make());
-                Hooked { future, end }
+                Hooked { future, end, dated }
             })
         }
     }

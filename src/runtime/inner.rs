@@ -20,7 +20,7 @@ use super::context::{self, Blocking};
 use super::drivers::Drivers;
 use super::handle::{Handle, Id, RuntimeFlavor};
 use super::histogram::Wanted;
-use super::hooks::{Around, Hooks};
+use super::hooks::{Around, Hooks, Times};
 use super::seat::{Parker, Seat};
 use super::seed::{RngSeed, Row, Seeded};
 use super::watch::Placed;
@@ -94,6 +94,8 @@ pub(crate) struct Parts {
     pub name: Option<String>,
     pub hooks: Hooks,
     pub poll_times: Wanted,
+    pub latencies: Wanted,
+    pub tells_latency: bool,
     pub seed: Option<RngSeed>,
     pub event_limits: EventLimits,
     pub io_enabled: bool,
@@ -122,11 +124,16 @@ impl Inner {
                 ..parts.pool
             };
             let stays = parts.seat.is_some() && parts.mesh.config().local_tasks;
-            let poll_times = parts.poll_times.build(parts.mesh.remotes().len());
-            let around = Around::new(parts.hooks.task.clone(), poll_times, this.clone());
+            let shards = parts.mesh.remotes().len();
+            let times = Times {
+                polls: parts.poll_times.build(shards),
+                latencies: parts.latencies.build(shards),
+                tells_latency: parts.tells_latency,
+            };
+            let around = Around::new(parts.hooks.task.clone(), times, this.clone());
             Inner {
                 this: this.clone(),
-                drivers: Drivers::new(parts.mesh.remotes().len()),
+                drivers: Drivers::new(shards),
                 local_thread: stays.then(context::thread_id),
                 id: Id::next(),
                 mesh: parts.mesh,

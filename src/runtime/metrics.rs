@@ -285,6 +285,42 @@ impl RuntimeMetrics {
     }
 
     fn poll_times(&self) -> Option<&Histogram> {
-        self.0.inner().around.as_ref().and_then(|around| around.poll_times())
+        self.0.inner().around.as_ref().and_then(|around| around.times().polls.as_ref())
+    }
+
+    /// Whether it is counted how long tasks wait for their polls: see
+    /// [`Builder::enable_metrics_schedule_latency_histogram`](super::Builder::enable_metrics_schedule_latency_histogram).
+    pub fn schedule_latency_histogram_enabled(&self) -> bool {
+        self.latencies().is_some()
+    }
+
+    /// In how many buckets waits are counted; 0 if they are not.
+    pub fn schedule_latency_histogram_num_buckets(&self) -> usize {
+        self.latencies().map_or(0, Histogram::len)
+    }
+
+    /// How long the waits of a bucket took; nothing if they are not counted. The end is excluded, but for that of the last bucket,
+    /// which has all that are longer.
+    ///
+    /// # Panics
+    ///
+    /// If waits are counted and there is no such bucket.
+    #[track_caller]
+    pub fn schedule_latency_histogram_bucket_range(&self, bucket: usize) -> Range<Duration> {
+        self.latencies().map_or(Duration::ZERO..Duration::ZERO, |times| times.range(bucket))
+    }
+
+    /// How many polls of a worker were waited for as long as a bucket says; 0 if waits are not counted.
+    ///
+    /// # Panics
+    ///
+    /// If waits are counted and there is no such worker or bucket.
+    #[track_caller]
+    pub fn schedule_latency_histogram_bucket_count(&self, worker: usize, bucket: usize) -> u64 {
+        self.latencies().map_or(0, |times| times.count(worker, bucket))
+    }
+
+    fn latencies(&self) -> Option<&Histogram> {
+        self.0.inner().around.as_ref().and_then(|around| around.times().latencies.as_ref())
     }
 }

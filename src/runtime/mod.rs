@@ -21,6 +21,7 @@ mod handle;
 mod histogram;
 pub(crate) mod hooks;
 mod inner;
+mod latency;
 mod local_runtime;
 mod metrics;
 #[expect(clippy::module_inception, reason = "the type that gives the module its name")]

@@ -263,6 +263,8 @@ impl Builder {
             name: self.name.clone(),
             hooks: self.hooks.clone(),
             poll_times: self.poll_times.clone(),
+            latencies: self.latencies.clone(),
+            tells_latency: self.tells_latency,
             seed: self.seed.clone(),
             event_limits: self.event_limits,
             io_enabled: self.enable_io,
