@@ -396,6 +396,18 @@ fn a_command_is_passed_on_as_it_was_set() {
 }
 
 #[test]
+fn a_function_may_start_the_process() {
+    rt().block_on(async {
+        let mut command = sh("echo $NAME");
+        command.stdout(Stdio::piped()).kill_on_drop(true);
+        let child = command.spawn_with(|command| command.env("NAME", "given late").spawn()).unwrap();
+        assert_eq!(child.wait_with_output().await.unwrap().stdout, b"given late\n");
+        let refused = command.spawn_with(|_| Err(ErrorKind::Unsupported.into()));
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::Unsupported);
+    });
+}
+
+#[test]
 fn a_broken_pipe_is_an_error() {
     rt().block_on(async {
         let mut child = sh("exec <&-; echo closed; read x < /dev/null")

@@ -479,6 +479,23 @@ fn the_metrics_tell_rest_from_work() {
     }
 }
 
+/// What chooses between kinds of things of which there is one here enables what it is about.
+#[test]
+fn what_tokio_tries_out_is_accepted() {
+    for mut builder in [Builder::new_current_thread(), Builder::new_multi_thread(), Builder::new_sharded()] {
+        builder.worker_threads(1).enable_alt_timer().enable_io_uring();
+        let rt = builder.enable_eager_driver_handoff().enable_sharded_blocking_queue().build().unwrap();
+        rt.block_on(async {
+            corelane::time::sleep(Duration::from_millis(1)).await;
+            let (mut one, other) = UnixStream::pair().unwrap();
+            let reader = corelane::spawn(async move { one.read(&mut [0]).await });
+            yield_now().await;
+            drop(other);
+            assert_eq!(reader.await.unwrap().unwrap(), 0);
+        });
+    }
+}
+
 #[test]
 fn zero_is_refused() {
     let refused = |text: &str, set: fn(&mut Builder)| {

@@ -210,9 +210,27 @@ impl Command {
     /// ```
     #[track_caller]
     pub fn spawn(&mut self) -> io::Result<Child> {
+        self.spawn_with(|std| beside_the_shards(|| std.spawn()))
+    }
+
+    /// As [`spawn`](Self::spawn), with the process started by a function that is given the standard library's command. On a shard that
+    /// is bound to a CPU the process is bound to it too, unless the function sees to that.
+    ///
+    /// # Errors
+    ///
+    /// What the function says.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime, or of one whose I/O is enabled.
+    #[track_caller]
+    pub fn spawn_with(
+        &mut self,
+        with: impl FnOnce(&mut process::Command) -> io::Result<process::Child>,
+    ) -> io::Result<Child> {
         // Panics now rather than with a process at hand.
         let _ = context::io_mesh()?;
-        Child::new(beside_the_shards(|| self.std.spawn())?, self.kill_on_drop)
+        Child::new(with(&mut self.std)?, self.kill_on_drop)
     }
 
     /// Starts the process now, and waits for its end. Pipes, if there are any, are closed.

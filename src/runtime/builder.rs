@@ -499,6 +499,29 @@ impl Builder {
         self
     }
 
+    /// Enables I/O, as [`enable_io`](Self::enable_io) does. In Tokio it has files go through io_uring where the kernel lets it; here they
+    /// go to the blocking pool.
+    pub fn enable_io_uring(&mut self) -> &mut Self {
+        self.enable_io()
+    }
+
+    /// Enables timers, as [`enable_time`](Self::enable_time) does. In Tokio it chooses a second kind of timers, which each worker has
+    /// for itself; here there is only that kind.
+    pub fn enable_alt_timer(&mut self) -> &mut Self {
+        self.enable_time()
+    }
+
+    /// Has no effect. In Tokio one worker waits for the I/O of all, and this has another take over before it runs tasks; here each
+    /// shard waits for its own, and nobody does so for a shard while a task keeps its thread.
+    pub fn enable_eager_driver_handoff(&mut self) -> &mut Self {
+        self
+    }
+
+    /// Has no effect: threads that have something for the blocking pool do not wait for a lock of its queue. In Tokio it splits that queue.
+    pub fn enable_sharded_blocking_queue(&mut self) -> &mut Self {
+        self
+    }
+
     /// Starts with a paused clock, for tests; see [`time::pause`](crate::time::pause).
     ///
     /// # Panics

@@ -174,6 +174,11 @@ impl LogHistogram {
     pub fn builder() -> LogHistogramBuilder {
         LogHistogramBuilder::default()
     }
+
+    /// The greatest number of nanoseconds that is not in the last bucket, which has no end.
+    pub fn max_value(&self) -> u64 {
+        Buckets::Log(*self).start_ns(self.len - 1) - 1
+    }
 }
 
 impl Default for LogHistogram {
@@ -407,6 +412,9 @@ mod tests {
     #[test]
     fn the_number_of_buckets_may_be_bounded() {
         assert_eq!(LogHistogram::default().len, 119);
+        let last = Buckets::Log(LogHistogram::default());
+        assert_eq!(last.of(LogHistogram::default().max_value()), 117);
+        assert_eq!(last.of(LogHistogram::default().max_value() + 1), 118);
         let mut builder = LogHistogram::builder();
         assert_eq!(builder.max_buckets(119).unwrap(), LogHistogram::default());
         let error = builder.max_buckets(118).unwrap_err();
