@@ -69,6 +69,18 @@ fn an_unhandled_panic_ends_the_runtime() {
     }
 }
 
+/// Also where the future is ready as soon as the task has panicked, since it waits for that.
+#[test]
+fn who_waits_for_the_task_that_panics_does_not_get_past_it() {
+    for mut builder in builders() {
+        let rt = builder.unhandled_panic(UnhandledPanic::ShutdownRuntime).build().unwrap();
+        let ended = catch_unwind(AssertUnwindSafe(|| {
+            rt.block_on(async { drop(corelane::spawn(async { panic!("boom") }).await) })
+        }));
+        assert_eq!(text(ended), PANICKED);
+    }
+}
+
 #[test]
 fn an_unhandled_panic_ends_a_local_runtime() {
     for mut builder in [Builder::new_current_thread(), Builder::new_sharded()] {

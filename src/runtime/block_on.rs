@@ -85,7 +85,7 @@ impl Driven {
             return None;
         }
         if let Poll::Ready(output) = self.poll_root(future.as_mut()) {
-            return Some(output);
+            return unless_panicked(inner, output);
         }
         self.shard.resume();
         let output = self.turn_until(inner, future);
@@ -117,7 +117,7 @@ impl Driven {
             let woken = root.woken.load(Ordering::Relaxed) && root.woken.swap(false, Ordering::Acquire);
             if woken {
                 if let Poll::Ready(output) = self.poll_root(future.as_mut()) {
-                    return Some(output);
+                    return unless_panicked(inner, output);
                 }
             }
         }
@@ -211,11 +211,17 @@ fn wait_for_seat<F: Future>(inner: &Inner, seat: &Seat<Driven>, future: F) -> Op
             return sitting.block_on(inner, future);
         }
         if let Poll::Ready(output) = coop::with_budget(Budget::initial(), || future.as_mut().poll(&mut cx)) {
-            return Some(output);
+            return unless_panicked(inner, output);
         }
         parker.park();
     }
     None
+}
+
+/// What a future came to, unless a panic has ended the runtime: the task that panicked may be the one that the future waited for,
+/// and it said so before it completed.
+fn unless_panicked<T>(inner: &Inner, output: T) -> Option<T> {
+    (!inner.has_panicked()).then_some(output)
 }
 
 /// What `Handle::block_on` does, and `Runtime::block_on` of a runtime whose shards have threads.
@@ -251,7 +257,10 @@ fn park_until<F: Future>(inner: Option<&Inner>, future: F) -> F::Output {
             if let Poll::Ready(output) =
                 coop::with_budget(Budget::initial(), || future.as_mut().poll(&mut cx))
             {
-                return Some(output);
+                return match inner {
+                    Some(inner) => unless_panicked(inner, output),
+                    None => Some(output),
+                };
             }
             parker.park();
         }
