@@ -138,6 +138,25 @@ fn what_the_kernel_watches_is_counted() {
     assert_eq!(counts(), (1, 1));
 }
 
+/// Whoever runs it in the end: a task that a worker has queued is no task from elsewhere.
+#[test]
+fn a_task_that_was_stolen_was_queued_by_a_worker() {
+    let rt = Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let metrics = rt.metrics();
+    let outer = rt.spawn(async {
+        let (done, is_done) = mpsc::channel();
+        drop(corelane::spawn(async move { done.send(()).unwrap() }));
+        // This worker is in the way of the other task, so the other worker has to take it.
+        is_done.recv().unwrap();
+    });
+    rt.block_on(outer).unwrap();
+    drop(rt);
+    let sum = |count: &dyn Fn(usize) -> u64| (0..2).map(count).sum::<u64>();
+    assert_eq!(sum(&|worker| metrics.worker_steal_count(worker)), 1);
+    assert_eq!(metrics.remote_schedule_count(), 1);
+    assert_eq!(sum(&|worker| metrics.worker_local_schedule_count(worker)), 1);
+}
+
 /// The waits that were counted, by bucket.
 fn waits(metrics: &RuntimeMetrics) -> Vec<u64> {
     let count = |bucket| {

@@ -167,7 +167,8 @@ impl RuntimeMetrics {
         self.of(worker).spills.get()
     }
 
-    /// How many task polls a worker has done for which it had queued the task itself.
+    /// How many task polls a worker has done for which a worker had queued the task: this one, or the one that it took the task
+    /// from.
     ///
     /// # Panics
     ///
@@ -175,8 +176,9 @@ impl RuntimeMetrics {
     #[track_caller]
     pub fn worker_local_schedule_count(&self, worker: usize) -> u64 {
         let counters = self.of(worker);
-        let from_elsewhere = counters.mailed.get() + counters.shared.get() + counters.steals.get();
-        counters.polls.get().saturating_sub(from_elsewhere)
+        // What has gone through the queue of all workers comes from elsewhere, but for what a worker's own could not hold.
+        let from_elsewhere = counters.mailed.get() + counters.shared.get();
+        (counters.polls.get() + counters.spilled.get()).saturating_sub(from_elsewhere)
     }
 
     /// How many tasks wait in a worker's own queues. It counts in each turn, so that others may see an older number.
