@@ -11,6 +11,9 @@
 //! Runtimes are work-stealing unless the program says otherwise, as Tokio's are. With `CORELANE_FLAVOR=sharded` in the
 //! environment those that would steal are sharded instead, so that one binary can be measured both ways. `CORELANE_CONFIG`
 //! names a [config file](corelane::config) for either.
+//!
+//! What Tokio has behind `--cfg tokio_unstable` is here without it, but for task dumps. With it and the feature `tracing` tasks are
+//! spans, which Tokio's console shows.
 
 pub use corelane::*;
 /// For code written against what Tokio's macros name.

@@ -22,6 +22,7 @@ use super::context;
 use super::histogram::Histogram;
 use super::inner::Inner;
 use super::latency::DatedWaker;
+use super::span;
 
 /// A callback of the builder's.
 pub(crate) type Callback = Arc<dyn Fn() + Send + Sync>;
@@ -72,8 +73,8 @@ pub enum UnhandledPanic {
 /// Where a task comes from, for hooks.
 #[derive(Clone, Copy)]
 pub(crate) struct Origin<'a> {
-    at: &'static Location<'static>,
-    name: Option<&'a str>,
+    pub at: &'static Location<'static>,
+    pub name: Option<&'a str>,
 }
 
 impl<'a> Origin<'a> {
@@ -144,7 +145,7 @@ impl Times {
 impl Around {
     /// `None` if there is nothing to call or count, and futures are spawned as they are.
     pub fn new(hooks: TaskHooks, times: Times, runtime: Weak<Inner>) -> Option<Arc<Self>> {
-        let is_needed = !hooks.is_empty() || times.polls.is_some() || times.has_latency();
+        let is_needed = span::ON || !hooks.is_empty() || times.polls.is_some() || times.has_latency();
         is_needed.then(|| Arc::new(Self { hooks, times, runtime }))
     }
 
@@ -255,7 +256,8 @@ where
         Some(_) if inner.has_panicked() => task::cancelled(task::next_id(), future),
         Some(around) => {
             let id = task::next_id();
-            let future: Pin<Box<dyn Future<Output = F::Output> + Send>> = Box::pin(future);
+            let future: Pin<Box<dyn Future<Output = F::Output> + Send>> =
+                Box::pin(span::of_task(future, "task", id, &origin));
             shard::spawn_as(&inner.mesh, id, Hooked::new(future, around.end(id, origin)))
         }
     }
@@ -285,7 +287,8 @@ where
         }
         Some(around) => {
             let id = task::next_id();
-            let future: Pin<Box<dyn Future<Output = F::Output>>> = Box::pin(future);
+            let future: Pin<Box<dyn Future<Output = F::Output>>> =
+                Box::pin(span::of_task(future, "local", id, &origin));
             shard::spawn_local_as(local, id, Hooked::new(future, around.end(id, origin)))
         }
     }
@@ -311,7 +314,9 @@ where
             let end = around.end(id, origin);
             let dated = end.dated();
             shard::spawn_at_as(remote, id, move || {
-                let future: Pin<Box<dyn Future<Output = F::Output>>> = Box::pin(make());
+                let origin = Origin { at: end.spawned_at, name: end.name.as_deref() };
+                let future: Pin<Box<dyn Future<Output = F::Output>>> =
+                    Box::pin(span::of_task(make(), "task", id, &origin));
                 Hooked { future, end, dated }
             })
         }

@@ -28,6 +28,11 @@ mod metrics;
 mod runtime;
 mod seat;
 mod seed;
+#[cfg(all(tokio_unstable, feature = "tracing"))]
+mod span;
+#[cfg(not(all(tokio_unstable, feature = "tracing")))]
+#[path = "no_span.rs"]
+mod span;
 mod watch;
 mod worker;
 

@@ -11,8 +11,9 @@ use crate::runtime::hooks::Origin;
 use super::LocalSet;
 use super::spawn::{spawn_as, spawn_local_as};
 
-/// Spawns a task that has a name, which task hooks are told: see [`TaskMeta::name`](crate::runtime::TaskMeta::name). Tasks of a
-/// [`LocalSet`] and closures on blocking threads have no hooks, and so their names are not shown.
+/// Spawns a task that has a name, which task hooks are told: see [`TaskMeta::name`](crate::runtime::TaskMeta::name). With the feature
+/// `tracing` and `--cfg tokio_unstable` Tokio's console shows it. Tasks of a [`LocalSet`] and closures on blocking threads have no
+/// hooks, and so their names are not shown.
 ///
 /// # Examples
 ///

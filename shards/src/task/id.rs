@@ -46,6 +46,12 @@ pub fn next_id() -> Id {
     Id::next()
 }
 
+/// An id as a number, for tools that know no other.
+#[inline]
+pub fn number(id: Id) -> u64 {
+    id.0.get()
+}
+
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

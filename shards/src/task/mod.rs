@@ -52,7 +52,7 @@ mod word_tests;
 
 pub use abort::AbortHandle;
 pub use error::JoinError;
-pub use id::{Id, next_id};
+pub use id::{Id, next_id, number};
 pub use join::JoinHandle;
 pub use raw::{BlockingTask, blocking, cancelled};
 pub(crate) use raw::{RawTask, fits_arena, movable_here, movable_on_heap, pinned_here, pinned_there, refuse};
