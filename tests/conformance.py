@@ -1,24 +1,30 @@
 #!/usr/bin/env python3
 """Runs the integration tests of the published Tokio crate against `compat`, the crate of that name in this repository.
 
-usage: tests/conformance.py [FILE ...]         names of test files, without .rs; all if none is given
+usage: tests/conformance.py [--unstable] [FILE ...]   names of test files, without .rs; all if none is given
 
 The tests are compiled from where cargo unpacked Tokio; none is kept here. What they should do is found out by running them
 against Tokio itself, once for each version. A test passes here if it passes there, unless tests/conformance.txt
 lists it with the reason why not; a listed test that passes is an error too, so that the list stays short, unless its reason begins
-with "at times".
+with "at times". With --unstable all of it is compiled with `--cfg tokio_unstable` and the features that need it, and the tests listed
+in tests/conformance-unstable.txt are expected to fail too.
 
-Needs python 3.11 and what cargo needs. Everything is built in target/conformance.
+Needs python 3.11 and what cargo needs. Everything is built in target/conformance, or target/conformance-unstable.
 """
 
 import concurrent.futures, json, os, pathlib, subprocess, sys, tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-WORK = ROOT / "target/conformance"
-EXCEPTIONS = ROOT / "tests/conformance.txt"
+UNSTABLE = "--unstable" in sys.argv
+WORK = ROOT / ("target/conformance-unstable" if UNSTABLE else "target/conformance")
+EXCEPTIONS = [ROOT / "tests/conformance.txt", *([ROOT / "tests/conformance-unstable.txt"] if UNSTABLE else [])]
+# Neither `io-uring` nor `taskdump`: what they are for is not here.
+UNSTABLE_FEATURES = ["schedule-latency", "tracing"]
 TIMEOUT_S = 60
 # Hundreds of programs are linked, twice: what only a debugger or a second build would use is left out.
 LEAN = {"CARGO_INCREMENTAL": "0", "CARGO_PROFILE_DEV_DEBUG": "0", "CARGO_PROFILE_DEV_STRIP": "symbols"}
+if UNSTABLE:
+    LEAN["RUSTFLAGS"] = f"{os.environ.get('RUSTFLAGS', '')} --cfg tokio_unstable"
 
 
 def cargo(project, *args):
@@ -59,13 +65,16 @@ def value(of):
 def suite(tokio, version, files, facade):
     """A package with Tokio's tests, and with the features and development dependencies that they ask for."""
     manifest = tomllib.loads((tokio / "Cargo.toml").read_text())
-    features = {"full", "test-util", *manifest["features"]["full"]}
+    wanted = ["full", "test-util", *(UNSTABLE_FEATURES if UNSTABLE else [])]
+    features = {*wanted, *manifest["features"]["full"]}
     # What Tokio itself is made of may be used by its tests too.
     own = {name: {"version": how["version"]} for name, how in manifest["dependencies"].items()}
     tables = {"dev-dependencies": {"tokio-util": "0.7", **own, **manifest["dev-dependencies"]}}
     for target, has in manifest["target"].items():
         tables[f"target.{json.dumps(target)}.dev-dependencies"] = has.get("dev-dependencies", {})
-    lines = ["[dependencies]", f'tokio = {{ version = "={version}", features = ["full", "test-util"] }}', "[features]"]
+        if UNSTABLE and "tracing" in has.get("dependencies", {}):
+            tables["dev-dependencies"]["tracing"] = {"version": has["dependencies"]["tracing"]["version"]}
+    lines = ["[dependencies]", f'tokio = {{ version = "={version}", features = {json.dumps(wanted)} }}', "[features]"]
     lines += [f"default = {json.dumps(sorted(features))}"] + [f"{feature} = []" for feature in sorted(features)]
     for table, dependencies in tables.items():
         lines += [f"[{table}]"] + [f"{name} = {value(how)}" for name, how in dependencies.items()]
@@ -128,13 +137,15 @@ def main():
     version = tomllib.loads((ROOT / "compat/Cargo.toml").read_text())["package"]["version"]
     tokio = published(version)
     all_files = sorted(path.stem for path in (tokio / "tests").glob("*.rs"))
-    unknown = set(sys.argv[1:]) - set(all_files)
+    named = [name for name in sys.argv[1:] if name != "--unstable"]
+    unknown = set(named) - set(all_files)
     if unknown:
         sys.exit(f"Tokio {version} has no tests named {', '.join(sorted(unknown))}")
     wanted = expected(tokio, version, all_files)
-    files = sys.argv[1:] or sorted({test.split("::")[0] for test in wanted})
+    files = named or sorted({test.split("::")[0] for test in wanted})
     wanted = {test for test in wanted if test.split("::")[0] in files}
-    listed = [line.split(None, 1) for line in EXCEPTIONS.read_text().splitlines() if line and not line.startswith("#")]
+    lines = [line for file in EXCEPTIONS for line in file.read_text().splitlines()]
+    listed = [line.split(None, 1) for line in lines if line and not line.startswith("#")]
     exceptions = {test: reason for test, reason in listed if test.split("::")[0] in files}
 
     found, errors = results(suite(tokio, version, files, ROOT / "compat"))

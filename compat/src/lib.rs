@@ -23,6 +23,11 @@ pub mod macros {
     pub mod support {
         pub use corelane::macros_support::*;
         pub use std::future::poll_fn;
+
+        /// With the type that it has there.
+        pub fn thread_rng_n(n: u32) -> u32 {
+            corelane::macros_support::thread_rng_n(n as usize) as u32
+        }
     }
 }
 
