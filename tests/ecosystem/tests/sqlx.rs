@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use ecosystem::{on_each_flavor, server};
 use futures_util::TryStreamExt;
 use sqlx::postgres::{PgListener, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqliteSynchronous};
 use tokio::task::JoinSet;
 
 #[test]
@@ -17,6 +18,8 @@ fn sqlite() {
         std::fs::create_dir_all(&folder).unwrap();
         let options = SqliteConnectOptions::from_str("sqlite:").unwrap().filename(folder.join("db"));
         let options = options.create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
+        // They write one after the other, and who waits for the others is not served in turn.
+        let options = options.synchronous(SqliteSynchronous::Off).busy_timeout(Duration::from_secs(60));
         let pool = SqlitePool::connect_with(options).await.unwrap();
         sqlx::query("create table orders (id integer primary key, amount integer)")
             .execute(&pool)
