@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use corelane::runtime::{Builder, Runtime};
-use corelane::task::{self, JoinSet};
+use corelane::task::{self, AbortHandle, JoinSet};
 
 fn current_thread() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
@@ -70,10 +70,11 @@ fn a_set_wakes_once_and_keeps_one_waker() {
         let waker = Waker::from(Arc::clone(&wakes));
         assert!(set.poll_join_next(&mut Context::from_waker(&waker)).is_pending());
         let references = Arc::strong_count(&wakes);
-        for _ in 0..10 {
-            set.spawn(async {});
+        let ten = [(); 10].map(|()| set.spawn(async {}));
+        // In one round, unless this thread is kept from running meanwhile: then the quantum is over.
+        while !ten.iter().all(AbortHandle::is_finished) {
+            task::yield_now().await;
         }
-        task::yield_now().await;
         assert_eq!(wakes.0.load(Ordering::Relaxed), 1, "one wake, until the set is polled again");
         for _ in 0..10 {
             assert!(set.poll_join_next(&mut Context::from_waker(&waker)).is_ready());
