@@ -10,6 +10,8 @@
 
 #[path = "support/scratch.rs"]
 mod scratch;
+#[path = "support/threads.rs"]
+mod threads;
 
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
@@ -84,8 +86,7 @@ fn watching(more: &str) -> (Runtime, Receiver<PlacementChange>) {
 /// What the kernel says of the shards' threads, in their order.
 fn masks() -> Vec<String> {
     let mut shards = Vec::new();
-    for entry in fs::read_dir("/proc/self/task").unwrap() {
-        let folder = entry.unwrap().path();
+    for folder in threads::living() {
         let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap_or_default();
         let comm = read("comm");
         let Some(Ok(id)) = comm.trim().strip_prefix("corelane-").map(str::parse::<usize>) else { continue };
@@ -138,15 +139,18 @@ fn shards_follow_the_affinity_mask() {
 fn a_runtime_that_does_not_watch_has_no_thread_for_it_and_stays() {
     let _turn = turn();
     let watchers = || {
-        let threads = fs::read_dir("/proc/self/task").unwrap().flatten();
-        threads
-            .filter(|t| fs::read_to_string(t.path().join("comm")).is_ok_and(|c| c == "corelane-watch\n"))
+        threads::living()
+            .filter(|t| fs::read_to_string(t.join("comm")).is_ok_and(|c| c == "corelane-watch\n"))
             .count()
     };
     let (runtime, _changes) = start(Builder::from_config(Config::default()));
     assert_eq!(watchers(), 0);
     drop(runtime);
     let (runtime, _changes) = watching("");
+    // A thread gives itself its name, and nobody waits for this one to.
+    while watchers() == 0 {
+        thread::yield_now();
+    }
     assert_eq!(watchers(), 1);
     drop(runtime);
     assert_eq!(watchers(), 0, "it ends with the runtime");

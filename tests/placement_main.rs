@@ -100,10 +100,15 @@ fn main_moves_with_the_process(all: &CpuList) {
         let tx = tx.lock().unwrap().clone();
         let tx = Mutex::new(tx);
         let config = Config::parse("test", "[placement]\nwatch = true\nsmt = \"all\"").unwrap();
-        Builder::from_config(config)
+        let local = Builder::from_config(config)
             .on_placement_change(move |change| drop(tx.lock().unwrap().send(change.clone())))
             .build_local(LocalOptions::default())
-            .unwrap()
+            .unwrap();
+        // A thread gives itself its name, and nobody waits for the watcher to.
+        while !threads().iter().any(|(name, _)| name == "corelane-watch") {
+            thread::yield_now();
+        }
+        local
     };
     let next = || loop {
         let change = changes.recv_timeout(Duration::from_secs(60)).expect("a change is told");

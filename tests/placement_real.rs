@@ -2,6 +2,9 @@
 //! other runtime's threads.
 #![cfg(target_os = "linux")]
 
+#[path = "support/threads.rs"]
+mod threads;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::sync::{Arc, Barrier};
@@ -19,8 +22,8 @@ const JOBS: usize = 3;
 /// This runtime's threads by name, with the CPUs that the kernel lets them use. A thread that ends meanwhile is none.
 fn threads() -> BTreeMap<String, Vec<CpuList>> {
     let mut threads: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for thread in fs::read_dir("/proc/self/task").unwrap() {
-        let Ok(status) = fs::read_to_string(thread.unwrap().path().join("status")) else { continue };
+    for thread in threads::living() {
+        let Ok(status) = fs::read_to_string(thread.join("status")) else { continue };
         let value = |key: &str| status.lines().find_map(|line| line.strip_prefix(key)).unwrap().trim();
         if value("Name:").starts_with("corelane-") {
             let cpus = CpuList::parse(value("Cpus_allowed_list:")).unwrap();
@@ -114,8 +117,7 @@ fn memory_interleaves_over_the_shards_nodes() {
         return println!("skipped: the kernel tells no nodes: {:?}", plan.warnings);
     }
     let mut interleaved = 0;
-    for thread in fs::read_dir("/proc/self/task").unwrap() {
-        let thread = thread.unwrap().path();
+    for thread in threads::living() {
         let read = |name: &str| fs::read_to_string(thread.join(name)).unwrap_or_default();
         let interleaves = read("numa_maps").contains(&format!(" interleave:{nodes} "));
         match read("comm").trim().strip_prefix("corelane-") {
