@@ -14,8 +14,9 @@ use corelane::runtime::{Builder, Runtime};
 mod scratch;
 use scratch::Scratch;
 
+/// With one thread that blocks, so that whoever holds it knows what has not begun.
 fn rt() -> Runtime {
-    Builder::new_current_thread().enable_all().build().unwrap()
+    Builder::new_current_thread().max_blocking_threads(1).enable_all().build().unwrap()
 }
 
 #[test]
@@ -180,9 +181,11 @@ fn writing_seeking_and_cutting_count_from_the_reader() {
     });
 }
 
-/// Starts a read, and gives it up.
+/// Starts a read, and gives it up. Unless the pool has other threads, it begins after that.
 async fn read_ahead(file: &mut File, len: usize) {
     let mut buf = vec![0; len];
+    let (_release, held) = std::sync::mpsc::channel::<()>();
+    corelane::task::spawn_blocking(move || held.recv());
     corelane::select! {
         biased;
         _ = file.read(&mut buf) => panic!("a read takes a trip to the pool"),

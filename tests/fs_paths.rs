@@ -101,13 +101,17 @@ fn a_listing_whose_future_is_dropped_goes_on_where_it_was() {
     for n in 0..40 {
         std::fs::write(dir.path(n.to_string()), "").unwrap();
     }
-    rt().block_on(async {
+    let rt = Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+    rt.block_on(async {
         let mut listing = fs::read_dir(dir.path("")).await.unwrap();
         for _ in 0..32 {
             assert!(listing.next_entry().await.unwrap().is_some());
         }
-        // The next trip starts, and nobody waits for it.
+        // The next trip starts, and nobody waits for it. The pool's only thread is taken, or it could be back already.
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        corelane::task::spawn_blocking(move || held.recv());
         assert!(listing.poll_next_entry(&mut Context::from_waker(Waker::noop())).is_pending());
+        drop(release);
         let mut left = 0;
         while listing.next_entry().await.unwrap().is_some() {
             left += 1;
