@@ -3,7 +3,6 @@
 use std::future::{Future, poll_fn};
 use std::io::{self, Write};
 use std::os::unix::net::UnixStream as StdStream;
-use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -15,6 +14,10 @@ use corelane::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListene
 use corelane::runtime::{Builder, Runtime};
 use corelane::sync::Semaphore;
 use corelane::task::yield_now;
+
+#[path = "support/scratch.rs"]
+mod scratch;
+use scratch::Scratch;
 
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
@@ -33,21 +36,6 @@ fn is_ready(future: impl Future) -> bool {
 
 fn would_block<T>(result: io::Result<T>) -> bool {
     result.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
-}
-
-/// A name in the temporary folder, removed with what it names.
-struct Temporary(PathBuf);
-
-impl Temporary {
-    fn new(name: &str) -> Self {
-        Self(std::env::temp_dir().join(format!("corelane-{name}-{}", std::process::id())))
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
 }
 
 #[test]
@@ -107,14 +95,15 @@ fn a_read_that_would_block_leaves_room_to_write() {
 #[test]
 fn a_fifo_that_nobody_has_opened_for_writing_is_waited_for() {
     runtime().block_on(async {
-        let path = Temporary::new("fifo");
-        assert!(std::process::Command::new("mkfifo").arg(&path.0).status().unwrap().success());
-        let mut receiver = pipe::OpenOptions::new().open_receiver(&path.0).unwrap();
+        let dir = Scratch::new();
+        let path = dir.path("fifo");
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let mut receiver = pipe::OpenOptions::new().open_receiver(&path).unwrap();
         let mut buf = [0; 5];
         {
             let mut read = pin!(receiver.read_exact(&mut buf));
             assert!(!is_ready(read.as_mut()), "not its end");
-            let mut sender = pipe::OpenOptions::new().open_sender(&path.0).unwrap();
+            let mut sender = pipe::OpenOptions::new().open_sender(&path).unwrap();
             sender.write_all(b"hello").await.unwrap();
             read.await.unwrap();
         }
@@ -140,9 +129,10 @@ fn a_receiver_is_not_tried_before_there_is_something() {
 #[test]
 fn connecting_ends_when_the_other_side_is_gone() {
     runtime().block_on(async {
-        let path = Temporary::new("gone");
-        let listener = UnixListener::bind(&path.0).unwrap();
-        let mut connect = pin!(UnixStream::connect(&path.0));
+        let dir = Scratch::new();
+        let path = dir.path("gone");
+        let listener = UnixListener::bind(&path).unwrap();
+        let mut connect = pin!(UnixStream::connect(&path));
         assert!(!is_ready(connect.as_mut()));
         drop(listener);
         let error = connect.await.unwrap_err();
@@ -205,9 +195,11 @@ fn all_who_wait_for_an_event_run_before_one_of_them_that_gives_way() {
 fn who_waits_for_a_datagram_learns_that_nobody_is_there() {
     each(|rt| {
         rt.block_on(async {
-            let gone = UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+            // It hears itself alone. Were it closed, its port could be another socket's, even this one's.
+            let deaf = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+            deaf.connect(deaf.local_addr().unwrap()).await.unwrap();
             let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-            socket.connect(gone).await.unwrap();
+            socket.connect(deaf.local_addr().unwrap()).await.unwrap();
             let mut buf = [0; 8];
             let mut answer = pin!(socket.recv(&mut buf));
             assert!(!is_ready(answer.as_mut()));

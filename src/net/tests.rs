@@ -140,7 +140,10 @@ fn tcp_waits_for_room() {
 #[test]
 fn tcp_refusal_is_an_error() {
     run(async {
-        let addr = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        // Bound, so that nobody else gets the port, and not listening.
+        let closed = TcpSocket::new_v4().unwrap();
+        closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let addr = closed.local_addr().unwrap();
         assert_eq!(TcpStream::connect(addr).await.unwrap_err().kind(), ErrorKind::ConnectionRefused);
         // The second address answers.
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
@@ -251,6 +254,10 @@ fn a_connection_is_watched_where_it_waits() {
     client.try_write(b"x").unwrap();
     let mut server = run_on(&mut shards[1], async move {
         let mut server = server;
+        // The kernel may take a moment to carry it over.
+        while socket2::SockRef::from(&server).peek(&mut [std::mem::MaybeUninit::uninit()]).is_err() {
+            std::thread::yield_now();
+        }
         assert_eq!(server.read(&mut [0; 8]).await.unwrap(), 1);
         assert!(server.io.registration.home().is_none());
         assert!(Pin::new(&mut server).poll_read_now().is_pending());

@@ -1,15 +1,18 @@
 //! Machines that are not at hand: trees of files as sysfs and procfs would show them.
 #![allow(dead_code, reason = "each test file uses its part")]
 
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::{env, fs, process};
+#[path = "scratch.rs"]
+mod scratch;
+
+use std::fs;
+use std::path::Path;
 
 use corelane::config::{Config, CpuList};
 use corelane::topology::{Plan, Topology};
+use scratch::Scratch;
 
 /// A recorded machine in a folder that is gone when the test is.
-pub struct Machine(PathBuf);
+pub struct Machine(Scratch);
 
 /// A machine without surprises: so many packages, nodes in each, last-level caches in each of these, and so on.
 ///
@@ -27,14 +30,9 @@ pub struct Shape {
 impl Machine {
     /// A machine that tells nothing.
     pub fn new() -> Self {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        // Relaxed: only the number matters.
-        let name = format!("corelane-tree-{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         // Thousands of small files, which memory has at once and a disk has not.
         let memory = Path::new("/dev/shm");
-        let root = if memory.is_dir() { memory.to_owned() } else { env::temp_dir() }.join(name);
-        fs::create_dir_all(&root).unwrap();
-        Self(root)
+        Self(if memory.is_dir() { Scratch::within(memory) } else { Scratch::new() })
     }
 
     /// A machine whose process may use every CPU; nothing more is known about them.
@@ -75,11 +73,11 @@ impl Machine {
     }
 
     pub fn root(&self) -> &Path {
-        &self.0
+        self.0.folder()
     }
 
     pub fn file(self, path: &str, text: &str) -> Self {
-        let path = self.0.join(path);
+        let path = self.0.path(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, format!("{text}\n")).unwrap();
         self
@@ -87,7 +85,7 @@ impl Machine {
 
     /// Takes a file or folder away again.
     pub fn without(self, path: &str) -> Self {
-        let path = self.0.join(path);
+        let path = self.0.path(path);
         if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }.unwrap();
         self
     }
@@ -165,12 +163,12 @@ impl Machine {
     }
 
     pub fn read(&self) -> Topology {
-        Topology::read(&self.0)
+        Topology::read(self.root())
     }
 
     /// A text without the name of the folder, which is another one each time.
     pub fn hide_root(&self, text: &str) -> String {
-        text.replace(self.0.to_str().unwrap(), "")
+        text.replace(self.root().to_str().unwrap(), "")
     }
 
     pub fn plan(&self, config: &Config) -> String {
@@ -181,11 +179,5 @@ impl Machine {
     pub fn error(&self, config: &str) -> String {
         let config = Config::parse("conf.toml", config).unwrap_or_else(|error| panic!("{error}"));
         Plan::new(&self.read(), &config).expect_err("no plan for this").to_string()
-    }
-}
-
-impl Drop for Machine {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }

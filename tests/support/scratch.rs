@@ -10,10 +10,24 @@ static NEXT: AtomicUsize = AtomicUsize::new(0);
 
 impl Scratch {
     pub fn new() -> Self {
-        let n = NEXT.fetch_add(1, Ordering::Relaxed);
-        let dir = std::env::temp_dir().join(format!("corelane-test-{}-{n}", std::process::id()));
-        std::fs::create_dir(&dir).unwrap();
-        Self(dir)
+        Self::within(&std::env::temp_dir())
+    }
+
+    pub fn within(place: &Path) -> Self {
+        loop {
+            let n = NEXT.fetch_add(1, Ordering::Relaxed);
+            let dir = place.join(format!("corelane-test-{}-{n}", std::process::id()));
+            match std::fs::create_dir(&dir) {
+                Ok(()) => return Self(dir),
+                // A process that was killed has left it, or one that has the same number elsewhere and the folder in common.
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(error) => panic!("{}: {error}", dir.display()),
+            }
+        }
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.0
     }
 
     pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
