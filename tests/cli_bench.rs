@@ -12,6 +12,7 @@ mod command;
 mod xml;
 
 use command::{corelane, printed, refused};
+use corelane::topology::pin;
 use serde_json::Value;
 
 /// Tests that load a server take turns: a generator that looks for answers all the time leaves little to its neighbours.
@@ -69,24 +70,37 @@ fn array<'a>(json: &'a Value, name: &str) -> &'a [Value] {
 fn samples(json: &Value) -> Vec<&Value> {
     let mut samples = Vec::new();
     for cell in array(json, "cells") {
+        // Of the requests that are due in a window. Where Tokio was kept from running, seven tenths of what it does are next to none.
+        let offered = cell["offered"].as_f64().map(|rate| rate * json["seconds"].as_f64().unwrap());
+        let is_loaded = offered.is_none_or(|requests| requests > 40.0);
         for column in array(cell, "columns") {
             assert_eq!(array(column, "errors"), [] as [Value; 0]);
             let points = array(column, "points");
             let us = |point: &Value| point["us"].as_f64().unwrap();
-            assert!(points.is_sorted_by_key(us) && us(&points[0]) > 0.0, "{column}");
-            samples.extend(array(column, "rounds"));
+            assert!(points.is_sorted_by_key(us), "{column}");
+            assert!(points.first().map_or(!is_loaded, |first| us(first) > 0.0), "{column}");
+            for sample in array(column, "rounds") {
+                check(sample, is_loaded);
+                samples.push(sample);
+            }
         }
     }
-    for sample in &samples {
-        let figure = |name: &str| sample[name].as_f64().unwrap_or_else(|| panic!("{name} of {sample}"));
-        assert!(figure("requests") > 0.0, "{sample}");
-        assert_eq!(figure("requests"), figure("answered"), "{sample}");
-        assert!(figure("late") <= figure("requests"), "{sample}");
-        let times = ["p50_us", "p99_us", "p999_us", "max_us"].map(figure);
-        assert!(times.is_sorted() && times[0] > 0.0, "{sample}");
-        assert!((0.0..=1.0).contains(&figure("generator_busy")), "{sample}");
-    }
     samples
+}
+
+fn check(sample: &Value, is_loaded: bool) {
+    let figure = |name: &str| sample[name].as_f64().unwrap_or_else(|| panic!("{name} of {sample}"));
+    assert!(figure("requests") > 0.0 || !is_loaded, "{sample}");
+    assert_eq!(figure("requests"), figure("answered"), "{sample}");
+    assert!(figure("late") <= figure("requests"), "{sample}");
+    let times = ["p50_us", "p99_us", "p999_us", "max_us"].map(figure);
+    assert!(times.is_sorted() && (times[0] > 0.0) == (figure("requests") > 0.0), "{sample}");
+    assert!((0.0..=1.0).contains(&figure("generator_busy")), "{sample}");
+}
+
+/// A CPU that this process may use.
+fn cpu() -> String {
+    pin::allowed().unwrap().first().unwrap().to_string()
 }
 
 #[test]
@@ -132,7 +146,9 @@ fn the_grid_has_a_cell_for_each_load_and_none_twice() {
 fn a_fixed_schedule_sends_what_it_says() {
     let args =
         ["--arrivals", "fixed", "--rate", "4000", "--seconds", "0.25", "--server", "echo", "--skew", "even"];
-    let (_, json) = bench("fixed", &[&args[..], &["--runtimes", "sharded", "--rounds", "2"]].concat());
+    // By one thread: each begins at a moment of its own.
+    let more = ["--runtimes", "sharded", "--rounds", "2", "--load-cpus", &cpu()];
+    let (_, json) = bench("fixed", &[&args[..], &more].concat());
     for sample in samples(&json) {
         let requests = sample["requests"].as_u64().unwrap();
         assert!((999..=1001).contains(&requests), "{sample}");
@@ -152,11 +168,12 @@ fn a_pipeline_and_shared_cpus_work() {
         "--connections",
         "32",
     ];
+    let cpu = cpu();
     let runtimes =
-        ["--runtimes", "stealing,tokio-local", "--workers", "2", "--server-cpus", "0", "--load-cpus", "0"];
+        ["--runtimes", "stealing,tokio-local", "--workers", "2", "--server-cpus", &cpu, "--load-cpus", &cpu];
     let (text, json) = bench("pipeline", &[&args[..], &runtimes].concat());
     assert_eq!(samples(&json).len(), 6);
-    assert!(text.contains("0 for the server (2 workers), 0 for the generator"), "{text}");
+    assert!(text.contains(&format!("{cpu} for the server (2 workers), {cpu} for the generator")), "{text}");
 }
 
 #[test]
@@ -179,21 +196,23 @@ fn config_files_are_compared_with_each_other() {
         "kv",
     ];
     let (text, json) = bench("config", &args);
-    assert_eq!(samples(&json).len(), 2);
+    let samples = samples(&json);
+    assert_eq!(samples.len(), 2);
     let columns = array(&array(&json, "cells")[0], "columns");
     assert_eq!([&columns[0]["name"], &columns[1]["name"]], [one.path(), two.path()]);
     assert_eq!([&columns[0]["runtime"], &columns[1]["runtime"]], ["sharded", "stealing"]);
     // Without Tokio the first column is what the others are held against.
     assert_eq!(array(&json, "cells")[0]["saturation"]["of"], one.path());
-    assert!(text.contains(" 1.00 1.00-1.00"), "{text}");
+    let has_ratio = samples[0]["requests"] != 0;
+    assert_eq!(text.contains(" 1.00 1.00-1.00"), has_ratio, "{text}");
 }
 
 #[test]
 fn the_page_is_well_formed_and_needs_nothing_else() {
     let _turn = turn();
     let file = File::new("page.html");
-    let args = ["bench", "--quick", "--server", "echo", "--runtimes", "tokio,sharded", "--html", file.path()];
-    assert!(corelane(&args).status.success());
+    let args = ["bench", "--quick", "--server", "echo", "--runtimes", "tokio,sharded", "--rate", "2000"];
+    assert!(corelane(&[&args[..], &["--html", file.path()]].concat()).status.success());
     let page = fs::read_to_string(&file.0).unwrap();
     let elements = xml::elements(page.strip_prefix("<!DOCTYPE html>\n").unwrap());
     let elements = elements.unwrap_or_else(|error| panic!("{error}: {page}"));
@@ -254,7 +273,7 @@ fn wrong_usage_is_explained() {
         (&["--rate", "10", "--closed"], 2, "cannot be used with"),
         (&["--load", "0.5", "--rate", "10"], 2, "cannot be used with"),
         (&["--connections", "0"], 2, "expected a number from 1"),
-        (&["--connections", "100000000"], 2, "raise `ulimit -n`"),
+        (&["--connections", "10000000000"], 2, "raise `ulimit -n`"),
         (&["--server-cpus", "x"], 2, "expected CPUs, such as 0-3,6"),
         (&["--load-cpus", "4000"], 2, "--load-cpus: 4000 may not be used; allowed are "),
         (&["--config", "/no/such.toml"], 1, "/no/such.toml: cannot read the file: "),

@@ -52,6 +52,14 @@ impl Record {
         }
     }
 
+    /// In the closed loop, before an answer counts: if it is the first one and the window is over, the window begins anew with it. A
+    /// server or a generator that was kept from running for so long has shown nothing.
+    pub fn begin_anew_if_empty(&mut self, now_ns: u64) {
+        if self.answers == 0 && now_ns >= self.window.end {
+            *self = Self::new(now_ns..now_ns + (self.window.end - self.window.start));
+        }
+    }
+
     pub fn end_ns(&self) -> u64 {
         self.window.end
     }
@@ -174,5 +182,23 @@ mod tests {
         record.answered(199, 500);
         record.answered(200, 600);
         assert_eq!((record.requests, record.answered_requests(), record.answers), (2, 2, 2));
+    }
+
+    #[test]
+    fn a_window_without_an_answer_begins_anew_with_the_first() {
+        let mut record = Record::new(100..200);
+        let answered = |record: &mut Record, due, now| {
+            record.begin_anew_if_empty(now);
+            record.answered(due, now);
+        };
+        record.sent(50, 50);
+        record.sent(150, 150);
+        answered(&mut record, 50, 700);
+        assert_eq!((record.requests, record.answered_requests(), record.answers), (0, 0, 1));
+        record.sent(700, 700);
+        answered(&mut record, 150, 750);
+        answered(&mut record, 700, 900);
+        assert_eq!((record.requests, record.answered_requests(), record.answers), (1, 1, 2));
+        assert_eq!(record.end_ns(), 800);
     }
 }

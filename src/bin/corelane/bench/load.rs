@@ -5,7 +5,7 @@
 //!
 //! - *Open loop*: requests are sent when they are due, whether or not earlier ones are answered.
 //! - *Closed loop*: so many requests are under way at any time. An answer makes room for the next request: on the same connection,
-//!   or, with a skew, on one that is drawn.
+//!   or, with a skew, on one that is drawn. A window in which none came begins anew, so that there is something to tell.
 
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -144,7 +144,9 @@ fn conduct(
     wait(window + load.window)?;
     at(Moment::WindowEnds);
     // Each thread gives up by itself.
-    wait(window + load.window + 2 * PATIENCE)?;
+    for result in told {
+        seen.extend(result?);
+    }
     if seen.len() == starts.len() { Ok(seen) } else { Err("the generator has ended without a result".into()) }
 }
 
@@ -203,27 +205,31 @@ impl<'a> Generator<'a> {
 
     fn drive(&mut self, start: Instant, stop: &AtomicBool) -> Result<Seen, String> {
         self.start = start;
-        let end_ns = self.record.end_ns();
         let mut events = Events::with_capacity(1024);
         if let Pace::Closed { pipeline } = self.load.pace {
             (0..self.connections.len() * pipeline).for_each(|i| self.push(i / pipeline, self.now_ns()));
             self.flush()?;
         }
         let mut now = self.now_ns();
-        while now < end_ns || self.is_due_before(end_ns) || self.under_way > 0 {
+        loop {
+            let end_ns = self.record.end_ns();
+            if now >= end_ns && !self.is_due_before(end_ns) && self.under_way == 0 {
+                break;
+            }
             // Relaxed: nothing is published by it.
             if stop.load(Ordering::Relaxed) {
                 return Err("another thread has failed".into());
             }
-            if now > end_ns + PATIENCE.as_nanos() as u64 {
+            self.send_due(now)?;
+            now = self.wait(&mut events)?;
+            // After a look: it may have been kept from looking all the while.
+            if events.is_empty() && now > end_ns + PATIENCE.as_nanos() as u64 {
                 return Err(format!(
                     "{} requests are without an answer {} s after the end of the window",
                     self.under_way,
                     PATIENCE.as_secs()
                 ));
             }
-            self.send_due(now)?;
-            now = self.wait(&mut events)?;
             for event in events.iter() {
                 now = self.serve(event.token().0)?;
                 // Between two answers, or a full batch would make requests late.
@@ -296,16 +302,19 @@ impl<'a> Generator<'a> {
         self.connections[from].flush()?;
         loop {
             let (mut answers, mut now) = (0, 0);
-            let (record, start) = (&mut self.record, self.start);
+            let (record, start, closed) = (&mut self.record, self.start, self.schedule.is_none());
             let more = self.connections[from].read(&mut self.scratch, |due| {
                 if answers == 0 {
                     now = start.elapsed().as_nanos() as u64;
+                    if closed {
+                        record.begin_anew_if_empty(now);
+                    }
                 }
                 answers += 1;
                 record.answered(due, now);
             })?;
             self.under_way -= answers;
-            if answers > 0 && self.schedule.is_none() && now < record.end_ns() {
+            if answers > 0 && closed && now < record.end_ns() {
                 for _ in 0..answers {
                     let to = match self.load.skew {
                         Skew::Even => from,

@@ -118,22 +118,29 @@ impl ServerProcess {
         self.child.id()
     }
 
-    /// How the process ended, if it has or is about to: the kernel closes its sockets some moments before it says so.
+    /// How the process ended, if it has or is about to. One that was killed closes its sockets when it is ending already; one that
+    /// gives up may close them some moments before.
     pub fn ended(&mut self) -> Option<String> {
         const MOMENTS: Duration = Duration::from_millis(500);
         let until = Instant::now() + MOMENTS;
         loop {
-            match self.child.try_wait() {
-                Ok(Some(status)) => return Some(status.to_string()),
-                Ok(None) if Instant::now() < until => thread::sleep(Duration::from_millis(1)),
-                _ => return None,
+            if is_ending(&self.read("stat")) {
+                let status = self.child.wait();
+                return Some(status.map_or_else(|error| error.to_string(), |status| status.to_string()));
             }
+            if Instant::now() >= until {
+                return None;
+            }
+            thread::sleep(Duration::from_millis(1));
         }
     }
 
+    fn read(&self, file: &str) -> String {
+        fs::read_to_string(format!("/proc/{}/{file}", self.id())).unwrap_or_default()
+    }
+
     pub fn usage(&self) -> Usage {
-        let read = |file| fs::read_to_string(format!("/proc/{}/{file}", self.id())).unwrap_or_default();
-        usage(&read("stat"), &read("status")).unwrap_or_default()
+        usage(&self.read("stat"), &self.read("status")).unwrap_or_default()
     }
 }
 
@@ -145,13 +152,23 @@ impl Drop for ServerProcess {
     }
 }
 
+/// Whether a process that nobody has waited for is on its way out or dead: `PF_EXITING` among its flags.
+fn is_ending(stat: &str) -> bool {
+    const EXITING: u32 = 4;
+    field(stat, 9).and_then(|flags| flags.parse::<u32>().ok()).is_some_and(|flags| flags & EXITING != 0)
+}
+
+/// A field of a process's `stat` behind its name, counted from 1.
+fn field(stat: &str, number: usize) -> Option<&str> {
+    // The name may have spaces and brackets in it. The third field follows it.
+    stat.rsplit_once(')')?.1.split_whitespace().nth(number - 3)
+}
+
 /// From the two files in proc. Nothing of a process that is gone.
 fn usage(stat: &str, status: &str) -> Option<Usage> {
     /// The kernel tells times in hundredths of a second on every machine, whatever it counts in.
     const TICK: Duration = Duration::from_millis(10);
-    // The name may have spaces and brackets in it. The third field follows it.
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    let time = |number: usize| Some(TICK * fields.get(number - 3)?.parse().ok()?);
+    let time = |number| Some(TICK * field(stat, number)?.parse().ok()?);
     let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kib: u64 = resident.trim().strip_suffix(" kB")?.trim().parse().ok()?;
     Some(Usage { user: time(14)?, system: time(15)?, resident_bytes: kib * 1024 })
@@ -168,5 +185,17 @@ mod tests {
         assert_eq!((found.user, found.system), (Duration::from_millis(1500), Duration::from_millis(250)));
         assert_eq!(found.resident_bytes, 2 << 20);
         assert!(usage("", "").is_none());
+    }
+
+    #[test]
+    fn a_process_that_is_killed_says_so_before_it_closes_its_files() {
+        let of = |pid: u32| fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        assert!(!is_ending(&of(std::process::id())) && !is_ending(""));
+        let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        assert!(!is_ending(&of(child.id())));
+        child.kill().unwrap();
+        io::Read::read_to_end(child.stdout.as_mut().unwrap(), &mut Vec::new()).unwrap();
+        assert!(is_ending(&of(child.id())));
+        child.wait().unwrap();
     }
 }
