@@ -31,8 +31,7 @@ impl Machine {
     /// A machine that tells nothing.
     pub fn new() -> Self {
         // Thousands of small files, which memory has at once and a disk has not.
-        let memory = Path::new("/dev/shm");
-        Self(if memory.is_dir() { Scratch::within(memory) } else { Scratch::new() })
+        Self(Scratch::within(Path::new("/dev/shm")).unwrap_or_else(|_| Scratch::new()))
     }
 
     /// A machine whose process may use every CPU; nothing more is known about them.

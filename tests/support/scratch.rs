@@ -1,6 +1,7 @@
 //! A directory of the test's own, removed when it ends.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -10,18 +11,17 @@ static NEXT: AtomicUsize = AtomicUsize::new(0);
 
 impl Scratch {
     pub fn new() -> Self {
-        Self::within(&std::env::temp_dir())
+        Self::within(&std::env::temp_dir()).unwrap()
     }
 
-    pub fn within(place: &Path) -> Self {
+    pub fn within(place: &Path) -> io::Result<Self> {
         loop {
             let n = NEXT.fetch_add(1, Ordering::Relaxed);
             let dir = place.join(format!("corelane-test-{}-{n}", std::process::id()));
             match std::fs::create_dir(&dir) {
-                Ok(()) => return Self(dir),
                 // A process that was killed has left it, or one that has the same number elsewhere and the folder in common.
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(error) => panic!("{}: {error}", dir.display()),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                made => return made.map(|()| Self(dir)),
             }
         }
     }
