@@ -79,6 +79,9 @@ fn start(mut builder: Builder) -> (Runtime, Receiver<PlacementChange>) {
     (builder.enable_all().build().unwrap(), rx)
 }
 
+/// A shard on each CPU, also where the process may use less than the time of all: none of these tests is about that.
+const EACH_CPU: &str = "smt = \"all\"\nquota = \"ignore\"";
+
 fn watching(more: &str) -> (Runtime, Receiver<PlacementChange>) {
     start(Builder::from_config(Config::parse("test", &format!("[placement]\nwatch = true\n{more}")).unwrap()))
 }
@@ -107,7 +110,7 @@ fn planned(runtime: &Runtime) -> Vec<String> {
 fn shards_follow_the_affinity_mask() {
     let _turn = turn();
     let Some(all) = two_cpus() else { return };
-    let (runtime, changes) = watching("smt = \"all\"");
+    let (runtime, changes) = watching(EACH_CPU);
     assert_eq!(masks(), planned(&runtime));
     let (before, _restore) = (planned(&runtime), Restore(all.clone()));
     let one = CpuList::from_iter(all.iter().next_back());
@@ -164,7 +167,7 @@ fn the_thread_that_built_a_local_runtime_moves_and_is_let_go() {
     let _restore = Restore(all.clone());
     let (tx, changes) = channel();
     let tx = Mutex::new(tx);
-    let config = Config::parse("test", "[placement]\nwatch = true\nsmt = \"all\"").unwrap();
+    let config = Config::parse("test", &format!("[placement]\nwatch = true\n{EACH_CPU}")).unwrap();
     let local = Builder::from_config(config)
         .on_placement_change(move |change| drop(tx.lock().unwrap().send(change.clone())))
         .build_local(LocalOptions::default())
@@ -259,7 +262,7 @@ fn shards_follow_the_cpuset() {
     let _turn = turn();
     let Some(all) = two_cpus() else { return };
     let Some(group) = Group::entered("cpuset") else { return };
-    let (runtime, changes) = watching("smt = \"all\"");
+    let (runtime, changes) = watching(EACH_CPU);
     let one = CpuList::from_iter(all.first());
     group.set_cpus(&one);
     let change = next(&changes);
@@ -379,7 +382,7 @@ fn an_echo_server_under_load_loses_nothing() {
     let _turn = turn();
     let Some(all) = two_cpus() else { return };
     let _restore = Restore(all.clone());
-    let (server, changes) = watching("smt = \"all\"");
+    let (server, changes) = watching(EACH_CPU);
     let echo = Echo::new(server);
     flip(&all, &changes, &echo, set_main);
     echo.end();
@@ -390,7 +393,7 @@ fn an_echo_server_loses_nothing_when_its_cpuset_changes() {
     let _turn = turn();
     let Some(all) = two_cpus() else { return };
     let Some(group) = Group::entered("cpuset") else { return };
-    let (server, changes) = watching("smt = \"all\"");
+    let (server, changes) = watching(EACH_CPU);
     let echo = Echo::new(server);
     flip(&all, &changes, &echo, |cpus| group.set_cpus(cpus));
     echo.end();
@@ -433,7 +436,7 @@ fn a_listener_wants_the_packets_of_the_cpu_that_its_shard_is_on() {
     let _turn = turn();
     let Some(all) = two_cpus() else { return };
     let _restore = Restore(all.clone());
-    let (runtime, changes) = watching("smt = \"all\"\n[listen]\nsteering = \"incoming-cpu\"");
+    let (runtime, changes) = watching(&format!("{EACH_CPU}\n[listen]\nsteering = \"incoming-cpu\""));
     let mut listeners = runtime.block_on(TcpListener::bind_sharded("127.0.0.1:0")).unwrap();
     let wanted = |listeners: &[TcpListener]| {
         let planned: Vec<_> =

@@ -11,6 +11,7 @@ use corelane::config::{Config, CpuList};
 use corelane::topology::{CoreKind, Node, Plan, Topology};
 use hwlocality::Topology as Tree;
 use hwlocality::object::types::ObjectType;
+use hwlocality::topology::builder::BuildFlags;
 use hwlocality::topology::export::xml::XMLExportFlags;
 use machine::{Machine, Shape};
 use scratch::Scratch;
@@ -133,7 +134,8 @@ fn a_written_file_is_read_back() {
     }
     // The running machine, from its file.
     let path = folder.path("here.xml");
-    Tree::new().unwrap().export_xml_file(Some(&path), XMLExportFlags::empty()).unwrap();
+    let all = Tree::builder().with_flags(BuildFlags::INCLUDE_DISALLOWED).unwrap().build().unwrap();
+    all.export_xml_file(Some(&path), XMLExportFlags::empty()).unwrap();
     let (file, live) = (Topology::from_hwloc_xml(&path).unwrap(), Topology::from_hwloc().unwrap());
     assert_eq!(file.cpus, live.cpus);
 }
