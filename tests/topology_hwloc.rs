@@ -2,8 +2,6 @@
 
 #[path = "support/machine.rs"]
 mod machine;
-#[path = "support/scratch.rs"]
-mod scratch;
 
 use std::{fs, io};
 
@@ -13,8 +11,8 @@ use hwlocality::Topology as Tree;
 use hwlocality::object::types::ObjectType;
 use hwlocality::topology::builder::BuildFlags;
 use hwlocality::topology::export::xml::XMLExportFlags;
+use machine::scratch::Scratch;
 use machine::{Machine, Shape};
-use scratch::Scratch;
 
 fn list(text: &str) -> CpuList {
     CpuList::parse(text).unwrap()

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 #[path = "scratch.rs"]
-mod scratch;
+pub mod scratch;
 
 use std::fs;
 use std::path::Path;
