@@ -46,7 +46,7 @@ const TIMES: &[(&str, &str, &str, f64)] = &[
 
 /// Row and bound, as the script takes them.
 const INSTRUCTIONS: &[&str] = &[
-    "spawn1=396",
+    "spawn1=400",
     "spawn1y=530",
     "spawn1000=225",
     "yield1=163",
