@@ -93,6 +93,27 @@ fn a_read_that_would_block_leaves_room_to_write() {
 }
 
 #[test]
+fn who_has_no_room_waits_for_bytes_all_the_same() {
+    each(|rt| {
+        rt.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let addr = listener.local_addr().unwrap();
+            let (client, accepted) = corelane::join!(TcpStream::connect(addr), listener.accept());
+            let (mut client, (mut stream, _)) = (client.unwrap(), accepted.unwrap());
+            assert!(!is_ready(stream.read(&mut [])), "not at once, nor as if it were the end");
+            client.write_all(b"x").await.unwrap();
+            assert_eq!(stream.read(&mut []).await.unwrap(), 0);
+            assert_eq!(stream.read(&mut [0; 8]).await.unwrap(), 1, "which took nothing");
+
+            let (mut a, mut b) = UnixStream::pair().unwrap();
+            assert!(!is_ready(a.read(&mut [])));
+            b.write_all(b"x").await.unwrap();
+            assert_eq!(a.read(&mut []).await.unwrap(), 0);
+        });
+    });
+}
+
+#[test]
 fn a_fifo_that_nobody_has_opened_for_writing_is_waited_for() {
     runtime().block_on(async {
         let dir = Scratch::new();

@@ -10,9 +10,10 @@ use std::fmt;
 use std::hint;
 use std::io::{self, IoSlice, Read, Write};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::task::{Context, Poll, ready};
+use std::{fs, net, os, process};
 
 use bytes::BufMut;
 use corelane_shards::reactor::Registration;
@@ -102,14 +103,16 @@ impl<T: AsFd> Source<T> {
         drop(registration);
         io
     }
+}
 
+impl<T: Stream> Source<T> {
     /// Reads bytes of a stream.
     #[inline(always)]
     pub(crate) fn poll_read(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         // SAFETY: only written to, by `read`.
         let room = unsafe { buf.unfilled_mut() };
-        let fd = self.io.as_fd();
-        let poll = self.registration.poll_transfer(cx, Direction::Read, room.len(), move || read(fd, room));
+        let io = &self.io;
+        let poll = self.registration.poll_transfer(cx, Direction::Read, room.len(), move || read(io, room));
         // SAFETY: so many the kernel has written.
         poll.map_ok(|n| unsafe { filled(buf, n) })
     }
@@ -124,16 +127,14 @@ impl<T: AsFd> Source<T> {
         let Self { registration, io } = self;
         // SAFETY: only written to, by `read`.
         let room = unsafe { buf.unfilled_mut() };
-        let fd = io.as_fd();
-        let poll = registration.poll_transfer_mut(cx, Direction::Read, room.len(), move || read(fd, room));
+        let poll = registration.poll_transfer_mut(cx, Direction::Read, room.len(), move || read(io, room));
         // SAFETY: so many the kernel has written.
         poll.map_ok(|n| unsafe { filled(buf, n) })
     }
 
     /// Reads bytes of a stream if there are any.
     pub(crate) fn try_read_buf(&self, buf: &mut impl BufMut) -> io::Result<usize> {
-        let fd = self.io.as_fd();
-        fill(buf, |room| self.registration.try_io(Interest::READABLE, || read(fd, room)))
+        fill(buf, |room| self.registration.try_io(Interest::READABLE, || read(&self.io, room)))
     }
 }
 
@@ -182,11 +183,35 @@ impl<T: fmt::Debug> fmt::Debug for Source<T> {
     }
 }
 
-/// `read(2)` into memory that need not be initialized.
+/// What is read as a stream of bytes.
+pub(crate) trait Stream: AsFd {
+    /// Whether `recv(2)` reads it. That spares the checks that `read(2)` makes for files: 22 of 357 ns where nothing has come, 100 of
+    /// 6,700 for 64 bytes sent over loopback and received. And as with Tokio, who has no room for bytes waits for them all the same.
+    const IS_SOCKET: bool;
+}
+
+macro_rules! streams {
+    ($($Stream:ty: $is_socket:literal),* $(,)?) => { $(
+        impl Stream for $Stream {
+            const IS_SOCKET: bool = $is_socket;
+        }
+    )* };
+}
+
+streams! {
+    net::TcpStream: true,
+    os::unix::net::UnixStream: true,
+    fs::File: false,
+    process::ChildStdout: false,
+    process::ChildStderr: false,
+}
+
+/// Reads into memory that need not be initialized.
 #[inline]
-pub(crate) fn read(fd: BorrowedFd<'_>, room: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
+fn read<T: Stream>(io: &T, room: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
+    let (fd, data, len) = (io.as_fd().as_raw_fd(), room.as_mut_ptr().cast(), room.len());
     // SAFETY: the kernel writes at most `len` bytes there.
-    let n = unsafe { libc::read(fd.as_raw_fd(), room.as_mut_ptr().cast(), room.len()) };
+    let n = unsafe { if T::IS_SOCKET { libc::recv(fd, data, len, 0) } else { libc::read(fd, data, len) } };
     let n = usize::try_from(n).map_err(|_| io::Error::last_os_error())?;
     // SAFETY: so the kernel says; who slices by it need not ask.
     unsafe { hint::assert_unchecked(n <= room.len()) };
