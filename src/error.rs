@@ -47,6 +47,3 @@ pub(crate) const OTHER_THREAD: &str =
 pub(crate) const GUARD_ORDER: &str = "`EnterGuard` values dropped out of order. Guards returned by \
                                       `tokio::runtime::Handle::enter()` must be dropped in the reverse order as they \
                                       were acquired.";
-/// Signals were not enabled.
-pub(crate) const NO_SIGNALS: &str =
-    "there is no signal driver running, must be called from the context of Tokio runtime";

@@ -221,7 +221,7 @@ fn without_a_runtime_or_its_io_it_panics() {
     );
     assert_eq!(
         text(Some(Builder::new_current_thread().build().unwrap())),
-        "there is no signal driver running, must be called from the context of Tokio runtime"
+        "A Tokio 1.x context was found, but IO is disabled. Call `enable_io` on the runtime builder to enable IO."
     );
 }
 

@@ -140,7 +140,7 @@ pub fn signal(kind: SignalKind) -> io::Result<Signal> {
     let driven = context::with(|inner| inner.map(|inner| inner.io_enabled));
     match driven {
         Some(true) => {}
-        Some(false) => panic!("{}", error::NO_SIGNALS),
+        Some(false) => panic!("{}", error::NO_IO),
         None => panic!("{}", error::NO_RUNTIME),
     }
     let bell = Bell::of(kind.0)?;

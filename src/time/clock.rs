@@ -35,8 +35,10 @@ pub(crate) fn pause_clock(clock: &Clock) -> bool {
 #[track_caller]
 pub fn pause() {
     driver::read_clock();
-    if !driver::with_pausable_clock(pause_clock) {
-        panic!("time is already frozen");
+    match driver::with_pausable_clock(pause_clock) {
+        Some(true) => {}
+        Some(false) => panic!("time is already frozen"),
+        None => panic!("{}", driver::NEEDS_CURRENT_THREAD),
     }
 }
 
@@ -44,10 +46,10 @@ pub fn pause() {
 ///
 /// # Panics
 ///
-/// When the clock runs, outside of a runtime, and in a runtime that is not `current_thread`.
+/// When the clock runs, as that of a runtime which is not `current_thread` always does, and outside of a runtime.
 #[track_caller]
 pub fn resume() {
-    if !driver::with_pausable_clock(Clock::resume) {
+    if driver::with_pausable_clock(Clock::resume) != Some(true) {
         panic!("time is not frozen");
     }
 }
@@ -64,9 +66,9 @@ pub fn resume() {
 ///
 /// # Panics
 ///
-/// When the clock runs, outside of a runtime, and in a runtime that is not `current_thread`.
+/// When the clock runs, as that of a runtime which is not `current_thread` always does, and outside of a runtime.
 pub async fn advance(duration: Duration) {
-    if !driver::with_pausable_clock(|clock| clock.advance(duration)) {
+    if driver::with_pausable_clock(|clock| clock.advance(duration)) != Some(true) {
         panic!("time is not frozen");
     }
     driver::turn_lane();

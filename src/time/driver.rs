@@ -19,7 +19,8 @@ use super::clock;
 
 pub(super) use crate::error::SHUTTING_DOWN;
 
-const NEEDS_CURRENT_THREAD: &str = "`time::pause()` requires the `current_thread` Tokio runtime. \
+/// A pause where several threads live by the clock.
+pub(crate) const NEEDS_CURRENT_THREAD: &str = "`time::pause()` requires the `current_thread` Tokio runtime. \
     This is the default Runtime used by `#[tokio::test].";
 
 /// Runs `f` with the shard whose lane serves this thread: the one that the thread is inside, whose owner half comes along, or
@@ -58,7 +59,7 @@ pub(super) fn now() -> Instant {
 
 /// Runs `f` with the clock if it may be paused: then one thread alone lives by it.
 #[track_caller]
-pub(super) fn with_pausable_clock<R>(f: impl FnOnce(&Clock) -> R) -> R {
+pub(super) fn with_pausable_clock<R>(f: impl FnOnce(&Clock) -> R) -> Option<R> {
     // Of the runtime that the thread is in: if it has entered another one than that of the shard it drives, of the other.
     let clock = context::with(|inner| match inner {
         Some(inner) => Some((inner.flavor == RuntimeFlavor::CurrentThread).then(|| f(inner.mesh.clock()))),
@@ -68,11 +69,7 @@ pub(super) fn with_pausable_clock<R>(f: impl FnOnce(&Clock) -> R) -> R {
             (mesh.remotes().len() == 1).then(|| f(mesh.clock()))
         }),
     });
-    match clock {
-        Some(Some(result)) => result,
-        Some(None) => panic!("{NEEDS_CURRENT_THREAD}"),
-        None => panic!("time cannot be frozen from outside the Tokio runtime"),
-    }
+    clock.expect("time cannot be frozen from outside the Tokio runtime")
 }
 
 /// Fires what is due in this thread's lane now.

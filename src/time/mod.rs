@@ -40,6 +40,7 @@ pub use std::time::Duration;
 
 pub(crate) use clock::pause_clock;
 pub use clock::{advance, pause, resume};
+pub(crate) use driver::NEEDS_CURRENT_THREAD;
 pub use instant::Instant;
 pub use interval::{Interval, MissedTickBehavior, interval, interval_at};
 pub use sleep::{Sleep, sleep, sleep_until};

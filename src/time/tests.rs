@@ -485,6 +485,8 @@ fn misuse_of_the_clock_has_tokios_words() {
         text.starts_with("`time::pause()` requires the `current_thread` Tokio runtime. This is the"),
         "{text}"
     );
+    assert_eq!(shard.enter(|_| panic_text(resume)), "time is not frozen");
+    assert_eq!(shard.enter(|_| panic_text(advance_now)), "time is not frozen");
 }
 
 #[test]

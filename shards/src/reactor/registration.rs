@@ -377,6 +377,8 @@ impl Registration {
                 Some(event) => self.clear_readiness(event),
                 None => drop(self.bind(Some(interest))?),
             }
+            // Who did not try gets the same.
+            return Err(io::ErrorKind::WouldBlock.into());
         }
         result
     }

@@ -99,7 +99,7 @@ impl Builder {
 
     /// `here` makes this thread shard 0.
     pub(super) fn build_threads(&self, here: bool) -> io::Result<Runtime> {
-        assert!(!self.start_paused, "`start_paused` requires a current-thread runtime");
+        assert!(!self.start_paused, "{}", crate::time::NEEDS_CURRENT_THREAD);
         let Placement { config, told, plan, sites, affinity, watches } = self.place()?;
         let on_error = config.placement.on_error;
         warn(on_error, &plan.warnings);
