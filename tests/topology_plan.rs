@@ -303,6 +303,25 @@ fn the_tightest_ancestor_counts() {
     assert_eq!((plan.shards.len(), plan.may_spin, plan.warnings.len()), (1, false, 1));
 }
 
+/// Names of programs, mounts and control groups are bytes.
+#[test]
+fn names_that_are_not_utf8_hide_nothing() {
+    let machine =
+        Machine::with_cpus("0-7").cgroup2("/app").file("sys/fs/cgroup/app/cpu.max", "200000 100000");
+    for (path, line) in [
+        ("proc/self/status", &b"Name:\tM\xFCller\nCpus_allowed_list:\t2-5\n"[..]),
+        (
+            "proc/self/mountinfo",
+            b"30 1 8:1 / /media/M\xFCsli rw - ext4 /dev/sdb1 rw\n31 23 0:28 / /sys/fs/cgroup rw - cgroup2 cgroup rw\n",
+        ),
+    ] {
+        fs::write(machine.root().join(path), line).unwrap();
+    }
+    let topology = machine.read();
+    assert_eq!((topology.warnings, topology.affinity), (Vec::new(), Some(list("2-5"))));
+    assert_eq!(topology.quota.unwrap().cpus(), 2.0);
+}
+
 #[test]
 fn impossible_placements_name_the_line() {
     let machine = Machine::with_cpus("0-5").affinity("0-3");

@@ -31,12 +31,13 @@ impl<'a> Reader<'a> {
     /// The file's text without the space around it; `None` when it is not there or cannot be read.
     pub(super) fn text(&mut self, path: &str) -> Option<String> {
         let path = self.path(path);
-        let text = match &mut self.open {
+        let bytes = match &mut self.open {
             Some(open) => open.read(&path),
-            None => fs::read_to_string(&path),
+            None => fs::read(&path),
         };
-        match text {
-            Ok(text) => Some(text.trim().to_owned()),
+        match bytes {
+            // Names of mounts and of programs are bytes. One that is not UTF-8 is no reason to lose the rest.
+            Ok(bytes) => Some(String::from_utf8_lossy(&bytes).trim().to_owned()),
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => None,
             Err(error) => {
                 self.warnings.push(format!("{}: {error}", path.display()));
@@ -103,27 +104,27 @@ impl<'a> Reader<'a> {
 pub(super) struct Open(Vec<(PathBuf, File)>);
 
 impl Open {
-    fn read(&mut self, path: &Path) -> io::Result<String> {
+    fn read(&mut self, path: &Path) -> io::Result<Vec<u8>> {
         if let Some(at) = self.0.iter().position(|(other, _)| other == path) {
-            if let Ok(text) = from_the_start(&self.0[at].1) {
-                return Ok(text);
+            if let Ok(bytes) = from_the_start(&self.0[at].1) {
+                return Ok(bytes);
             }
             // Its control group is gone, or has lost the controller. There may be another one.
             self.0.swap_remove(at);
         }
         let file = File::open(path)?;
-        let text = from_the_start(&file)?;
+        let bytes = from_the_start(&file)?;
         self.0.push((path.to_owned(), file));
-        Ok(text)
+        Ok(bytes)
     }
 }
 
-fn from_the_start(file: &File) -> io::Result<String> {
-    let (mut text, mut piece) = (Vec::new(), [0; 1024]);
+fn from_the_start(file: &File) -> io::Result<Vec<u8>> {
+    let (mut bytes, mut piece) = (Vec::new(), [0; 1024]);
     loop {
-        match file.read_at(&mut piece, text.len() as u64)? {
-            0 => return String::from_utf8(text).map_err(|_| ErrorKind::InvalidData.into()),
-            read => text.extend_from_slice(&piece[..read]),
+        match file.read_at(&mut piece, bytes.len() as u64)? {
+            0 => return Ok(bytes),
+            read => bytes.extend_from_slice(&piece[..read]),
         }
     }
 }
@@ -250,17 +251,17 @@ mod tests {
         let path = env::temp_dir().join(format!("corelane-open-{}", process::id()));
         fs::write(&path, "0-3\n").unwrap();
         let mut open = Open::default();
-        assert_eq!(open.read(&path).unwrap(), "0-3\n");
+        assert_eq!(open.read(&path).unwrap(), b"0-3\n");
         // Its text is the one of now, longer or shorter, also if it comes in pieces.
         for text in ["0\n", "", &"5,".repeat(2_000)] {
             fs::write(&path, text).unwrap();
-            assert_eq!(open.read(&path).unwrap(), text);
+            assert_eq!(open.read(&path).unwrap(), text.as_bytes());
         }
         assert_eq!(open.0.len(), 1);
         // As the file of a group that was removed: it is open, and can't be read.
         open.0[0].1 = File::options().write(true).open(&path).unwrap();
         fs::write(&path, "7").unwrap();
-        assert_eq!((open.read(&path).unwrap(), open.0.len()), ("7".into(), 1));
+        assert_eq!((open.read(&path).unwrap(), open.0.len()), (b"7".to_vec(), 1));
         fs::remove_file(&path).unwrap();
         open.0.clear();
         assert_eq!(open.read(&path).unwrap_err().kind(), ErrorKind::NotFound);
