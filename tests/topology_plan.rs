@@ -322,6 +322,44 @@ fn names_that_are_not_utf8_hide_nothing() {
     assert_eq!(topology.quota.unwrap().cpus(), 2.0);
 }
 
+/// The kernel writes the backslashes that systemd puts into names as octal numbers, but not in `/proc/self/cgroup`.
+#[test]
+fn a_group_below_a_mounted_one_with_a_backslash_is_found() {
+    let machine = Machine::with_cpus("0-7")
+        .file("proc/self/cgroup", r"0::/machine.slice/machine-my\x2dbox.scope/app 1")
+        .file(
+            "proc/self/mountinfo",
+            r"31 23 0:28 /machine.slice/machine-my\134x2dbox.scope /sys/fs/the\040groups rw - cgroup2 cgroup rw",
+        )
+        .file("sys/fs/the groups/app 1/cpu.max", "300000 100000");
+    assert_eq!(machine.read().quota.map(|quota| quota.cpus()), Some(3.0));
+}
+
+/// Docker mounts what it was told to (`-v /:/host`) before the container's own groups.
+#[test]
+fn the_hosts_groups_are_not_taken_for_the_containers() {
+    let machine = Machine::with_cpus("0-7")
+        .file("proc/self/cgroup", "0::/")
+        .file(
+            "proc/self/mountinfo",
+            "30 29 0:28 /../.. /host/sys/fs/cgroup ro - cgroup2 cgroup rw\n31 29 0:28 / /sys/fs/cgroup ro - cgroup2 cgroup rw",
+        )
+        .file("host/sys/fs/cgroup/cpuset.cpus.effective", "0-7")
+        .file("sys/fs/cgroup/cpuset.cpus.effective", "4-5")
+        .file("sys/fs/cgroup/cpu.max", "150000 100000");
+    let topology = machine.read();
+    assert_eq!((topology.quota.map(|quota| quota.cpus()), topology.cpuset), (Some(1.5), Some(list("4-5"))));
+    // Where paths are the host's, its hierarchy shows the ancestors too.
+    let machine = Machine::with_cpus("0-7")
+        .file("proc/self/cgroup", "0::/pod/app")
+        .file(
+            "proc/self/mountinfo",
+            "30 29 0:28 /pod/app/x /mnt ro - cgroup2 cgroup rw\n31 29 0:28 / /sys/fs/cgroup ro - cgroup2 cgroup rw",
+        )
+        .file("sys/fs/cgroup/pod/cpu.max", "250000 100000");
+    assert_eq!(machine.read().quota.map(|quota| quota.cpus()), Some(2.5));
+}
+
 #[test]
 fn impossible_placements_name_the_line() {
     let machine = Machine::with_cpus("0-5").affinity("0-3");

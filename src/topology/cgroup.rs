@@ -67,9 +67,8 @@ impl Groups {
 ///
 /// A line of mountinfo is `36 35 0:31 ROOT MOUNT_POINT options - TYPE source OPTIONS`: the group ROOT of the
 /// hierarchy is seen at MOUNT_POINT. The controllers of a first-generation hierarchy stand among its OPTIONS.
-/// (A space in a path is written `\040` there; nobody mounts control groups at such a path.)
 fn folders(mounts: &str, controller: Option<&str>, group: &str) -> Vec<String> {
-    let mount = mounts.lines().find_map(|line| {
+    let mounts = mounts.lines().filter_map(|line| {
         let (left, right) = line.split_once(" - ")?;
         let mut left = left.split(' ').skip(3);
         let (root, point) = (left.next()?, left.next()?);
@@ -79,15 +78,18 @@ fn folders(mounts: &str, controller: Option<&str>, group: &str) -> Vec<String> {
             None => kind == "cgroup2",
             Some(name) => kind == "cgroup" && options.split(',').any(|option| option == name),
         };
-        is_it.then_some((root, point))
+        is_it.then(|| (unescaped(root), unescaped(point)))
     });
-    let Some((root, point)) = mount else { return Vec::new() };
-    // A container may see only its own group: then that group is what is mounted. A group outside of what is
-    // mounted ("/../other") leaves the mounted one as the nearest that can be seen.
-    let below = match group.strip_prefix(root.trim_end_matches('/')) {
-        Some(below) if (below.is_empty() || below.starts_with('/')) && !below.contains("/..") => below,
-        _ => "",
+    // The path of the group from ROOT down, if it lies there. A container may see only its own group: then that is what is
+    // mounted. And it may have the host's hierarchy too, with a ROOT above ("/../..") of what its own paths begin at.
+    let below = |root: &str| {
+        let below = group.strip_prefix(root.trim_end_matches('/'))?;
+        ((below.is_empty() || below.starts_with('/')) && !below.contains("/..")).then_some(below)
     };
+    let all: Vec<(String, String)> = mounts.collect();
+    let found = all.iter().find_map(|(root, point)| Some((below(root)?, point)));
+    // Of a group that lies outside of what is mounted, that is the nearest that can be seen.
+    let Some((below, point)) = found.or(all.first().map(|(_, point)| ("", point))) else { return Vec::new() };
     let mut names: Vec<&str> = below.split('/').filter(|name| !name.is_empty()).collect();
     let mut folders = Vec::new();
     loop {
@@ -98,6 +100,11 @@ fn folders(mounts: &str, controller: Option<&str>, group: &str) -> Vec<String> {
             return folders;
         }
     }
+}
+
+/// Spaces and the like are octal numbers in mountinfo, and so is the backslash, which systemd puts into the names of groups.
+fn unescaped(path: &str) -> String {
+    path.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
 }
 
 /// `cpu.max` is `QUOTA PERIOD`, with the word max for no quota.
