@@ -563,6 +563,9 @@ fn a_machine_that_tells_nothing_has_an_unbound_shard() {
     // An unreadable folder in place of a file is as good as nothing, with a word about it.
     fs::create_dir_all(machine.root().join("sys/devices/system/cpu/online")).unwrap();
     assert_eq!(machine.read().warnings.len(), 2);
+    // Of which CPUs are online nothing is known then, so nothing of which are not.
+    let topology = machine.present("0-7").affinity("2-3").read();
+    assert_eq!((topology.allowed(), topology.offline), (list("2-3"), list("")));
 }
 
 /// The shards' CPUs, and the warnings.

@@ -148,8 +148,10 @@ impl Topology {
     pub(crate) fn assemble(root: &Path, affinity: Option<CpuList>) -> Self {
         let mut reader = Reader::new(root);
         let affinity = affinity.or_else(|| sysfs::affinity(&mut reader));
-        let online = sysfs::online(&mut reader).or_else(|| affinity.clone()).unwrap_or_default();
-        let present = sysfs::present(&mut reader).unwrap_or_default();
+        let online = sysfs::online(&mut reader);
+        let present = sysfs::present(&mut reader);
+        let offline = present.zip(online.as_ref()).map(|(present, online)| present.without(online));
+        let online = online.or_else(|| affinity.clone()).unwrap_or_default();
         let nodes = sysfs::nodes(&mut reader);
         let mut cpus = sysfs::cpus(&mut reader, &online, &nodes);
         sense::drop_contradictions(&mut cpus, &mut reader.warnings);
@@ -161,7 +163,7 @@ impl Topology {
         }
         let mut topology = Self {
             cpus,
-            offline: present.without(&online),
+            offline: offline.unwrap_or_default(),
             nodes,
             isolated: sysfs::isolated(&mut reader),
             nohz_full: sysfs::nohz_full(&mut reader),
