@@ -568,6 +568,17 @@ fn a_machine_that_tells_nothing_has_an_unbound_shard() {
     assert_eq!((topology.allowed(), topology.offline), (list("2-3"), list("")));
 }
 
+/// A file can't say so; a program that fills in the config itself can.
+#[test]
+fn no_plan_has_more_shards_than_linux_has_cpus() {
+    let mut config = parse("[placement]\npin = \"none\"");
+    for shards in [8193, u32::MAX] {
+        config.placement.shards = AutoOr::Number(shards);
+        let error = Plan::new(&smt_box().read(), &config).unwrap_err();
+        assert_eq!(error.to_string(), format!("[placement] shards = {shards}: expected at most 8192"));
+    }
+}
+
 /// The shards' CPUs, and the warnings.
 fn replanned(before: &Plan, machine: &Machine, text: &str) -> (String, String) {
     let plan = before.replan(&machine.read(), &parse(text));

@@ -3,7 +3,8 @@
 use super::order::group;
 use super::{Plan, PlanError, Planner, ShardPlan};
 use crate::config::{
-    AutoOr, BlockingCpus, Config, CpuList, Flavor, GroupBy, Memory, Pin, QuotaPolicy, ShardSettings, Steering,
+    AutoOr, BlockingCpus, CPUS_MAX, Config, CpuList, Flavor, GroupBy, Memory, Pin, QuotaPolicy,
+    ShardSettings, Steering,
 };
 use crate::topology::{Cpu, Quota};
 
@@ -73,6 +74,10 @@ impl Planner<'_> {
             AutoOr::Number(n) if one && n != 1 => {
                 let message = "flavor = \"current_thread\" has one shard; expected 1 or \"auto\"".into();
                 return Err(self.error("placement", "shards", message));
+            }
+            // Of a program that has filled in the config itself: a file may not say so.
+            AutoOr::Number(n) if n > CPUS_MAX => {
+                return Err(self.error("placement", "shards", format!("expected at most {CPUS_MAX}")));
             }
             AutoOr::Number(n) if placement.pin == Pin::Core && have > 0 && n as usize > have => {
                 let cpus = self.remaining().with(&self.told);
