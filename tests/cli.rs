@@ -211,6 +211,43 @@ fn check_is_for_scripts() {
 }
 
 #[test]
+fn what_could_not_be_read_is_not_said_to_be_absent() {
+    let machine = Machine::with_cpus("0-1").cgroup2("/");
+    // The fact of that name, and what follows it, on one line.
+    let fact = |machine: &Machine, command: &str, name: &str| {
+        let text = machine.hide_root(&printed(&[command, "--topology", &spec(machine)]));
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let (_, fact) = text.split_once(&format!(" {name} ")).unwrap_or_else(|| panic!("{name}: {text}"));
+        fact.to_owned() + " "
+    };
+    for name in ["cpuset", "quota", "offline"] {
+        assert!(fact(&machine, "topology", name).starts_with("none "), "{name}");
+    }
+    let machine = machine
+        .file("sys/fs/cgroup/cpu.max", "lots")
+        .file("sys/fs/cgroup/cpuset.cpus.effective", "8")
+        .file("sys/devices/system/cpu/present", "all")
+        .file("proc/self/status", "Cpus_allowed_list:\tall");
+    let quota = "unknown (/sys/fs/cgroup/cpu.max: \"lots\" is not a quota and a period in microseconds) ";
+    for (command, name, unknown) in [
+        ("topology", "quota", quota),
+        ("plan", "quota", quota),
+        ("topology", "cpuset", "unknown (the cpuset (8) has no CPU that is online (0-1)) "),
+        ("topology", "offline", "unknown (/sys/devices/system/cpu/present: \"all\" is not a list of CPUs) "),
+        ("topology", "affinity mask", "unknown (/proc/self/status: \"all\" is not a list of CPUs) "),
+    ] {
+        let found = fact(&machine, command, name);
+        assert!(found.starts_with(unknown), "{command}: {name} {found}");
+    }
+    // Neither bound is known where the process's group is not.
+    let machine = Machine::with_cpus("0-1").file("proc/self/cgroup", "nowhere");
+    for name in ["cpuset", "quota"] {
+        let unknown = "unknown (/proc/self/cgroup: \"nowhere\" is not a control group) ";
+        assert!(fact(&machine, "topology", name).starts_with(unknown), "{name}");
+    }
+}
+
+#[test]
 fn wrong_usage_is_status_2_and_says_what_is_expected() {
     let empty = Machine::new().file("sys/nothing", "");
     for (args, said) in [

@@ -157,7 +157,7 @@ impl Marks {
             let class = if cpus.common(&self.offline).is_empty() { "idle" } else { "offline" };
             entries.push((class, letter.clone(), format!("{}: {reason}", named(cpus))));
         }
-        let quota = format!("quota: {}", quota(&plan.quota));
+        let quota = format!("quota: {}", quota(&plan.quota, &plan.warnings));
         let warnings = plan.warnings.iter().map(|warning| format!("warning: {warning}"));
         entries.extend(once(quota).chain(warnings).map(|line| ("", String::new(), line)));
         let mut lines = Vec::new();

@@ -41,7 +41,7 @@ pub fn draw(topology: &Topology, plan: &Plan, config: &str) -> String {
         "sleep at once, as looking would take the time of others"
     };
     wrap(&mut out, &pad("blocking pool", INDENT), INDENT, &format!("{pool} ({})", plan.blocking_reason));
-    wrap(&mut out, &pad("quota", INDENT), INDENT, &quota(&plan.quota));
+    wrap(&mut out, &pad("quota", INDENT), INDENT, &quota(&plan.quota, &plan.warnings));
     if !plan.memory_nodes.is_empty() {
         let nodes: CpuList = plan.memory_nodes.iter().copied().collect();
         wrap(&mut out, &pad("memory", INDENT), INDENT, &format!("interleaved over nodes {nodes}"));

@@ -64,9 +64,26 @@ pub fn count(n: usize, one: &str) -> String {
     }
 }
 
-pub fn quota(quota: &Option<Quota>) -> String {
+/// The files that say in which control group the process is, and where that can be seen.
+const GROUP: [&str; 2] = ["proc/self/cgroup", "proc/self/mountinfo"];
+
+/// The bound, or that there is none, or why that is not known.
+pub fn quota(quota: &Option<Quota>, warnings: &[String]) -> String {
     let shown = |quota: &Quota| format!("{:.2} CPUs ({})", quota.cpus(), quota.file.display());
-    quota.as_ref().map_or("none".into(), shown)
+    let missing = || unknown(warnings, &["/cpu.max:", "/cpu.cfs_", GROUP[0], GROUP[1]]);
+    quota.as_ref().map(shown).or_else(missing).unwrap_or("none".into())
+}
+
+/// As [`quota`].
+pub fn cpuset(cpuset: &Option<CpuList>, warnings: &[String]) -> String {
+    let missing = || unknown(warnings, &["/cpuset.", "the cpuset", GROUP[0], GROUP[1]]);
+    cpuset.as_ref().map(CpuList::to_string).or_else(missing).unwrap_or("none".into())
+}
+
+/// What could not be read, or made no sense, where a warning is about one of these: `unknown (…: Permission denied)`.
+pub fn unknown(warnings: &[String], about: &[&str]) -> Option<String> {
+    let warning = warnings.iter().find(|warning| about.iter().any(|name| warning.contains(name)))?;
+    Some(format!("unknown ({warning})"))
 }
 
 pub fn pad(text: &str, columns: usize) -> String {

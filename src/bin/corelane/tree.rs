@@ -9,7 +9,7 @@ use corelane::config::CpuList;
 use corelane::topology::{Node, Topology};
 
 use crate::parts::{self, Level, Part};
-use crate::text::{COLUMNS, count, elided, pad, quota, width, wrap};
+use crate::text::{COLUMNS, count, cpuset, elided, pad, quota, unknown, width, wrap};
 
 /// A tree of more rows is folded.
 const ROWS: usize = 32;
@@ -175,15 +175,19 @@ fn print(out: &mut String, rows: &[Row]) {
 
 /// What bounds the process, and what is not in the tree.
 fn facts(out: &mut String, topology: &Topology) {
-    let list = |set: &Option<CpuList>| set.as_ref().map_or("unknown".into(), CpuList::to_string);
+    let warnings = &topology.warnings;
     let none_if_empty = |list: &CpuList| if list.is_empty() { "none".into() } else { list.to_string() };
-    let cpuset = topology.cpuset.as_ref().map_or("none".into(), CpuList::to_string);
+    let affinity = || unknown(warnings, &["the affinity mask (", "/status:"]).unwrap_or("unknown".into());
     for (name, fact) in [
         ("usable", none_if_empty(&topology.allowed())),
-        ("affinity mask", list(&topology.affinity)),
-        ("cpuset", cpuset),
-        ("quota", quota(&topology.quota)),
-        ("offline", none_if_empty(&topology.offline)),
+        ("affinity mask", topology.affinity.as_ref().map_or_else(affinity, CpuList::to_string)),
+        ("cpuset", cpuset(&topology.cpuset, warnings)),
+        ("quota", quota(&topology.quota, warnings)),
+        (
+            "offline",
+            unknown(warnings, &["cpu/online:", "cpu/present:"])
+                .unwrap_or_else(|| none_if_empty(&topology.offline)),
+        ),
     ] {
         wrap(out, &pad(name, 16), 16, &fact);
     }
@@ -205,7 +209,7 @@ fn facts(out: &mut String, topology: &Topology) {
             wrap(out, &pad(name, 16), 16, &format!("{of}{list}"));
         }
     }
-    for warning in &topology.warnings {
+    for warning in warnings {
         wrap(out, &pad("warning", 16), 16, warning);
     }
 }
