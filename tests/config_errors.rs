@@ -157,6 +157,15 @@ const BROKEN: &[(&str, &str)] = &[
         "conf.toml:2:8: [placement] cpus = \"numa:0.s\\u006fcket:1\": no level is called \"socket\"; expected llc, core or \
          pu",
     ),
+    // Parts are written again as they were.
+    (
+        "[placement]\ncpus = \"\"\"core:0\n core:1\"\"\"\n",
+        "conf.toml:2:17: [placement] cpus = \"\"\"core:0…: '\\n' has no meaning here; expected a space or a comma",
+    ),
+    (
+        "[placement]\ncpus = \"core:0\u{a0}\"\n",
+        "conf.toml:2:15: [placement] cpus = \"core:0\u{a0}\": '\\u{a0}' has no meaning here; expected a space or a comma",
+    ),
     (
         "[blocking]\ncpus = \"0:1\"\n",
         "conf.toml:2:9: [blocking] cpus = \"0:1\": no level is called \"0\"; expected package, numa, llc, core or pu",
@@ -268,6 +277,31 @@ const BROKEN: &[(&str, &str)] = &[
         "colour = \"blue\"\n",
         "conf.toml:1:1: unknown key `colour` outside of the sections; accepted sections: runtime, placement, \
          scheduler, timer, blocking, listen, shard",
+    ),
+    // A name may have characters that a terminal obeys, and no end.
+    (
+        "[timer]\n\"\\u001b[31m\" = 1\n",
+        "conf.toml:2:1: unknown key `\\u{1b}[31m` in [timer]; accepted: resolution_us",
+    ),
+    (
+        "\"\\u0007\" = 1\n",
+        "conf.toml:1:1: unknown key `\\u{7}` outside of the sections; accepted sections: runtime, placement, scheduler, \
+         timer, blocking, listen, shard",
+    ),
+    (
+        "[\"a\\nb\"]\n",
+        "conf.toml:1:2: unknown section [a…]; accepted sections: runtime, placement, scheduler, timer, blocking, listen, \
+         shard",
+    ),
+    (
+        "[timer]\n000000000011111111112222222222333333333344444444445555555555666 = 1\n",
+        "conf.toml:2:1: unknown key `000000000011111111112222222222333333333344444444445555555555…` in [timer]; accepted: \
+         resolution_us",
+    ),
+    // A byte order mark is no column.
+    (
+        "\u{feff}timer = 1\n",
+        "conf.toml:1:1: `timer` must be a section: expected [timer] on a line of its own",
     ),
     // Unknown sections, and sections that are none.
     (

@@ -31,14 +31,28 @@ pub(crate) struct Spot {
     pub(crate) text: Option<Position>,
 }
 
-impl Position {
+/// A text and where its lines begin, as a file may have thousands of places.
+pub(crate) struct Lines<'a> {
+    text: &'a str,
+    starts: Vec<usize>,
+}
+
+impl<'a> Lines<'a> {
+    pub(crate) fn of(text: &'a str) -> Self {
+        // A byte order mark is no column.
+        let first = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+        let others = text.match_indices('\n').map(|(newline, _)| newline + 1);
+        Self { text, starts: [first].into_iter().chain(others).collect() }
+    }
+
     /// The place of a byte offset.
-    pub(crate) fn of(text: &str, offset: usize) -> Self {
+    pub(crate) fn position(&self, offset: usize) -> Position {
         // A parser may point past the end, or into a character.
-        let offset = (0..=offset.min(text.len())).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);
-        let before = &text[..offset];
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        Self { line: before.matches('\n').count() + 1, column: before[line_start..].chars().count() + 1 }
+        let offset =
+            (0..=offset.min(self.text.len())).rev().find(|&i| self.text.is_char_boundary(i)).unwrap_or(0);
+        let line = self.starts.partition_point(|start| *start <= offset).max(1);
+        let before = self.text.get(self.starts[line - 1]..offset).unwrap_or_default();
+        Position { line, column: before.chars().count() + 1 }
     }
 }
 

@@ -32,6 +32,7 @@ pub use self::value::{
 };
 
 pub(crate) use self::cpu_list::CPUS_MAX;
+use self::error::Lines;
 pub(crate) use self::error::{Position, Spot};
 pub(crate) use self::parts::{Level, Step, WrongPart};
 use self::value::Setting as _;
@@ -157,7 +158,7 @@ impl Config {
     fn parse_bytes(name: &str, path: &Path, bytes: &[u8]) -> Result<Self, ConfigError> {
         let text = std::str::from_utf8(bytes).map_err(|error| {
             let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-            let position = Position::of(&valid, valid.len());
+            let position = Lines::of(&valid).position(valid.len());
             ConfigError::new(name, Some(position), "not valid TOML: expected UTF-8 text".into())
         })?;
         let mut config = Self::parse(name, text)?;

@@ -74,6 +74,13 @@ impl Parts {
     }
 
     pub(crate) fn read(text: &str) -> Result<Self, WrongPart> {
+        // Text that is shown and written again as it is: on one line, and as many columns as bytes.
+        if let Some((offset, odd)) = text.char_indices().find(|(_, c)| !c.is_ascii_graphic() && *c != ' ') {
+            return Err(WrongPart {
+                offset,
+                message: format!("{odd:?} has no meaning here; expected a space or a comma"),
+            });
+        }
         let mut paths = Vec::new();
         let mut start = 0;
         while start < text.len() {

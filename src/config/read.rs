@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use toml::de::DeTable;
 
-use super::error::{ConfigError, Position, Spot};
+use super::error::{ConfigError, Lines, Position, Spot};
 use super::keys::{KEYS, Key, SHARD_KEYS, ShardSettings};
 use super::value::{Flavor, Steal, Value, Wrong, one_of, start_of_text};
 use super::{Config, Written};
@@ -12,7 +12,7 @@ use super::{Config, Written};
 type Entry<'a, 'i> = (&'a str, std::ops::Range<usize>, &'a Value<'i>);
 
 pub(super) fn parse(name: &str, text: &str) -> Result<Config, ConfigError> {
-    let reader = Reader { text, errors: RefCell::default() };
+    let reader = Reader { text, lines: Lines::of(text), errors: RefCell::default() };
     let mut config = Config::default();
     config.origin.file = name.into();
     match DeTable::parse(text) {
@@ -39,6 +39,7 @@ pub(super) fn parse(name: &str, text: &str) -> Result<Config, ConfigError> {
 /// Goes on after an error, so that a file is mended in one go.
 struct Reader<'a> {
     text: &'a str,
+    lines: Lines<'a>,
     errors: RefCell<Vec<(Position, String)>>,
 }
 
@@ -53,11 +54,11 @@ impl Reader<'_> {
                 is_table(value) || value.get_ref().as_array().is_some_and(|a| a.iter().any(is_table));
             let (kind, hint) = match is_section {
                 true => (
-                    format!("unknown section [{section}]"),
+                    format!("unknown section [{}]", one_line(section)),
                     nearest(section, known.iter().copied()).map(header),
                 ),
                 false => (
-                    format!("unknown key `{section}` outside of the sections"),
+                    format!("unknown key `{}` outside of the sections", one_line(section)),
                     nearest(section, every_key().map(|k| k.name)).map(with_sections),
                 ),
             };
@@ -116,7 +117,7 @@ impl Reader<'_> {
         };
         match key.read(config, value) {
             Ok(()) => {
-                let at = |offset| Position::of(self.text, offset);
+                let at = |offset| self.lines.position(offset);
                 let place = Spot {
                     file: config.origin.file.clone(),
                     position: at(value.span().start),
@@ -134,7 +135,7 @@ impl Reader<'_> {
     }
 
     fn error(&self, offset: usize, message: String) {
-        self.errors.borrow_mut().push((Position::of(self.text, offset), message));
+        self.errors.borrow_mut().push((self.lines.position(offset), message));
     }
 }
 
@@ -166,6 +167,7 @@ fn unknown_key(section: &str, name: &str) -> String {
     let elsewhere = every_key().any(|k| k.name == name).then(|| with_sections(name));
     let hint = elsewhere.or_else(|| nearest(name, here().map(|k| k.name)).map(|key| format!("`{key}`")));
     let hint = hint.map(|hint| format!(" did you mean {hint}?")).unwrap_or_default();
+    let name = one_line(name);
     format!("unknown key `{name}` in {};{hint} accepted: {}", header(section), accepted.join(", "))
 }
 
@@ -204,12 +206,14 @@ fn not_toml(message: &str) -> String {
     format!("not valid TOML: {}", message.lines().collect::<Vec<_>>().join(", "))
 }
 
-/// The text of a value, short enough for an error.
+/// The text of a value, or a name, short enough for an error. A name may have control characters, which a terminal would obey.
 fn one_line(text: &str) -> String {
     const CHARS_MAX: usize = 60;
     let line = text.lines().next().unwrap_or_default();
-    if line.len() == text.len() && line.chars().count() <= CHARS_MAX {
-        return line.into();
+    let mut shown = String::new();
+    for c in line.chars().take(CHARS_MAX) {
+        if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
     }
-    line.chars().take(CHARS_MAX).collect::<String>() + "…"
+    let is_all = line.len() == text.len() && line.chars().count() <= CHARS_MAX;
+    if is_all { shown } else { shown + "…" }
 }
