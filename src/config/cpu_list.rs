@@ -29,6 +29,10 @@ impl CpuList {
                 return None;
             }
             cpus.extend(first..=last);
+            // A text may name the same CPUs again and again.
+            if cpus.len() > 2 * CPUS_MAX as usize {
+                cpus = Self::of(cpus).0;
+            }
         }
         Some(Self::of(cpus))
     }
@@ -164,6 +168,9 @@ mod tests {
         {
             assert_eq!(CpuList::parse(text), None, "{text:?}");
         }
+        let again = CpuList::parse("0-8191,".repeat(100).trim_end_matches(',')).unwrap();
+        assert_eq!(again.to_string(), "0-8191");
+        assert!(again.0.capacity() <= 8 * CPUS_MAX as usize, "{}", again.0.capacity());
         // No kernel has these, and a program may say them all the same.
         assert_eq!(CpuList::from_iter([u32::MAX - 1, u32::MAX]).to_string(), "4294967294-4294967295");
     }
