@@ -161,6 +161,15 @@ fn an_unreadable_file_is_an_error_without_a_place() {
 }
 
 #[test]
+fn a_file_has_an_end() {
+    let file = Scratch::new("long.toml", b"");
+    fs::File::options().write(true).open(&file.0).unwrap().set_len((1 << 24) + 1).unwrap();
+    let error = Config::from_file(&file.0).unwrap_err();
+    let message = "cannot read the file: it has more than 16777216 bytes; expected a readable TOML file";
+    assert_eq!(error.message(), message);
+}
+
+#[test]
 fn a_file_that_is_not_utf8_says_where() {
     let file = Scratch::new("utf8.toml", b"[timer]\n# gr\xC3\xBC\xC3\x9Fe \xFF\n");
     let error = Config::from_file(&file.0).unwrap_err();

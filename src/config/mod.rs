@@ -15,8 +15,11 @@ mod value;
 
 mod cpu_list;
 
+use std::fs::{File, OpenOptions};
+use std::io::Read as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::{env, fmt, fs, io};
+use std::{env, fmt, io};
 
 pub use self::cpu_list::CpuList;
 pub use self::error::ConfigError;
@@ -113,7 +116,7 @@ impl Config {
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
         let path = path.as_ref();
         let name = path.display().to_string();
-        let bytes = fs::read(path).map_err(|error| unreadable(&name, &error))?;
+        let bytes = File::open(path).and_then(read_all).map_err(|error| unreadable(&name, &error))?;
         Self::parse_bytes(&name, path, &bytes)
     }
 
@@ -135,7 +138,7 @@ impl Config {
     pub fn from_env() -> Result<Option<Self>, ConfigError> {
         let Some(path) = env::var_os(CONFIG_VARIABLE) else { return Ok(None) };
         let name = Path::new(&path).display().to_string();
-        let bytes = fs::read(&path).map_err(|error| {
+        let bytes = File::open(&path).and_then(read_all).map_err(|error| {
             let message =
                 format!("cannot read the file: {error}; name a readable file or unset {CONFIG_VARIABLE}");
             ConfigError::new(&format!("{CONFIG_VARIABLE}={name}"), None, message)
@@ -146,7 +149,7 @@ impl Config {
     /// What the file that this was read from says now. `None` if it was made in another way.
     pub(crate) fn read_again(&self) -> Option<Result<Self, ConfigError>> {
         let (path, name) = (self.origin.path.as_deref()?, &self.origin.file);
-        let bytes = fs::read(path).map_err(|error| unreadable(name, &error));
+        let bytes = open_again(path).and_then(read_all).map_err(|error| unreadable(name, &error));
         Some(bytes.and_then(|bytes| Self::parse_bytes(name, path, &bytes)))
     }
 
@@ -215,6 +218,24 @@ pub fn shard_keys() -> &'static [Key] {
 /// Every key of the config file's sections, in the order of `config/default.toml`.
 pub fn keys() -> &'static [Key] {
     keys::KEYS
+}
+
+/// A path such as `/dev/zero` has no end.
+fn read_all(file: File) -> io::Result<Vec<u8>> {
+    const BYTES_MAX: u64 = 1 << 24;
+    let mut bytes = Vec::new();
+    file.take(BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > BYTES_MAX {
+        return Err(io::Error::other(format!("it has more than {BYTES_MAX} bytes")));
+    }
+    Ok(bytes)
+}
+
+/// A runtime that runs does not wait for whoever writes a pipe: its end would wait for that, too. And an empty device is not to be
+/// taken for a file that asks for the defaults.
+fn open_again(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
 }
 
 fn unreadable(name: &str, error: &io::Error) -> ConfigError {

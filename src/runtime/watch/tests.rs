@@ -307,6 +307,28 @@ fn a_file_is_read_again() {
     assert_eq!(kept.masks(), "1 1", "let go, of what the process has");
 }
 
+/// Who ends the runtime would wait for the watcher, and it for whoever writes the pipe.
+#[test]
+fn only_a_regular_file_is_read_again() {
+    let mut kept = Kept::new("0-3", "[placement]\nshards = 2");
+    let path = kept.tree.0.join("conf.toml");
+    let mut replaced = |make: &dyn Fn()| {
+        fs::remove_file(&path).unwrap();
+        make();
+        let change = kept.keeper.reload();
+        said(&kept.tree, &change)
+    };
+    let stays = "placement stays (config)\nconf.toml: cannot read the file: it is not a regular file; expected a \
+                 readable TOML file";
+    assert_eq!(replaced(&|| std::os::unix::fs::symlink("/dev/null", &path).unwrap()), stays);
+    let pipe = || assert!(process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    assert_eq!(replaced(&pipe), stays);
+    assert_eq!(
+        replaced(&|| fs::write(&path, "[placement]\nshards = 2").unwrap()),
+        "placement changed (config)"
+    );
+}
+
 #[test]
 fn the_keys_that_count_are_those_that_say_so() {
     let mut text = String::new();
