@@ -90,6 +90,7 @@ pub(crate) struct Keeper {
 }
 
 /// A mask that was read, and whose it is.
+#[derive(Clone)]
 struct Mask {
     of_main: bool,
     cpus: CpuList,
@@ -147,11 +148,16 @@ impl Keeper {
 
     /// Reads the file again, and does what it says as far as that can be done now.
     pub fn reload(&mut self) -> PlacementChange {
+        let before = (self.seen.clone(), self.mask.clone(), self.affinity.clone());
         let mut causes = vec![PlacementCause::Config];
         causes.extend(self.read());
         let (new, shards) = match self.read_file() {
             Ok(read) => read,
-            Err(error) => return self.stays(causes, error),
+            Err(error) => {
+                // What of the machine has changed is not the file's fault: the next look is to see it.
+                (self.seen, self.mask, self.affinity) = before;
+                return self.stays(vec![PlacementCause::Config], error);
+            }
         };
         let mut needs_restart = Vec::new();
         let mut differs = |section: &str, name: &str, old: String, new: String| {

@@ -330,6 +330,17 @@ fn only_a_regular_file_is_read_again() {
 }
 
 #[test]
+fn a_bad_file_hides_no_change_of_the_machine() {
+    let mut kept = Kept::new("0-3", &format!("{WATCH}\nshards = 2"));
+    kept.tree.cpuset("1-3");
+    kept.fake.0.lock().unwrap().main = cpus("1-2");
+    let bad = kept.reload("[placement]\nshard = 2\n");
+    assert!(bad.starts_with("placement stays (config)\nconf.toml:2:1: unknown key `shard`"), "{bad}");
+    assert_eq!(kept.look().unwrap(), "placement changed (cpuset, affinity): shard 0: cpu 0 -> cpu 2");
+    assert_eq!((&*kept.masks(), kept.look()), ("2 1", None));
+}
+
+#[test]
 fn the_keys_that_count_are_those_that_say_so() {
     let mut text = String::new();
     let mut section = "";
