@@ -600,6 +600,23 @@ fn too_many_workers_are_an_error() {
     }
 }
 
+/// In a process of its own, for its environment.
+#[test]
+fn a_variable_that_was_refused_is_refused_again() {
+    const VARIABLE: &str = "CORELANE_FLAVOR";
+    if std::env::var(VARIABLE).is_ok_and(|flavor| flavor == "nonsense") {
+        let mut builder = Builder::new_multi_thread();
+        for _ in 0..2 {
+            assert_eq!(builder.build().unwrap_err().kind(), std::io::ErrorKind::InvalidInput);
+        }
+        return;
+    }
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "a_variable_that_was_refused_is_refused_again"]).env(VARIABLE, "nonsense");
+    let output = child.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
 /// What `corelane check` refuses, a program does not start with. A file for another flavor is no error: the constructor chose.
 #[test]
 fn a_current_thread_runtime_has_one_shard() {

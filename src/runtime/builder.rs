@@ -540,8 +540,9 @@ impl Builder {
     /// system refuses.
     #[track_caller]
     pub fn build(&mut self) -> io::Result<Runtime> {
-        if std::mem::take(&mut self.from_environment) {
+        if self.from_environment {
             self.read_environment()?;
+            self.from_environment = false;
         }
         match self.flavor {
             Flavor::CurrentThread => self.build_current(false),
