@@ -11,7 +11,7 @@ use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use corelane::config::Config;
+use corelane::config::{Config, Pin};
 use corelane::io::AsyncReadExt;
 use corelane::net::{TcpListener, UnixStream};
 use corelane::runtime::{
@@ -630,4 +630,15 @@ fn a_current_thread_runtime_has_one_shard() {
         "{error}"
     );
     assert!(Builder::new_current_thread().config(config("sharded")).build().is_ok());
+    // The other way round, too.
+    let text = "[runtime]\nflavor = \"current_thread\"\n[placement]\nsmt = \"all\"\nquota = \"ignore\"\n";
+    let alone = Config::parse("app.toml", text).unwrap();
+    for mut builder in [Builder::new_sharded(), Builder::new_multi_thread()] {
+        let runtime = builder.config(alone.clone()).build().unwrap();
+        let plan = runtime.handle().plan();
+        assert_eq!(plan.pin, Pin::Core, "{plan}");
+        drop(runtime);
+        let runtime = builder.worker_threads(2).build().unwrap();
+        assert_eq!(runtime.metrics().num_workers(), 2);
+    }
 }

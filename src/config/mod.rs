@@ -169,6 +169,12 @@ impl Config {
         Ok(config)
     }
 
+    /// Whether it is a file for `multi_thread` that says nothing of `steal`: it has another default then.
+    pub(crate) fn has_default_steal(&self) -> bool {
+        let is_written = |name| self.origin.written.iter().any(|written| written.key.name == name);
+        self.runtime.flavor == Flavor::MultiThread && is_written("flavor") && !is_written("steal")
+    }
+
     /// The key's value as TOML, and its place if it still has the value it got in the file.
     pub(crate) fn written(&self, section: &str, name: &str) -> (String, Option<Spot>) {
         let value = keys().iter().find(|k| k.section == section && k.name == name).map(|k| k.value(self));

@@ -6,7 +6,7 @@ use toml::de::DeTable;
 
 use super::error::{ConfigError, Lines, Position, Spot};
 use super::keys::{KEYS, Key, SHARD_KEYS, ShardSettings};
-use super::value::{Flavor, Steal, Value, Wrong, one_of, start_of_text};
+use super::value::{Steal, Value, Wrong, one_of, start_of_text};
 use super::{Config, Written};
 
 type Entry<'a, 'i> = (&'a str, std::ops::Range<usize>, &'a Value<'i>);
@@ -29,8 +29,7 @@ pub(super) fn parse(name: &str, text: &str) -> Result<Config, ConfigError> {
     }
     // The two defaults of `steal`: a multi_thread runtime that keeps a blocked worker's queue out of reach would
     // break what its flavor promises, so only a file that says so gets it.
-    let steal_is_written = config.origin.written.iter().any(|w| w.key.name == "steal");
-    if config.runtime.flavor == Flavor::MultiThread && !steal_is_written {
+    if config.has_default_steal() {
         config.scheduler.steal = Steal::All;
     }
     Ok(config)

@@ -159,7 +159,12 @@ impl Builder {
         // Without a config a multi-thread runtime is what Tokio's is: threads that are not pinned.
         let planned = self.flavor == Flavor::Sharded || given.is_some();
         let mut config = given.unwrap_or_default();
-        let mut told = Told { flavor: self.flavor, workers: self.worker_threads, unpinned: false };
+        let mut told = Told {
+            flavor: self.flavor,
+            is_files_flavor: config.runtime.flavor == self.flavor,
+            workers: self.worker_threads,
+            unpinned: false,
+        };
         let (plan, sites, affinity) = if planned {
             // Read before any thread is pinned: what a thread is allowed is what its parent was.
             let topology = Topology::discover();

@@ -54,6 +54,8 @@ impl Kernel for Live {
 #[derive(Clone, Debug)]
 pub(crate) struct Told {
     pub flavor: Flavor,
+    /// Whether the file says so too. Otherwise its flavor does not count.
+    pub is_files_flavor: bool,
     pub workers: Option<usize>,
     /// More workers than CPUs: none has a CPU of its own.
     pub unpinned: bool,
@@ -64,6 +66,12 @@ impl Told {
         // A file for this flavor may say "off", and means it.
         if self.flavor == Flavor::MultiThread && config.runtime.flavor != Flavor::MultiThread {
             config.scheduler.steal = Steal::All;
+        }
+        if self.flavor == Flavor::Sharded && config.has_default_steal() {
+            config.scheduler.steal = Steal::Off;
+        }
+        if !self.is_files_flavor {
+            config.runtime.flavor = self.flavor;
         }
         if let Some(workers) = self.workers {
             config.placement.shards = AutoOr::Number(workers as u32);

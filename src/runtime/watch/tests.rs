@@ -14,7 +14,7 @@ use corelane_shards::timer::Clock;
 
 use super::keeper::{Keeper, Kernel, Live, Told, live_part};
 use super::{Placed, PlacementCause as Cause, PlacementChange};
-use crate::config::{Config, CpuList, Flavor, OnError, keys};
+use crate::config::{Config, CpuList, Flavor, OnError, Steal, keys};
 use crate::runtime::{Builder, LocalOptions, LocalRuntime};
 use crate::topology::pin::{self, Tid};
 use crate::topology::{Plan, Topology};
@@ -115,7 +115,7 @@ fn cpus(text: &str) -> CpuList {
     CpuList::parse(text).unwrap()
 }
 
-const TOLD: Told = Told { flavor: Flavor::Sharded, workers: None, unpinned: false };
+const TOLD: Told = Told { flavor: Flavor::Sharded, is_files_flavor: true, workers: None, unpinned: false };
 
 impl Kept {
     fn new(online: &str, text: &str) -> Self {
@@ -305,6 +305,19 @@ fn a_file_is_read_again() {
     );
     let _ = kept.reload("[placement]\npin = \"none\"\n");
     assert_eq!(kept.masks(), "1 1", "let go, of what the process has");
+}
+
+#[test]
+fn neither_a_files_flavor_nor_what_follows_from_it_counts_beside_the_constructors() {
+    let applied = |text| {
+        let mut config = Config::parse("c", text).unwrap();
+        Told { is_files_flavor: false, ..TOLD }.apply(&mut config);
+        (config.runtime.flavor, config.scheduler.steal)
+    };
+    assert_eq!(applied("[runtime]\nflavor = \"current_thread\""), (Flavor::Sharded, Steal::Off));
+    assert_eq!(applied("[runtime]\nflavor = \"multi_thread\""), (Flavor::Sharded, Steal::Off));
+    let said = "[runtime]\nflavor = \"multi_thread\"\n[scheduler]\nsteal = \"llc\"";
+    assert_eq!(applied(said), (Flavor::Sharded, Steal::Llc));
 }
 
 /// Who ends the runtime would wait for the watcher, and it for whoever writes the pipe.
