@@ -641,4 +641,12 @@ fn a_current_thread_runtime_has_one_shard() {
         let runtime = builder.worker_threads(2).build().unwrap();
         assert_eq!(runtime.metrics().num_workers(), 2);
     }
+    // Nobody would take the signal, which then ends the program.
+    let text = "[runtime]\nflavor = \"current_thread\"\n[placement]\nreload = \"sighup\"\n";
+    let error =
+        Builder::from_config(Config::parse("app.toml", text).unwrap()).build().unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "app.toml:4:10: [placement] reload = \"sighup\": flavor = \"current_thread\" places nothing anew; expected \"off\""
+    );
 }

@@ -161,7 +161,7 @@ settings! {
         watch: bool = false;
         /// "sighup": at a SIGHUP the file is read again, and what can change while shards run is changed: where they run,
         /// `watch`, `on_error`, `spin_us` and the blocking pool's `cpus`. The rest is named and needs a restart; a file with
-        /// an error changes nothing. "off", as SIGHUP may mean something else to the program.
+        /// an error changes nothing. "off", as SIGHUP may mean something else to the program. Not for "current_thread".
         reload: Reload = Reload::Off;
     }
 

@@ -3,7 +3,7 @@
 use super::order::group;
 use super::{Plan, PlanError, Planner, ShardPlan};
 use crate::config::{
-    AutoOr, BlockingCpus, CPUS_MAX, Config, CpuList, Flavor, GroupBy, Memory, Pin, QuotaPolicy,
+    AutoOr, BlockingCpus, CPUS_MAX, Config, CpuList, Flavor, GroupBy, Memory, Pin, QuotaPolicy, Reload,
     ShardSettings, Steering,
 };
 use crate::topology::{Cpu, Quota};
@@ -69,6 +69,10 @@ impl Planner<'_> {
         if let Some(running) = self.running {
             let count = running.shards.len();
             return Ok((count, format!("not needed: {count} shards run")));
+        }
+        if one && placement.reload == Reload::Sighup {
+            let message = "flavor = \"current_thread\" places nothing anew; expected \"off\"".into();
+            return Err(self.error("placement", "reload", message));
         }
         let (count, why) = match placement.shards {
             AutoOr::Number(n) if one && n != 1 => {
