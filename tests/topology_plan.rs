@@ -5,7 +5,7 @@ mod machine;
 
 use std::fs;
 
-use corelane::config::{AutoOr, Config, CpuList, Domain, Pin};
+use corelane::config::{AutoOr, Config, CpuList, Cpus, Domain, Pin};
 use corelane::topology::{CoreKind, Cpu, Node, Plan, Quota, ShardPlan};
 use machine::{Machine, Shape};
 
@@ -577,6 +577,18 @@ fn no_plan_has_more_shards_than_linux_has_cpus() {
         let error = Plan::new(&smt_box().read(), &config).unwrap_err();
         assert_eq!(error.to_string(), format!("[placement] shards = {shards}: expected at most 8192"));
     }
+}
+
+/// A file can't say so either.
+#[test]
+fn an_empty_list_is_not_a_machine_that_tells_nothing() {
+    let mut config = Config::default();
+    config.placement.cpus = Cpus::List(CpuList::default().into());
+    let error = Plan::new(&smt_box().read(), &config).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "[placement] cpus = \"\": no CPU is left for a shard; expected to keep at least one of 0-15"
+    );
 }
 
 /// The shards' CPUs, and the warnings.

@@ -59,9 +59,10 @@ impl Planner<'_> {
 
     pub(super) fn keep_listed(&mut self) -> Result<(), PlanError> {
         let Cpus::List(cpus) = &self.config.placement.cpus else { return Ok(()) };
+        let before = self.remaining();
         let list = self.named_and_allowed("placement", cpus)?;
         self.leave_out(|cpu| (!list.contains(cpu.id)).then(|| "not in `cpus`".into()));
-        Ok(())
+        self.must_leave_some(&before, "cpus")
     }
 
     pub(super) fn keep_isolated(&mut self) -> Result<(), PlanError> {
