@@ -161,6 +161,9 @@ impl Remote {
 
     /// Looks at the other shards on behalf of this one, which has no movable task: takes half of those of the nearest that has some,
     /// all but the one returned into the ring, and turns lanes that are late. By the thread that may pop the ring.
+    ///
+    /// A lane that is turned may wake tasks of this shard. So the search is not over, though none is returned: the caller
+    /// sees whether there is something to run, which ends it, or ends it himself.
     pub(crate) fn search(&self, searching: &Cell<bool>) -> Option<NonNull<Header>> {
         let mesh = self.mesh();
         // A shard that was claimed counts as searching even if it reaches nobody, and has to stop.
@@ -175,6 +178,10 @@ impl Remote {
             if victim.lane().next_deadline_ns() < now_ns.saturating_sub(quantum_ns) {
                 victim.lane().date(|| mesh.clock().now_ns());
                 victim.lane().turn(now_ns);
+                // It is what was looked for, and it may leave no room for a thief's half.
+                if !self.ring.is_empty() {
+                    return None;
+                }
             }
             if let Some(task) = victim.ring.steal_into(&self.ring) {
                 self.counters().steals.add(1 + self.ring.len() as u64);
@@ -182,8 +189,6 @@ impl Remote {
                 return Some(task);
             }
         }
-        searching.set(false);
-        mesh.idle.stop_searching();
         None
     }
 

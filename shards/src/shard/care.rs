@@ -116,7 +116,11 @@ impl Care<'_> {
         } else {
             mesh.overflow.pop().or_else(pop)
         };
-        task.or_else(|| self.remote.search(&self.rest.searching).map(RawTask))
+        let task = task.or_else(|| self.remote.search(&self.rest.searching).map(RawTask));
+        if task.is_none() {
+            self.rest.searched_in_vain(self.remote);
+        }
+        task
     }
 
     fn park(&mut self, is_ending: &impl Fn() -> bool) {

@@ -119,6 +119,13 @@ impl Rest {
         }
     }
 
+    /// It has searched and found nothing. It looks again before it sleeps, so a task that was left to it is not lost.
+    pub fn searched_in_vain(&self, remote: &Remote) {
+        if self.searching.take() {
+            remote.mesh().idle.stop_searching();
+        }
+    }
+
     /// How many queued movable tasks are not worth another shard's wake: one, or as many as this shard runs in the time that
     /// a wake takes.
     #[inline]
@@ -189,10 +196,11 @@ pub(super) fn has_movable(remote: &Remote) -> bool {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use std::future::Future;
+    use std::future::{Future, poll_fn};
     use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::pin::pin;
     use std::sync::Arc;
-    use std::task::{Context, Poll, Waker};
+    use std::task::{Context, Poll, Wake, Waker};
 
     use super::*;
     use crate::config::{Config, Reach};
@@ -200,7 +208,7 @@ mod tests {
     use crate::park::{Spin, Unpark};
     use crate::shard::{self, Driver, Shard, Turn};
     use crate::task::tests::NoEvents;
-    use crate::timer::Clock;
+    use crate::timer::{Clock, Entry, Status};
 
     /// The second of three shards sleeps as the watcher, the third for long. Meanwhile the first spawns a task that stays alone;
     /// then the wait ends with so many events. Says whether the third was called.
@@ -302,6 +310,86 @@ mod tests {
         assert!(!mesh.idle.is_set(ShardId(1)), "nobody comes for the task");
         lives.get_up();
         while lives.turn() == Turn::Again {}
+    }
+
+    /// Sleeps in a given shard's lane until a time.
+    async fn sleep_there(mesh: Arc<Mesh>, id: u32, deadline_ns: u64) {
+        let mut entry = pin!(Entry::new());
+        poll_fn(|cx| match entry.status() {
+            Status::Fired => Poll::Ready(()),
+            _ => {
+                let _ = entry.as_mut().arm(mesh.remote(ShardId(id)).lane(), deadline_ns, cx.waker().clone());
+                Poll::Pending
+            }
+        })
+        .await;
+    }
+
+    /// Three shards with a clock that stands past the deadlines of so many movable tasks, which wait in the lane of each of the
+    /// last two. The last has a task in its ring. The first will look for something to do.
+    fn late_lanes(sleepers: usize) -> (Arc<Mesh>, [Shard; 3]) {
+        let clock = Clock::new();
+        assert!(clock.pause());
+        let mesh = Mesh::new(Config { steal: Reach::All, ..Config::new(3) }, clock);
+        let mut shards = [0, 1, 2].map(|id| Shard::new(Arc::clone(&mesh), ShardId(id), Box::new(NoEvents)));
+        let deadline_ns = mesh.clock().now_ns() + 1_000_000;
+        shards[0].enter(|_| {
+            for id in [1, 2] {
+                (0..sleepers)
+                    .for_each(|_| drop(shard::spawn(&mesh, sleep_there(Arc::clone(&mesh), id, deadline_ns))));
+            }
+        });
+        while shards[0].turn() == Turn::Again {}
+        assert_eq!(mesh.remote(ShardId(2)).lane().counts().armed, sleepers as u64);
+        shards[2].enter(|_| drop(shard::spawn(&mesh, async {})));
+        assert!(mesh.clock().advance(Duration::from_secs(1)));
+        (mesh, shards)
+    }
+
+    #[test]
+    fn late_lanes_may_fill_the_ring_of_who_turns_them() {
+        let (mesh, mut shards) = late_lanes(600);
+        while shards.iter_mut().any(|shard| shard.turn() == Turn::Again) {}
+        assert_eq!(mesh.alive_tasks(), 0);
+    }
+
+    /// As an alien does that has come to hold a waker.
+    struct Spawns(Arc<Mesh>);
+
+    impl Wake for Spawns {
+        fn wake(self: Arc<Self>) {
+            std::thread::spawn(move || drop(shard::spawn(&self.0, async {}))).join().unwrap();
+        }
+    }
+
+    #[test]
+    fn who_found_a_task_in_a_late_lane_calls_another_for_what_was_left_to_it() {
+        let clock = Clock::new();
+        assert!(clock.pause());
+        let mesh = Mesh::new(Config { steal: Reach::All, ..Config::new(2) }, clock);
+        let mut shards = [0, 1].map(|id| Shard::new(Arc::clone(&mesh), ShardId(id), Box::new(NoEvents)));
+        let deadline_ns = mesh.clock().now_ns() + 1_000_000;
+        let sleeps = sleep_there(Arc::clone(&mesh), 1, deadline_ns);
+        let mut other_was_called = shards[0].enter(|_| {
+            let mesh2 = Arc::clone(&mesh);
+            shard::spawn(&mesh, async move {
+                sleeps.await;
+                !mesh2.idle.is_set(ShardId(1))
+            })
+        });
+        while shards[0].turn() == Turn::Again {}
+        let mut entry = pin!(Entry::new());
+        let waker = Waker::from(Arc::new(Spawns(Arc::clone(&mesh))));
+        let _ = entry.as_mut().arm(mesh.remote(ShardId(1)).lane(), deadline_ns, waker);
+        assert!(shards[1].lie_down(|| false).is_some());
+        assert!(mesh.clock().advance(Duration::from_secs(1)));
+        assert_eq!(shards[0].turn(), Turn::Again);
+        assert!(entry.is_fired() && mesh.idle.is_set(ShardId(1)), "the spawn was left to who searched");
+        while shards[0].turn() == Turn::Again {}
+        shards[1].get_up();
+        let polled = pin!(&mut other_was_called).poll(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(polled, Poll::Ready(Ok(true))), "{polled:?}");
+        while shards[1].turn() == Turn::Again {}
     }
 
     #[test]

@@ -371,7 +371,11 @@ impl Shard {
             return true;
         }
         // A lane turned there may have woken tasks of this shard, pinned ones too.
-        self.has_work()
+        let found = self.has_work();
+        if !found {
+            local.rest.searched_in_vain(local.remote());
+        }
+        found
     }
 
     /// Waits until there is something to do. Call it after `Turn::Idle`.
