@@ -43,9 +43,11 @@ impl Rest {
         }
         remote.sleeper.word.announce();
         let deadline_ns = remote.lane().settle();
+        let dies = Dies { rest: self, remote, watches: false };
         let up = look_again()
             || (steals
                 && (!mesh.idle.is_set(remote.id()) || has_movable(remote) || mesh.has_movable(remote)));
+        mem::forget(dies);
         (!up).then_some(deadline_ns)
     }
 
@@ -173,7 +175,7 @@ impl Rest {
     }
 }
 
-/// A wait that panics is the end of who waits: nobody is to count on it.
+/// A look or a wait that panics is the end of who lies down: nobody is to count on it.
 struct Dies<'a> {
     rest: &'a Rest,
     remote: &'a Remote,
@@ -297,19 +299,70 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_shard_that_dies_in_its_sleep_is_not_called() {
+    fn who_dies_is_not_called(driver: impl Driver + 'static, look_again: impl Fn() -> bool) {
         let mesh = Mesh::new(Config { steal: Reach::All, ..Config::new(2) }, Clock::new());
-        let mut dies = Shard::new(Arc::clone(&mesh), ShardId(0), Box::new(Refuses));
+        let mut dies = Shard::new(Arc::clone(&mesh), ShardId(0), Box::new(driver));
         let mut lives = Shard::new(Arc::clone(&mesh), ShardId(1), Box::new(NoEvents));
         mesh.set_spin(Spin::Fixed(Duration::ZERO));
-        assert!(catch_unwind(AssertUnwindSafe(|| dies.park(|| false))).is_err());
+        assert!(catch_unwind(AssertUnwindSafe(|| dies.park(look_again))).is_err());
         drop(dies);
         assert!(lives.lie_down(|| false).is_some());
         drop(shard::spawn(&mesh, async {}));
         assert!(!mesh.idle.is_set(ShardId(1)), "nobody comes for the task");
         lives.get_up();
         while lives.turn() == Turn::Again {}
+    }
+
+    #[test]
+    fn a_shard_that_dies_in_its_sleep_is_not_called() {
+        who_dies_is_not_called(Refuses, || false);
+    }
+
+    #[test]
+    fn a_shard_that_dies_as_it_lies_down_is_not_called() {
+        who_dies_is_not_called(NoEvents, || std::panic::resume_unwind(Box::new("a bad question")));
+    }
+
+    #[test]
+    fn a_clock_that_another_thread_pauses_keeps_nobody_looking_and_may_go_back() {
+        let mesh =
+            Mesh::new(Config { spin: Spin::Fixed(Duration::from_secs(1)), ..Config::new(1) }, Clock::new());
+        let mut shard = Shard::new(Arc::clone(&mesh), ShardId(0), Box::new(NoEvents));
+        let looks = Cell::new(0);
+        shard.park(|| {
+            mesh.clock().pause_at(0);
+            looks.set(looks.get() + 1);
+            assert!(looks.get() < 1_000_000, "it looks for ever");
+            false
+        });
+        assert!(looks.get() > 0);
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_ends_a_turn() {
+        let mesh = Mesh::new(Config::new(1), Clock::new());
+        let mut shard = Shard::new(Arc::clone(&mesh), ShardId(0), Box::new(NoEvents));
+        shard.enter(|local| {
+            for n in 0..100 {
+                let mesh = Arc::clone(&mesh);
+                // Between two looks at the clock.
+                drop(shard::spawn_local(local, async move {
+                    if n == 50 {
+                        mesh.clock().pause_at(0)
+                    }
+                }));
+            }
+        });
+        let now_ns = mesh.clock().now_ns() + 1_000_000_000;
+        mesh.clock().pause_at(now_ns);
+        while shard.turn() == Turn::Again {}
+        assert_eq!(mesh.alive_tasks(), 0);
+    }
+
+    #[test]
+    fn the_longest_look_there_is_does_not_overflow() {
+        let mesh = Mesh::new(Config { spin: Spin::Fixed(Duration::MAX), ..Config::new(1) }, Clock::new());
+        Shard::new(mesh, ShardId(0), Box::new(NoEvents)).park(|| true);
     }
 
     /// Sleeps in a given shard's lane until a time.

@@ -255,7 +255,8 @@ impl Shard {
                 let now_ns = self.local.read_clock();
                 read_ns = Some(now_ns);
                 // The first polls of a turn are not measured, so that a short turn reads no clock.
-                if now_ns - *started_ns.get_or_insert(now_ns) >= self.quantum_ns {
+                // Wrapping: a clock that was paused meanwhile may have gone back, and then the turn ends.
+                if now_ns.wrapping_sub(*started_ns.get_or_insert(now_ns)) >= self.quantum_ns {
                     break true;
                 }
             }
@@ -392,17 +393,19 @@ impl Shard {
             self.sleep(&look_again);
         } else {
             let idle_since_ns = self.local.mesh().clock().now_ns();
-            let (mut found, mut idle_ns) = (false, 0);
+            // Saturating: a clock that was paused meanwhile may have gone back.
+            let idle_ns = |shard: &Self| shard.local.mesh().clock().now_ns().saturating_sub(idle_since_ns);
+            let (mut found, mut idled_ns) = (false, 0);
             if self.window.ns() > 0 {
-                found = self.look(&look_again, idle_since_ns + self.window.ns());
-                idle_ns = self.local.mesh().clock().now_ns() - idle_since_ns;
-                self.window.looked(idle_ns);
+                found = self.look(&look_again, idle_since_ns.saturating_add(self.window.ns()));
+                idled_ns = idle_ns(self);
+                self.window.looked(idled_ns);
             }
             if !found {
                 self.sleep(&look_again);
-                idle_ns = self.local.mesh().clock().now_ns() - idle_since_ns;
+                idled_ns = idle_ns(self);
             }
-            self.window.idled(idle_ns);
+            self.window.idled(idled_ns);
         }
         self.turn_lane();
     }
@@ -444,7 +447,8 @@ impl Shard {
             if now_ns >= self.local.remote().lane().next_deadline_ns() {
                 return true;
             }
-            if now_ns >= end_ns {
+            // A clock that was paused meanwhile never gets there.
+            if now_ns >= end_ns || self.local.mesh().clock().is_paused() {
                 return false;
             }
             // Where the CPU is this shard's alone this costs 0.3 µs. Where it is not, the other one may be the very peer whose message

@@ -1,7 +1,8 @@
 //! The clock of a runtime: nanoseconds since a moment the process shares, real or paused.
 //!
 //! Paused, time moves only by `advance`. Resumed, it runs on from where it stood, so a clock that was ever paused
-//! stays apart from the machine's.
+//! stays apart from the machine's. It may stand a moment before what another thread has just read: who takes a difference reckons
+//! with that.
 //! Threads: any. Until the first pause, reading costs one relaxed load more than the machine's clock (27 ns, plus
 //! 3 to turn an `Instant` into a number; a bare `clock_gettime` was no cheaper and would not share `Instant`'s
 //! zero). After it, a lock: only tests and simulations pause clocks.
@@ -82,6 +83,13 @@ impl Clock {
         });
         self.was_paused.store(true, Ordering::Relaxed);
         pauses
+    }
+
+    /// Stops the clock at that time, as if somebody had paused it then.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn pause_at(&self, now_ns: u64) {
+        self.warp.with(|warp| *warp = Warp::Paused { now_ns });
+        self.was_paused.store(true, Ordering::Relaxed);
     }
 
     /// Lets the clock run on from where it stands. False if it runs already.
