@@ -129,12 +129,13 @@ impl JoinSlot {
         wake_other(word);
     }
 
-    /// The JoinHandle goes away: takes out what it may have left.
+    /// The JoinHandle goes away: takes out what it may have left. Lets no panic out, for the handle's reference is still to be given up.
     #[inline]
     pub fn clear(&self) {
         // Relaxed: only the JoinHandle fills the slot, so it knows of its own filling.
         if self.0.load(Relaxed) != 0 {
-            drop(self.swap(None));
+            // AcqRel: as in `swap`.
+            drop_other(self.0.swap(0, AcqRel));
         }
     }
 
@@ -194,9 +195,7 @@ impl JoinSlot {
 impl Drop for JoinSlot {
     #[inline]
     fn drop(&mut self) {
-        // Relaxed: whoever drops the slot has it to itself.
-        if self.0.load(Relaxed) != 0 {
-            drop(self.swap_local(None));
-        }
+        // Whoever drops the slot has it to itself.
+        self.discard();
     }
 }

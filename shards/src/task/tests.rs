@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,8 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use super::{JoinHandle, header::Header};
-use crate::config::Config;
+use super::{JoinHandle, arena, header::Header};
+use crate::config::{Config, Reach};
 use crate::mesh::{Mesh, ShardId};
 use crate::park::Unpark;
 use crate::shard::{self, Driver, Shard, Turn};
@@ -229,6 +230,40 @@ fn a_task_may_abort_itself() {
     let Poll::Ready(Err(error)) = poll(&mut handle) else { panic!("finished") };
     assert!(error.is_cancelled());
     drop(shard);
+}
+
+#[test]
+fn a_waker_that_a_handle_left_behind_may_panic_as_it_drops() {
+    struct Bad;
+    impl std::task::Wake for Bad {
+        fn wake(self: Arc<Self>) {}
+    }
+    impl Drop for Bad {
+        fn drop(&mut self) {
+            std::panic::resume_unwind(Box::new("a bad drop"));
+        }
+    }
+    let mesh = Mesh::new(Config { steal: Reach::All, ..Config::new(1) }, Clock::new());
+    let mut shard = Shard::new(Arc::clone(&mesh), ShardId(0), Box::new(NoEvents));
+    let mut handle = shard.enter(|_| {
+        shard::spawn(&mesh, async {
+            // Too large for the arena.
+            let large = [0_u8; 2 * arena::MAX_SIZE];
+            yield_once().await;
+            std::hint::black_box(&large);
+        })
+    });
+    let mut poll = || {
+        let waker = Waker::from(Arc::new(Bad));
+        let polled = pin!(&mut handle).poll(&mut Context::from_waker(&waker));
+        assert!(polled.is_pending());
+    };
+    poll();
+    // The second takes the place of the first, whose drop ends this before the task is told of it.
+    assert!(catch_unwind(AssertUnwindSafe(poll)).is_err());
+    drop(handle);
+    run(&mut shard);
+    assert_eq!(mesh.alive_tasks(), 0);
 }
 
 #[test]
