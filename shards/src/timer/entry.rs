@@ -33,7 +33,6 @@ use std::ptr::NonNull;
 use std::task::Waker;
 
 use super::lane::{Door, Filed, Lane};
-use super::wheel::is_undated;
 use crate::loom::atomic::{AtomicU8, Ordering};
 use crate::loom::cell::UnsafeCell;
 
@@ -229,11 +228,13 @@ impl Entry {
                 return deadline_ns;
             }
         }
-        // SAFETY: not armed, so the links are the holder's; what reads them through `&self` writes nothing.
-        let node = unsafe { Node::new(self) };
-        let ns = node.links(|links| links.ns);
+        let (ns, undated) = self.links.with(|links| {
+            // SAFETY: not armed, so the links are the holder's, who needs `&mut self` to write them; here several threads may read.
+            let links = unsafe { &*links };
+            (links.ns, links.is_undated())
+        });
         // Closed before it had a date.
-        if is_undated(node) { now().saturating_add(ns) } else { ns }
+        if undated { now().saturating_add(ns) } else { ns }
     }
 
     /// Whether it was this lane that the entry was armed in last.

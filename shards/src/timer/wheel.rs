@@ -26,7 +26,7 @@
 //! Here: plain data behind `&mut self`. Not here: nanoseconds, wakers, locks (`lane`).
 
 use super::NEVER;
-use super::entry::Node;
+use super::entry::{Links, Node};
 use super::level::{Level, SLOTS, Slot};
 
 /// log2 of how many slots of a level make one of the level above: half a window.
@@ -238,7 +238,15 @@ impl Wheel {
 /// Whether an entry that is or was in the wheel has no date.
 #[inline]
 pub(super) fn is_undated(node: Node) -> bool {
-    node.links(|links| links.level == UNDATED)
+    node.links(|links| links.is_undated())
+}
+
+impl Links {
+    /// Whether the entry is or was in the wheel without a date.
+    #[inline]
+    pub(super) fn is_undated(&self) -> bool {
+        self.level == UNDATED
+    }
 }
 
 /// log2 of the ticks in a slot of the level.
