@@ -59,7 +59,8 @@ thread_local! {
 pub(crate) fn with<R>(f: impl FnOnce(Option<&Inner>) -> R) -> R {
     let runtime = CONTEXT.with(|context| context.runtime.get());
     // SAFETY: whoever set the pointer keeps the runtime alive until it is set back, and `f` can't set it back beyond this
-    // point: guards are dropped in order or not at all.
+    // point: guards are dropped in order or not at all. But a value that owns an `EnterGuard` together with the handle that it
+    // borrows may be dropped by foreign code, so an `f` that runs some keeps a reference, or touches the runtime no more.
     f(unsafe { runtime.as_ref() })
 }
 

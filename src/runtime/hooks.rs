@@ -255,6 +255,8 @@ where
         None => shard::spawn(&inner.mesh, future),
         Some(_) if inner.has_panicked() => task::cancelled(task::next_id(), future),
         Some(around) => {
+            // A hook may give up whatever else keeps the runtime.
+            let _alive = inner.handle();
             let id = task::next_id();
             let future: Pin<Box<dyn Future<Output = F::Output> + Send>> =
                 Box::pin(span::of_task(future, "task", id, &origin));

@@ -120,6 +120,8 @@ where
     // Outside of `block_on`, in a context that was entered.
     let spawned = context::with(|inner| {
         let inner = inner.ok_or(error::NO_LOCAL)?;
+        // As in `hooks::spawn`.
+        let _alive = inner.handle();
         match inner.local_thread {
             None => Err(error::NO_LOCAL),
             Some(thread) if thread != context::thread_id() => Err(error::OTHER_THREAD),

@@ -5,6 +5,7 @@
 //! Threads: any. On a thread that drives a shard, timers live in that shard's lane.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -29,7 +30,11 @@ pub(crate) const NEEDS_CURRENT_THREAD: &str = "`time::pause()` requires the `cur
 fn with_home<R>(f: impl FnOnce(&Remote, Option<&Local>) -> R) -> Option<R> {
     shard::home(|local| match local {
         Some(local) => Some(f(local.remote(), Some(local))),
-        None => context::with(|inner| inner.map(|inner| f(inner.mesh.least_loaded(), None))),
+        None => {
+            // A reference: `f` may clone a waker, which is foreign code.
+            let mesh = context::with(|inner| inner.map(|inner| Arc::clone(&inner.mesh)));
+            mesh.map(|mesh| f(mesh.least_loaded(), None))
+        }
     })
 }
 

@@ -130,15 +130,17 @@ pub(crate) fn mail_and_wake(task: RawTask) {
 }
 
 /// As `mail` for a new task, which a closed mailbox leaves to this thread: it is cancelled here. That is in order, since its
-/// future is still `Send`.
-pub(crate) fn mail_new(task: RawTask) {
+/// future is still `Send`. False if so; then the shard may be gone with what the future kept.
+pub(crate) fn mail_new(task: RawTask) -> bool {
     let remote = task.shard();
     // SAFETY: a new task is nobody else's.
-    if unsafe { remote.mailbox.push(task.0) }.is_err() {
+    let mailed = unsafe { remote.mailbox.push(task.0) }.is_ok();
+    if !mailed {
         // Relaxed: an impression; the shard will never count this task as received.
         remote.sent.fetch_sub(1, Relaxed);
         raw::refuse_pinned(task);
     }
+    mailed
 }
 
 /// Whether this thread is inside a shard of the task's mesh, which is then there for as long as the thread stays.

@@ -207,8 +207,9 @@ pub(super) unsafe fn send<F: Future>(remote: &Remote, id: Id, future: F) -> Join
     let (task, handle) = unsafe { task::pinned_there(remote, id, future) };
     // Relaxed: an impression for placement.
     remote.sent.fetch_add(1, crate::loom::atomic::Ordering::Relaxed);
-    schedule::mail_new(task);
-    remote.wake();
+    if schedule::mail_new(task) {
+        remote.wake();
+    }
     handle
 }
 

@@ -229,6 +229,8 @@ pub(crate) fn refuse(task: RawTask) {
 /// Cancels a new pinned task that its mailbox refused; nobody but its handle knows of it.
 pub(crate) fn refuse_pinned(task: RawTask) {
     let header = task.header();
+    // Before the future drops, which may give up whatever else keeps the mesh.
+    task.shard().mesh().retain();
     // SAFETY: the task was never handed over, so the right to the future is still the spawner's.
     unsafe { (header.vtable.cancel)(task.0) };
     let _ = header.words.owner_complete(true);
@@ -236,7 +238,6 @@ pub(crate) fn refuse_pinned(task: RawTask) {
 }
 
 fn orphan_mailed(task: RawTask) {
-    task.shard().mesh().retain();
     let words = &task.header().words;
     words.owner_forget();
     let step = words.orphan();
