@@ -169,37 +169,49 @@ impl Target {
     fn gate(&self) -> Option<Arc<Gate>> {
         match here(&self.mesh) {
             Some(id) if id == self.id => None,
-            Some(id) => Some(gate_between(self.mesh.remote(id), self.mesh.remote(self.id))),
+            Some(id) => Some(gate_between(&self.mesh, id, self.id)),
             None => Some(gate_for_aliens(self.mesh.remote(self.id))),
         }
     }
+}
+
+/// A mesh's address, which is its own for as long as somebody refers to it, and which of its shards calls which.
+type Ends = (*const Mesh, ShardId, ShardId);
+
+/// A pair's gate, and the mesh without which it is of no use.
+struct Kept {
+    ends: Ends,
+    mesh: Weak<Mesh>,
+    gate: Arc<Gate>,
+}
+
+thread_local! {
+    /// By ends, ascending.
+    static GATES: RefCell<Vec<Kept>> = const { RefCell::new(Vec::new()) };
+}
+
+fn gate_between(mesh: &Arc<Mesh>, caller: ShardId, target: ShardId) -> Arc<Gate> {
+    let ends = (Arc::as_ptr(mesh), caller, target);
+    let kept = GATES.try_with(|gates| {
+        let mut gates = gates.borrow_mut();
+        let find = |gates: &[Kept]| gates.binary_search_by_key(&ends, |kept| kept.ends);
+        let place = find(&gates).unwrap_or_else(|_| {
+            // Those of runtimes that are gone don't pile up. Nobody waits at them, so this drops no waker.
+            gates.retain(|kept| kept.mesh.strong_count() > 0);
+            let place = find(&gates).unwrap_or_else(|free| free);
+            gates.insert(place, Kept { ends, mesh: Arc::downgrade(mesh), gate: Gate::new(IN_FLIGHT) });
+            place
+        });
+        Arc::clone(&gates[place].gate)
+    });
+    // A thread that is ending has no locals left, and few messages to send.
+    kept.unwrap_or_else(|_| gate_for_aliens(mesh.remote(target)))
 }
 
 /// A remote half's address, as its name. When another runtime comes to lie at the address of one that is gone, it may inherit
 /// a gate; all that does is to count messages of the old one until they are dropped.
 fn name(remote: &Remote) -> usize {
     ptr::from_ref(remote).addr()
-}
-
-/// The names of a caller and of who is called.
-type Ends = (usize, usize);
-
-fn gate_between(caller: &Remote, target: &Remote) -> Arc<Gate> {
-    thread_local! {
-        /// By ends, ascending.
-        static GATES: RefCell<Vec<(Ends, Arc<Gate>)>> = const { RefCell::new(Vec::new()) };
-    }
-    let ends: Ends = (name(caller), name(target));
-    let kept = GATES.try_with(|gates| {
-        let mut gates = gates.borrow_mut();
-        let place = gates.binary_search_by_key(&ends, |(ends, _)| *ends).unwrap_or_else(|free| {
-            gates.insert(free, (ends, Gate::new(IN_FLIGHT)));
-            free
-        });
-        Arc::clone(&gates[place].1)
-    });
-    // A thread that is ending has no locals left, and few messages to send.
-    kept.unwrap_or_else(|_| gate_for_aliens(target))
 }
 
 /// Gates live while messages are under way, so those of runtimes that are gone don't pile up.
@@ -214,4 +226,32 @@ fn gate_for_aliens(target: &Remote) -> Arc<Gate> {
     let gate = Gate::new(IN_FLIGHT);
     gates.push((name(target), Arc::downgrade(&gate)));
     gate
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::runtime::Builder;
+
+    #[test]
+    fn gates_of_runtimes_that_are_gone_do_not_pile_up() {
+        // All at once, so that none comes to lie where another was.
+        let runtimes: Vec<_> = (0..8)
+            .map(|_| {
+                let runtime = Builder::new_sharded().worker_threads(2).build().unwrap();
+                // On this thread, as if it had driven a shard of each.
+                gate_between(&runtime.handle().inner().mesh, ShardId(0), ShardId(1));
+                runtime
+            })
+            .collect();
+        let kept = || GATES.with_borrow(Vec::len);
+        assert_eq!(kept(), 8);
+        drop(runtimes);
+        let runtime = Builder::new_sharded().worker_threads(2).build().unwrap();
+        let mesh = &runtime.handle().inner().mesh;
+        let gate = gate_between(mesh, ShardId(0), ShardId(1));
+        assert_eq!(kept(), 1);
+        assert!(Arc::ptr_eq(&gate, &gate_between(mesh, ShardId(0), ShardId(1))));
+        assert!(!Arc::ptr_eq(&gate, &gate_between(mesh, ShardId(1), ShardId(0))));
+    }
 }

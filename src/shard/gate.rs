@@ -27,6 +27,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use corelane_shards::loom::Mutex;
+use corelane_shards::util::swallow::swallow;
 
 pub(super) struct Gate(Mutex<State>);
 
@@ -66,7 +67,8 @@ impl Gate {
             first
         });
         if let Some((_, waker)) = first {
-            waker.wake();
+            // A permit comes back at the end of somebody else's closure, which may be a panic.
+            swallow(|| waker.wake());
         }
     }
 }
@@ -126,5 +128,34 @@ impl Drop for Enter {
         if queued.is_none() {
             self.gate.leave();
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::panic::resume_unwind;
+    use std::pin::pin;
+    use std::task::Wake;
+
+    use super::*;
+
+    struct Panics;
+
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            resume_unwind(Box::new("a bad waker"));
+        }
+    }
+
+    #[test]
+    fn a_permit_comes_back_though_the_waker_of_who_waits_panics() {
+        let gate = Gate::new(1);
+        let mut cx = Context::from_waker(Waker::noop());
+        let Poll::Ready(permit) = pin!(Arc::clone(&gate).enter()).poll(&mut cx) else { panic!("it is free") };
+        let mut waits = pin!(Arc::clone(&gate).enter());
+        let waker = Waker::from(Arc::new(Panics));
+        assert!(waits.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        drop(permit);
+        assert!(waits.poll(&mut cx).is_ready());
     }
 }

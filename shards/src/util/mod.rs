@@ -3,7 +3,7 @@
 mod cache;
 pub mod lock;
 mod rng;
-pub(crate) mod swallow;
+pub mod swallow;
 pub mod wake_list;
 
 pub use cache::CachePadded;

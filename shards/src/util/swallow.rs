@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// Runs foreign code and lets no panic out: also not that of dropping what the panic brought along. What that one brings is
 /// leaked.
 #[inline]
-pub(crate) fn swallow(foreign: impl FnOnce()) {
+pub fn swallow(foreign: impl FnOnce()) {
     if cfg!(loom) {
         // A model's failure is a panic too.
         return foreign();
