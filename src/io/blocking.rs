@@ -244,11 +244,17 @@ impl<T: Device> Blocking<T> {
         }
         let mut flight = self.take_off(state, Ended::Write(Err(failed())));
         let buf = &mut flight.landing.buf;
-        let ahead = buf.unread().len();
+        // Kept until the operation is sure to run: if the pool refuses it, the file stands where it stood.
+        let kept = if buf.unread().is_empty() { Buf::default() } else { mem::take(buf) };
+        let ahead = kept.unread().len();
         let len = buf.load(src, self.max_len);
-        launch(flight, true, move |file, buf| {
+        let launched = launch(flight, true, move |file, buf| {
             Ended::Write(go_back(file, ahead).and_then(|()| file.write(buf.unread())))
-        })?;
+        });
+        if let Err(error) = launched {
+            self.shared.lock().buf = kept;
+            return Poll::Ready(Err(error));
+        }
         coop.made_progress();
         Poll::Ready(Ok(len))
     }

@@ -380,6 +380,26 @@ fn a_refusal_is_told_at_once_and_leaves_the_file_usable() {
 }
 
 #[test]
+fn a_write_that_is_refused_leaves_what_was_read_ahead() {
+    let test = Test::new();
+    assert!(test.once(read(&test.io, 5)).is_pending());
+    test.script([Step::Read(b"abcde"), Step::Seek(Ok(3)), Step::Write(Ok(()))]);
+    assert_eq!(test.read(2).unwrap(), "ab");
+    let dead = Builder::new_current_thread().build().unwrap();
+    let handle = dead.handle().clone();
+    dead.shutdown_background();
+    {
+        let _entered = handle.enter();
+        let cx = &mut Context::from_waker(Waker::noop());
+        assert!(matches!(test.io.poll_write(cx, &[IoSlice::new(b"lost")]), Poll::Ready(Err(_))));
+    }
+    assert_eq!(test.read(1).unwrap(), "c");
+    test.write("X").unwrap();
+    test.flush().unwrap();
+    assert_eq!(test.asked(), ["read 5", "Current(-2)", "write X"]);
+}
+
+#[test]
 fn a_panic_of_the_file_is_an_error_of_the_operation() {
     let test = Test::new();
     test.script([Step::Seek(Ok(0)), Step::Seek(Ok(0)), Step::Read(b"x")]);
