@@ -165,6 +165,27 @@ fn a_value_that_panics_when_it_drops_keeps_nobody_waiting() {
 }
 
 #[test]
+fn a_value_that_panics_when_it_drops_keeps_no_other_in_the_channel() {
+    #[derive(Clone)]
+    struct Bomb {
+        armed: bool,
+        _held: Arc<()>,
+    }
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            assert!(!self.armed, "dropped");
+        }
+    }
+    let (tx, rx) = channel(4);
+    let count = Arc::new(());
+    for armed in [true, false, true, false] {
+        assert!(tx.send(Bomb { armed, _held: Arc::clone(&count) }).is_ok());
+    }
+    assert_eq!(panic_of(|| drop(rx)), "dropped");
+    assert_eq!((tx.len(), Arc::strong_count(&count)), (0, 1));
+}
+
+#[test]
 fn a_waker_that_panics_keeps_nobody_else_from_being_woken() {
     let (tx, mut first) = channel(4);
     let (mut second, mut third) = (tx.subscribe(), tx.subscribe());

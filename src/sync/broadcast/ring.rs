@@ -30,6 +30,7 @@ use std::sync::{PoisonError, TryLockError};
 use std::task::Waker;
 
 use corelane_shards::loom::{Mutex, MutexGuard};
+use corelane_shards::util::swallow::swallow;
 
 use crate::sync::kind::Threads;
 use crate::sync::wait_list::{Locked, Queued, WaitQueue};
@@ -224,28 +225,47 @@ impl<T> Shared<T> {
             tail.receivers -= 1;
             (tail.position, tail.receivers == 0)
         });
-        /// Who waits for the last receiver finds an empty channel, so it is woken after the values are gone; also if one of them panics as
-        /// it drops, or it would wait for ever.
-        struct Left<'a>(Option<&'a WaitQueue<Threads, (), ()>>);
-        impl Drop for Left<'_> {
+        /// A value that panics as it drops leaves the rest to this: the others are not to be counted for somebody who is gone. Who waits
+        /// for the last receiver finds an empty channel, so it is woken after the values are gone.
+        struct Leave<'a, T> {
+            shared: &'a Shared<T>,
+            unseen: std::ops::Range<u64>,
+            end: u64,
+            last: bool,
+        }
+        impl<T> Leave<'_, T> {
+            fn next(&mut self) -> Option<Option<T>> {
+                let back = self.unseen.next_back()?;
+                Some(self.shared.pass(self.end.wrapping_sub(back + 1)))
+            }
+        }
+        impl<T> Drop for Leave<'_, T> {
             fn drop(&mut self) {
-                if let Some(waits) = self.0 {
-                    waits.wake_all(|()| ());
+                while let Some(value) = self.next() {
+                    // The first panic is the one to report.
+                    swallow(|| drop(value));
+                }
+                if self.last {
+                    self.shared.leaving.0.wake_all(|()| ());
                 }
             }
         }
-        let _left = Left(last.then_some(&self.leaving.0));
         // What was overwritten is of no concern.
-        let unseen = end.wrapping_sub(next).min(self.slots.len() as u64);
-        for position in (0..unseen).rev().map(|back| end.wrapping_sub(back + 1)) {
-            let mut slot = self.slot(position);
-            if slot.position == position {
-                slot.left -= 1;
-                let value = if slot.left == 0 { slot.value.take() } else { None };
-                drop(slot);
-                drop(value);
-            }
+        let unseen = 0..end.wrapping_sub(next).min(self.slots.len() as u64);
+        let mut leave = Leave { shared: self, unseen, end, last };
+        while let Some(value) = leave.next() {
+            drop(value);
         }
+    }
+
+    /// The value at a position is not taken by one receiver: the value, if it was the last.
+    fn pass(&self, position: u64) -> Option<T> {
+        let mut slot = self.slot(position);
+        if slot.position != position {
+            return None;
+        }
+        slot.left -= 1;
+        if slot.left == 0 { slot.value.take() } else { None }
     }
 
     pub fn leave_sender(&self) {
