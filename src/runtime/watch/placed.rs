@@ -44,6 +44,8 @@ struct Bound {
     thread: Tid,
     /// Its mask, as it was when we were done with it.
     cpus: Option<CpuList>,
+    /// It has another one until it has started a process: see [`beside_the_shards`].
+    beside: bool,
 }
 
 impl Placed {
@@ -69,7 +71,7 @@ impl Placed {
     }
 
     pub(super) fn enter(&self, id: ShardId, thread: Tid, cpus: Option<CpuList>) {
-        self.state().shards[id.index()] = Some(Bound { thread, cpus });
+        self.state().shards[id.index()] = Some(Bound { thread, cpus, beside: false });
     }
 
     /// This shard's thread is nobody's to bind any more.
@@ -132,9 +134,9 @@ impl Placed {
         let state = self.state();
         let mut shards = state.plan.shards.iter().zip(&state.shards);
         shards.any(|(shard, bound)| {
-            bound
-                .as_ref()
-                .is_some_and(|bound| !shard.cpus.is_empty() && kernel.cpus(bound.thread) != bound.cpus)
+            bound.as_ref().is_some_and(|bound| {
+                !shard.cpus.is_empty() && !bound.beside && kernel.cpus(bound.thread) != bound.cpus
+            })
         })
     }
 
@@ -165,17 +167,33 @@ impl Placed {
             state.plan = plan;
         } else {
             for (shard, bound) in state.plan.shards.iter().zip(&state.shards) {
-                if let (Some(bound), false) = (bound, shard.cpus.is_empty()) {
+                if let (Some(bound @ Bound { beside: false, .. }), false) = (bound, shard.cpus.is_empty()) {
                     // What is refused now the kernel has taken away, and put the thread elsewhere.
                     let _ = kernel.pin(bound.thread, &shard.cpus);
                 }
             }
         }
         state.allowed = Some(allowed.clone());
-        for bound in state.shards.iter_mut().flatten() {
+        for bound in state.shards.iter_mut().flatten().filter(|bound| !bound.beside) {
             bound.cpus = kernel.cpus(bound.thread);
         }
         result
+    }
+
+    /// Gives this thread the CPUs of the pool until the answer drops, if it is a shard's and bound.
+    fn step_aside(self: &Arc<Self>) -> Option<Beside> {
+        let (here, mut state) = (Tid::current(), self.state());
+        let before = pin::current().filter(|_| state.binds(here))?;
+        let plan = Arc::clone(&state.plan);
+        // A refusal leaves the mask as it is.
+        let _ = pin::pin(&plan.blocking_cpus);
+        state
+            .shards
+            .iter_mut()
+            .flatten()
+            .filter(|bound| bound.thread == here)
+            .for_each(|bound| bound.beside = true);
+        Some(Beside { placed: Arc::clone(self), plan, before })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -202,7 +220,8 @@ impl State {
         let allowed: Vec<u32> = allowed.iter().collect();
         let mut refusals = Vec::new();
         for ((shard, before), bound) in plan.shards.iter().zip(&self.plan.shards).zip(&self.shards) {
-            let Some(Bound { thread, .. }) = *bound else { continue };
+            // Who is beside sees to it when it is back.
+            let Some(Bound { thread, beside: false, .. }) = *bound else { continue };
             if !shard.cpus.is_empty() {
                 refusals.extend(pin::bind(shard, on_error, &allowed, |cpus| kernel.pin(thread, cpus))?);
             } else if !before.cpus.is_empty() {
@@ -218,33 +237,39 @@ impl State {
 /// Runs what starts a process, or a thread that is no shard's: on the CPUs of the pool, if this thread is a shard's. What is started
 /// begins with the mask of who starts it, and would compete with the shard for its CPU, and have no other, as long as it lives.
 ///
-/// The lock is held meanwhile, so that the watcher takes the mask for nobody else's doing, and binds this thread before or
-/// afterwards.
+/// It may take long, as a program on a file server does until it is found, so no lock is held meanwhile. The watcher takes the mask
+/// for nobody else's doing and leaves it alone; a plan that comes meanwhile binds this thread when it is back.
 pub(crate) fn beside_the_shards<R>(f: impl FnOnce() -> R) -> R {
     let all: Vec<_> = STAYS
         .try_with(|Stays(all)| all.borrow().iter().filter_map(Weak::upgrade).collect())
         .unwrap_or_default();
-    let here = Tid::current();
-    for placed in all {
-        let state = placed.state();
-        let back = pin::current().filter(|_| state.binds(here));
-        if let Some(back) = back.map(Back) {
-            // A refusal leaves the mask as it is.
-            let _ = pin::pin(&state.plan.blocking_cpus);
-            let result = f();
-            drop(back);
-            return result;
-        }
-    }
+    let _beside = all.iter().find_map(Placed::step_aside);
     f()
 }
 
-/// Has this thread the CPUs that it had before. If the process may not use them any more, the watcher finds others.
-struct Back(CpuList);
+/// The shard's thread that is on other CPUs for now.
+struct Beside {
+    placed: Arc<Placed>,
+    /// In force then.
+    plan: Arc<Plan>,
+    before: CpuList,
+}
 
-impl Drop for Back {
+impl Drop for Beside {
+    /// The thread has the CPUs that it had before, or those of a plan that came meanwhile. If the process may not use them any more,
+    /// the watcher finds others.
     fn drop(&mut self) {
-        let _ = pin::pin(&self.0.iter().collect::<Vec<_>>());
+        let (here, state) = (Tid::current(), &mut *self.placed.state());
+        for (shard, bound) in state.plan.shards.iter().zip(&mut state.shards) {
+            let Some(bound) = bound.as_mut().filter(|bound| bound.thread == here) else { continue };
+            let cpus = match &*shard.cpus {
+                _ if Arc::ptr_eq(&state.plan, &self.plan) => self.before.iter().collect(),
+                [] => state.allowed.as_ref().unwrap_or(&self.before).iter().collect(),
+                cpus => cpus.to_vec(),
+            };
+            let _ = pin::pin(&cpus);
+            (bound.beside, bound.cpus) = (false, pin::current());
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use corelane_shards::park::Spin;
 use corelane_shards::timer::Clock;
 
 use super::keeper::{Keeper, Kernel, Live, Told, live_part};
-use super::{Placed, PlacementCause as Cause, PlacementChange};
+use super::{Placed, PlacementCause as Cause, PlacementChange, beside_the_shards};
 use crate::config::{Config, CpuList, Flavor, OnError, Steal, keys};
 use crate::runtime::{Builder, LocalOptions, LocalRuntime};
 use crate::topology::pin::{self, Tid};
@@ -501,4 +501,33 @@ fn a_hook_that_panics_leaves_no_thread_behind() {
     assert_eq!(placed.threads().len(), 2);
     drop(runtime);
     assert_eq!(placed.threads(), []);
+}
+
+/// A process that is long in starting keeps neither the other shards nor the watcher waiting.
+#[test]
+fn who_starts_a_process_is_bound_anew_when_it_is_back() {
+    let here = thread::spawn(|| {
+        let all = pin::current().unwrap();
+        let last = all.iter().last().unwrap();
+        let local = Builder::new_sharded()
+            .config(Config::parse("c", "[placement]\nshards = 1").unwrap())
+            .build_local(LocalOptions::default())
+            .unwrap();
+        let handle = local.handle().clone();
+        let placed = &handle.inner().placed;
+        let before = pin::current();
+        beside_the_shards(|| {
+            thread::scope(|scope| drop(scope.spawn(|| handle.plan()).join().unwrap()));
+            assert!(!placed.is_disturbed(&mut Fake::default()));
+        });
+        assert_eq!(pin::current(), before);
+        let mut plan = Plan::clone(&placed.plan());
+        plan.shards[0].cpus = vec![last];
+        beside_the_shards(|| {
+            // It would bind what it does not know of.
+            placed.adopt(&mut Fake::default(), Arc::new(plan), &all, OnError::Fail).unwrap();
+        });
+        assert_eq!(pin::current(), Some([last].into_iter().collect()));
+    });
+    here.join().unwrap();
 }
