@@ -78,7 +78,7 @@ pin_project! {
     ///
     /// # Panics
     ///
-    /// Polling it panics when the runtime has shut down.
+    /// Polling it panics when the runtime has shut down; the first time also outside of any runtime's context.
     ///
     /// # On shards
     ///
