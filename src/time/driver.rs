@@ -1,6 +1,6 @@
 //! What time needs from the runtime around it: a lane to sleep in, a clock, a stamp.
 //!
-//! Everything here goes through `with_home`, the one place that asks which runtime the thread is in.
+//! `with_home` is the one place that asks which runtime the thread is in; what only a shard has is asked of that.
 //!
 //! Threads: any. On a thread that drives a shard, timers live in that shard's lane.
 
@@ -95,12 +95,12 @@ pub(super) fn stamp() -> Option<Stamp> {
     if clock::any_paused() {
         return None;
     }
-    with_home(|_, local| Some(local?.stamps().stamp())).flatten()
+    shard::home(|local| Some(local?.stamps().stamp()))
 }
 
 /// Has a stamp stand for one moment, so that who asks twice is told the same. On another thread than the shard's it can't.
 pub(super) fn date(stamp: &Stamp) {
-    with_home(|_, local| {
+    shard::home(|local| {
         if let Some(local) = local.filter(|local| local.stamps().is_current(stamp)) {
             local.read_clock();
         }
