@@ -126,8 +126,11 @@ impl<J: Job> Shared<J> {
         let PoolConfig { thread_name, stack_size, .. } = &this.config;
         let shared = this.clone();
         // A name that panics, or that the system cannot take, must not unwind through the queue's lock.
-        let name = catch_unwind(AssertUnwindSafe(|| thread_name()))
-            .map_err(|_| io::Error::other("the thread name function panicked"))?;
+        let name = catch_unwind(AssertUnwindSafe(|| thread_name())).map_err(|payload| {
+            // As in `shield`.
+            mem::forget(payload);
+            io::Error::other("the thread name function panicked")
+        })?;
         if name.contains('\0') {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "the thread name contains a null byte"));
         }

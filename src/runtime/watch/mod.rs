@@ -31,12 +31,12 @@ mod tests;
 use std::fmt;
 use std::io::{self, ErrorKind, Write as _};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
 use std::task::Poll;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use corelane_shards::util::swallow::swallow;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Token, Waker};
 
@@ -185,7 +185,7 @@ impl Rounds {
         change.trace();
         if let Some(callback) = &self.callback {
             // The panic has been reported by its hook, and the next change is to be told all the same.
-            let _ = catch_unwind(AssertUnwindSafe(|| callback(change)));
+            swallow(|| callback(change));
         }
     }
 }
