@@ -1,5 +1,12 @@
 //! Every message that users may see and programs match on, in one place.
 
+use std::io;
+
+/// The system refuses a thread. What it says itself is that some resource is unavailable.
+pub(crate) fn no_thread(error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("OS can't spawn worker thread: {error}"))
+}
+
 /// No runtime is entered.
 pub(crate) const NO_RUNTIME: &str =
     "there is no reactor running, must be called from the context of a Tokio 1.x runtime";

@@ -537,7 +537,7 @@ impl Builder {
     /// # Errors
     ///
     /// A config file that is wrong, a placement that this machine cannot do, a thread or file descriptor that the
-    /// system refuses.
+    /// system refuses. Then none is left, and no hook of a thread was called.
     #[track_caller]
     pub fn build(&mut self) -> io::Result<Runtime> {
         if self.from_environment {
@@ -568,8 +568,14 @@ impl Builder {
             Flavor::CurrentThread => Ok(LocalRuntime::new_here(self.build_current(true)?, None, None)),
             Flavor::Sharded => {
                 let (before, bound) = (pin::current(), MainBound::here());
-                let runtime = self.build_threads(true)?;
-                Ok(LocalRuntime::new_here(runtime, before, bound))
+                match self.build_threads(true) {
+                    Ok(runtime) => Ok(LocalRuntime::new_here(runtime, before, bound)),
+                    Err(error) => {
+                        // This thread may be bound already.
+                        let _ = before.map(|cpus| pin::pin(&cpus.iter().collect::<Vec<_>>()));
+                        Err(error)
+                    }
+                }
             }
             Flavor::MultiThread => panic!("Only current_thread is supported when building a local runtime"),
         }

@@ -1,6 +1,8 @@
 //! A worker thread: pins itself, builds its shard, turns it until the runtime ends.
 //!
-//! The shard is built after pinning, on the thread that will drive it: first touch puts its memory on the right node.
+//! The shard is built after pinning, on the thread that will drive it: first touch puts its memory on the right node. Then the worker
+//! waits until all others stand too. If one can't, those that do end again without having called a hook, so who builds may wait for
+//! them: hooks are foreign, and may wait for a worker that there will never be.
 
 use std::io;
 use std::sync::{Arc, mpsc};
@@ -11,6 +13,7 @@ use corelane_shards::reactor::Reactor;
 use corelane_shards::shard::{Shard, Turn};
 
 use crate::config::OnError;
+use crate::error;
 use crate::topology::ShardPlan;
 use crate::topology::{memory, pin};
 
@@ -28,6 +31,8 @@ pub(crate) struct Order {
     pub on_error: OnError,
     pub thread_name: String,
     pub stack_size: Option<usize>,
+    /// Told once all workers stand; hung up if one can't.
+    pub go: mpsc::Receiver<()>,
 }
 
 /// Builds the shard of this thread.
@@ -61,7 +66,7 @@ pub(crate) fn start(
     if let Some(size) = order.stack_size {
         builder = builder.stack_size(size);
     }
-    builder.spawn(move || {
+    let thread = builder.spawn(move || {
         /// Says that the worker ended, also when a panic of the engine or a hook ends it.
         struct Ended<'a>(&'a Inner);
         impl Drop for Ended<'_> {
@@ -76,16 +81,18 @@ pub(crate) fn start(
         });
         match ready {
             Ok((shard, warnings)) => {
-                // The builder may have given up already; then `shutdown` is set.
                 let _ = started.send(Ok(warnings));
                 drop(started);
-                run(&inner, shard);
+                if order.go.recv().is_ok() {
+                    run(&inner, shard);
+                }
             }
             Err(error) => {
                 let _ = started.send(Err(error));
             }
         }
-    })
+    });
+    thread.map_err(error::no_thread)
 }
 
 /// Pins this thread, then builds its shard. Gives a warning if the kernel refused and that is no error.

@@ -124,8 +124,8 @@ impl Builder {
                 Keeper::new(Box::new(Live), (Path::new("/"), affinity), (config, told), mesh, placed);
             watcher = Some(Watcher::start(&inner, keeper, self.on_placement_change.clone())?);
         }
-        let mut threads = Vec::with_capacity(workers);
-        let built = self.start_workers(&inner, names, on_error, &mut threads).and_then(|()| {
+        let (mut threads, mut gates) = (Vec::with_capacity(workers), Vec::with_capacity(workers));
+        let built = self.start_workers(&inner, names, on_error, (&mut threads, &mut gates)).and_then(|()| {
             if let Some(seat) = &inner.seat {
                 let place = &inner.placed.plan().shards[0];
                 let (shard, warning) = worker::prepare(&inner, ShardId(0), place, on_error)?;
@@ -134,8 +134,14 @@ impl Builder {
             }
             Ok(())
         });
-        if let (Some(watcher), Ok(())) = (&mut watcher, &built) {
-            watcher.go();
+        if built.is_ok() {
+            for gate in gates {
+                let _ = gate.send(());
+            }
+            watcher.iter_mut().for_each(Watcher::go);
+        } else {
+            drop(gates);
+            threads.drain(..).for_each(|thread: thread::JoinHandle<()>| drop(thread.join()));
         }
         let runtime = Runtime::from_parts(inner, threads, watcher);
         match built {
@@ -201,19 +207,21 @@ impl Builder {
     }
 
     /// Starts a thread of that name for each of these shards, and waits until each stands. `threads` are those that started,
-    /// also where one could not.
+    /// also where one could not; each goes on when its gate is told.
     fn start_workers(
         &self,
         inner: &Arc<Inner>,
         names: Vec<(usize, String)>,
         on_error: OnError,
-        threads: &mut Vec<thread::JoinHandle<()>>,
+        (threads, gates): (&mut Vec<thread::JoinHandle<()>>, &mut Vec<mpsc::Sender<()>>),
     ) -> io::Result<()> {
         let plan = inner.placed.plan();
         let workers = names.len();
         let (started, reports) = mpsc::channel();
         let mut all = Ok(());
         for (id, thread_name) in names {
+            let (gate, go) = mpsc::channel();
+            gates.push(gate);
             let order = Order {
                 id: ShardId(id as u32),
                 place: plan.shards[id].clone(),
@@ -221,6 +229,7 @@ impl Builder {
                 on_error,
                 thread_name,
                 stack_size: self.stack_size,
+                go,
             };
             match worker::start(inner, order, started.clone()) {
                 Ok(thread) => threads.push(thread),
