@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use crate::io::blocking::{failed, offload};
-use crate::task::{JoinHandle, spawn_blocking};
+use crate::runtime::context;
+use crate::task::JoinHandle;
 
 /// Entries that one trip to the blocking pool fetches: enough that the trip costs less than they do, few enough that a listing
 /// that is given up has read little in vain.
@@ -99,7 +100,9 @@ impl ReadDir {
                         return Poll::Ready(entry.map(Some));
                     }
                     let Some(left) = left.take() else { return Poll::Ready(Ok(None)) };
-                    Listing::Fetching(spawn_blocking(move || fetch(left)))
+                    let fetched =
+                        context::with_current(|inner| inner.try_spawn_blocking(move || fetch(left)));
+                    Listing::Fetching(fetched?)
                 }
                 Listing::Fetching(fetched) => match ready!(Pin::new(fetched).poll(cx)) {
                     Ok(listing) => listing,

@@ -53,12 +53,12 @@ const MAX_LEN: usize = 2 * 1024 * 1024;
 ///
 /// # Errors
 ///
-/// What the closure gives. `Other` if the pool did not run it, or it panicked.
+/// What the closure gives, or the system if it gives the pool no thread at all. `Other` if the pool did not run it, or it panicked.
 pub(crate) async fn offload<R>(f: impl FnOnce() -> io::Result<R> + Send + 'static) -> io::Result<R>
 where
     R: Send + 'static,
 {
-    let handle = context::with_current(|inner| inner.spawn_blocking(f));
+    let handle = context::with_current(|inner| inner.try_spawn_blocking(f))?;
     handle.await.unwrap_or_else(|_| Err(failed()))
 }
 

@@ -6,6 +6,8 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::vec;
 
+use crate::runtime::context;
+
 use sealed::{Answer, ToSocketAddrsPriv};
 
 /// What can be turned into socket addresses: an address, an IP address with a port, a name with a port, a list.
@@ -92,7 +94,7 @@ pub(super) fn no_address() -> io::Error {
 async fn resolve_blocking(
     ask: impl FnOnce() -> io::Result<vec::IntoIter<SocketAddr>> + Send + 'static,
 ) -> io::Result<vec::IntoIter<SocketAddr>> {
-    crate::task::spawn_blocking(ask).await?
+    context::with_current(|inner| inner.try_spawn_blocking(ask))?.await?
 }
 
 macro_rules! known {

@@ -199,11 +199,23 @@ impl Inner {
         R: Send + 'static,
     {
         let caller = Location::caller();
+        self.try_spawn_blocking(f)
+            .unwrap_or_else(|error| panic!("{error} (spawn_blocking called at {caller})"))
+    }
+
+    /// Runs a closure on a thread that may block. The handle reports a cancellation if the runtime is shut down.
+    ///
+    /// # Errors
+    ///
+    /// If the pool has no thread, and the system gives it none; the closure is dropped.
+    pub fn try_spawn_blocking<F, R>(&self, f: F) -> io::Result<JoinHandle<R>>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
         match self.offer(false, f) {
-            (handle, Ok(()) | Err(SubmitError::ShutDown)) => handle,
-            (_, Err(SubmitError::NoThread(error))) => {
-                panic!("OS can't spawn worker thread: {error} (spawn_blocking called at {caller})");
-            }
+            (handle, Ok(()) | Err(SubmitError::ShutDown)) => Ok(handle),
+            (_, Err(SubmitError::NoThread(error))) => Err(error::no_thread(error)),
         }
     }
 
@@ -216,9 +228,7 @@ impl Inner {
     pub fn spawn_background(&self, mandatory: bool, f: impl FnOnce() + Send + 'static) -> io::Result<()> {
         self.offer(mandatory, f).1.map_err(|error| match error {
             SubmitError::ShutDown => io::Error::other(error::SHUTTING_DOWN),
-            SubmitError::NoThread(error) => {
-                io::Error::new(error.kind(), format!("OS can't spawn worker thread: {error}"))
-            }
+            SubmitError::NoThread(error) => error::no_thread(error),
         })
     }
 

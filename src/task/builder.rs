@@ -5,8 +5,8 @@ use std::io;
 
 use corelane_shards::task::JoinHandle;
 
-use crate::runtime::Handle;
 use crate::runtime::hooks::Origin;
+use crate::runtime::{Handle, context};
 
 use super::LocalSet;
 use super::spawn::{spawn_as, spawn_local_as};
@@ -95,6 +95,10 @@ impl<'a> Builder<'a> {
 
     /// As [`spawn_blocking`](super::spawn_blocking).
     ///
+    /// # Errors
+    ///
+    /// If the system gives the pool no thread at all.
+    ///
     /// # Panics
     ///
     /// Outside of a runtime.
@@ -104,16 +108,20 @@ impl<'a> Builder<'a> {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        Ok(super::spawn_blocking(function))
+        context::with_current(|inner| inner.try_spawn_blocking(function))
     }
 
     /// As [`Handle::spawn_blocking`].
+    ///
+    /// # Errors
+    ///
+    /// If the system gives the pool no thread at all.
     #[track_caller]
     pub fn spawn_blocking_on<F, R>(self, function: F, handle: &Handle) -> io::Result<JoinHandle<R>>
     where
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        Ok(handle.spawn_blocking(function))
+        handle.inner().try_spawn_blocking(function)
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 
 use corelane_shards::task::AbortHandle;
 
-use crate::runtime::Handle;
+use crate::runtime::{Handle, context};
 use crate::task::LocalSet;
 
 use super::JoinSet;
@@ -80,6 +80,10 @@ impl<'a, T: 'static> Builder<'a, T> {
 
     /// As [`JoinSet::spawn_blocking`].
     ///
+    /// # Errors
+    ///
+    /// If the system gives the pool no thread at all.
+    ///
     /// # Panics
     ///
     /// Outside of a runtime.
@@ -89,16 +93,20 @@ impl<'a, T: 'static> Builder<'a, T> {
         F: FnOnce() -> T + Send + 'static,
         T: Send,
     {
-        Ok(self.set.spawn_blocking(f))
+        context::with_current(|inner| inner.try_spawn_blocking(f)).map(|handle| self.set.insert(handle))
     }
 
     /// As [`JoinSet::spawn_blocking_on`].
+    ///
+    /// # Errors
+    ///
+    /// If the system gives the pool no thread at all.
     #[track_caller]
     pub fn spawn_blocking_on<F>(self, f: F, handle: &Handle) -> io::Result<AbortHandle>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send,
     {
-        Ok(self.set.spawn_blocking_on(f, handle))
+        handle.inner().try_spawn_blocking(f).map(|handle| self.set.insert(handle))
     }
 }
