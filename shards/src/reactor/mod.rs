@@ -32,6 +32,7 @@ pub use registry::Registry;
 
 use std::io;
 use std::mem::{self, MaybeUninit};
+use std::process;
 use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,7 +77,20 @@ struct Waker(mio::Waker);
 
 impl Unpark for Waker {
     fn unpark(&self) {
-        self.0.wake().expect("writing to an eventfd fails only when it overflows, which is handled");
+        /// What was to be seen by the shard is never seen: its tasks wait for ever, and who ends the runtime for them.
+        struct Lost;
+        impl Drop for Lost {
+            fn drop(&mut self) {
+                process::abort();
+            }
+        }
+        while let Err(error) = self.0.wake() {
+            // That its counter is full is no error, and all others mean that the program has closed a file that is not its own.
+            if error.kind() != io::ErrorKind::Interrupted {
+                let _lost = Lost;
+                panic!("the kernel refuses to wake a shard: {error}");
+            }
+        }
     }
 }
 
@@ -195,8 +209,10 @@ impl Driver for Reactor {
             timeout = Some(Duration::ZERO);
         }
         if let (Some(timer), Some(1..)) = (&self.timer, timeout.map(|timeout| timeout.as_nanos())) {
-            timer.arm(timeout.unwrap_or_default());
-            timeout = None;
+            // Refused, epoll's own timeout is late, and not early.
+            if timer.arm(timeout.unwrap_or_default()) {
+                timeout = None;
+            }
         }
         let looks = timeout == Some(Duration::ZERO);
         if let Some(fewer) = self.busy_events.take_if(|_| looks) {
