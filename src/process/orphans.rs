@@ -12,11 +12,11 @@
 //! its first round.
 //!
 //! *Who starts the reaper.* Who puts a child on the list and finds that there is none. The reaper leaves when the list is
-//! empty, and says so, under the same lock. If it can't be started the list waits for the next one who tries.
+//! empty, and says so, under the same lock. If it can't be started the list waits for the next child that ends or is dropped.
 //!
 //! Threads: any. A static, so its lock is std's; what is done under it are system calls that don't wait.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::Child;
 use std::sync::{Mutex, MutexGuard};
@@ -38,19 +38,27 @@ static ORPHANS: Mutex<Orphans> = Mutex::new(Orphans { list: Vec::new(), has_reap
 
 /// Has a child reaped when it ends.
 pub(super) fn adopt(mut child: Child) {
-    if !is_running(&mut child) {
+    let runs = is_running(&mut child);
+    if !runs && !lock().is_deserted() {
         return;
     }
     let bell = sigchld();
     let mut orphans = lock();
-    orphans.list.push(child);
+    if runs {
+        orphans.list.push(child);
+    }
     orphans.sweep();
-    if !orphans.list.is_empty() && !orphans.has_reaper {
+    if orphans.is_deserted() {
         orphans.has_reaper = bell.and_then(start_reaper).is_ok();
     }
 }
 
 impl Orphans {
+    /// Whether there are some that no reaper comes for.
+    fn is_deserted(&self) -> bool {
+        !self.list.is_empty() && !self.has_reaper
+    }
+
     fn sweep(&mut self) {
         self.list.retain_mut(is_running);
     }
@@ -78,8 +86,15 @@ fn reap(mut poll: Poll, _bell: OwnedFd) {
             return;
         }
         drop(orphans);
-        // Interrupted, as by the very signal: look again. It fails for no other reason.
-        let _ = poll.poll(&mut events, None);
+        match poll.poll(&mut events, None) {
+            // As by the very signal: look again.
+            Err(error) if error.kind() != ErrorKind::Interrupted => {
+                // It would come again and again. The next child has another reaper started, for all.
+                lock().has_reaper = false;
+                panic!("the kernel refuses to wait for the end of children: {error}");
+            }
+            _ => {}
+        }
     }
 }
 
