@@ -19,6 +19,8 @@ pub(crate) struct Pulse {
     open: Open,
     memberships: Option<String>,
     groups: Groups,
+    /// What was read last.
+    vitals: Vitals,
 }
 
 /// What was read. `None` is not told, as in [`Topology`](super::Topology).
@@ -32,7 +34,14 @@ pub(crate) struct Vitals {
 impl Pulse {
     /// Of the machine whose `proc` and `sys` are under `root`.
     pub fn new(root: &Path) -> Self {
-        Self { root: root.to_owned(), open: Open::default(), memberships: None, groups: Groups::default() }
+        let root = root.to_owned();
+        Self {
+            root,
+            open: Open::default(),
+            memberships: None,
+            groups: Groups::default(),
+            vitals: Vitals::default(),
+        }
     }
 
     pub fn root(&self) -> &Path {
@@ -41,18 +50,25 @@ impl Pulse {
 
     pub fn read(&mut self) -> Vitals {
         // What makes no sense is as good as not there; the topology that is read after a change has the warnings.
-        let memberships = Reader::again(&self.root, &mut self.open).text("proc/self/cgroup");
-        if memberships != self.memberships {
-            self.groups = Groups::find(&mut Reader::new(&self.root));
-            self.memberships = memberships;
-            // The files of the groups that it was in are not held on to.
-            self.open = Open::default();
-        }
+        // And what is there and can't be read, as when the process may open no more files, has not changed.
         let mut reader = Reader::again(&self.root, &mut self.open);
-        Vitals {
-            online: sysfs::online(&mut reader),
-            cpuset: self.groups.cpuset(&mut reader),
-            quota: self.groups.quota(&mut reader),
+        let memberships = reader.text("proc/self/cgroup");
+        if !reader.failed && memberships != self.memberships {
+            let mut reader = Reader::new(&self.root);
+            let groups = Groups::find(&mut reader);
+            if !reader.failed {
+                (self.groups, self.memberships) = (groups, memberships);
+                // The files of the groups that it was in are not held on to.
+                self.open = Open::default();
+            }
         }
+        let (groups, before) = (&self.groups, &self.vitals);
+        let mut reader = Reader::again(&self.root, &mut self.open);
+        self.vitals = Vitals {
+            online: reader.or_before(&before.online, sysfs::online),
+            cpuset: reader.or_before(&before.cpuset, |reader| groups.cpuset(reader)),
+            quota: reader.or_before(&before.quota, |reader| groups.quota(reader)),
+        };
+        self.vitals.clone()
     }
 }

@@ -16,16 +16,29 @@ pub(super) struct Reader<'a> {
     root: &'a Path,
     open: Option<&'a mut Open>,
     pub(super) warnings: Vec<String>,
+    /// A file is there and could not be read.
+    pub(super) failed: bool,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(root: &'a Path) -> Self {
-        Self { root, open: None, warnings: Vec::new() }
+        Self { root, open: None, warnings: Vec::new(), failed: false }
     }
 
     /// One that leaves its files open, for the next one.
     pub(super) fn again(root: &'a Path, open: &'a mut Open) -> Self {
-        Self { root, open: Some(open), warnings: Vec::new() }
+        Self { root, open: Some(open), warnings: Vec::new(), failed: false }
+    }
+
+    /// What `read` gives, or what it gave before if it gives nothing because a file can't be read.
+    pub(super) fn or_before<T: Clone>(
+        &mut self,
+        before: &Option<T>,
+        read: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Option<T> {
+        self.failed = false;
+        let now = read(self);
+        if self.failed { now.or_else(|| before.clone()) } else { now }
     }
 
     /// The file's text without the space around it; `None` when it is not there or cannot be read.
@@ -40,6 +53,7 @@ impl<'a> Reader<'a> {
             Ok(bytes) => Some(String::from_utf8_lossy(&bytes).trim().to_owned()),
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => None,
             Err(error) => {
+                self.failed = true;
                 self.warnings.push(format!("{}: {error}", path.display()));
                 None
             }

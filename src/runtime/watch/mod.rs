@@ -41,6 +41,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Token, Waker};
 
 use crate::config::OnError;
+use crate::error;
 use crate::signal::bell::Bell;
 
 use super::context::{self, Blocking};
@@ -98,7 +99,8 @@ impl Watcher {
             if gone.recv().is_ok() {
                 rounds.run();
             }
-        })?;
+        });
+        let thread = thread.map_err(error::no_thread)?;
         Ok(Self { waker, go: Some(go), thread: Some(thread) })
     }
 
@@ -172,9 +174,12 @@ impl Rounds {
                 self.tell(&change);
             }
             let waited = self.poll.poll(&mut events, self.keeper.watches().then_some(INTERVAL));
-            // A signal's handler may have run on this very thread. Any other error would come again and again.
-            if waited.is_err_and(|error| error.kind() != ErrorKind::Interrupted) {
-                return;
+            match waited {
+                // A signal's handler may have run on this very thread. Any other error would come again and again.
+                Err(error) if error.kind() != ErrorKind::Interrupted => {
+                    panic!("the kernel refuses to wait for changes of the placement: {error}");
+                }
+                _ => {}
             }
         }
     }

@@ -134,9 +134,10 @@ impl Placed {
         let state = self.state();
         let mut shards = state.plan.shards.iter().zip(&state.shards);
         shards.any(|(shard, bound)| {
-            bound.as_ref().is_some_and(|bound| {
-                !shard.cpus.is_empty() && !bound.beside && kernel.cpus(bound.thread) != bound.cpus
-            })
+            let is_bound = |bound: &&Bound| !shard.cpus.is_empty() && !bound.beside;
+            let Some(bound) = bound.as_ref().filter(is_bound) else { return false };
+            // One that the kernel does not tell is no other one.
+            kernel.cpus(bound.thread).is_some_and(|now| Some(now) != bound.cpus)
         })
     }
 
