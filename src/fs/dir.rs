@@ -13,6 +13,7 @@ use std::task::{Context, Poll, ready};
 
 use crate::io::blocking::{failed, offload};
 use crate::runtime::context;
+use crate::runtime::hooks::Origin;
 use crate::task::JoinHandle;
 
 /// Entries that one trip to the blocking pool fetches: enough that the trip costs less than they do, few enough that a listing
@@ -100,8 +101,9 @@ impl ReadDir {
                         return Poll::Ready(entry.map(Some));
                     }
                     let Some(left) = left.take() else { return Poll::Ready(Ok(None)) };
+                    let origin = Origin::caller(None);
                     let fetched =
-                        context::with_current(|inner| inner.try_spawn_blocking(move || fetch(left)));
+                        context::with_current(|inner| inner.try_spawn_blocking(move || fetch(left), origin));
                     Listing::Fetching(fetched?)
                 }
                 Listing::Fetching(fetched) => match ready!(Pin::new(fetched).poll(cx)) {

@@ -42,6 +42,7 @@ use std::task::{Context, Poll, Waker, ready};
 use corelane_shards::util::wake_list::WakeList;
 
 use crate::runtime::context;
+use crate::runtime::hooks::Origin;
 use crate::sync::Notify;
 
 use super::{ReadBuf, poll_proceed};
@@ -58,7 +59,8 @@ pub(crate) async fn offload<R>(f: impl FnOnce() -> io::Result<R> + Send + 'stati
 where
     R: Send + 'static,
 {
-    let handle = context::with_current(|inner| inner.try_spawn_blocking(f))?;
+    let origin = Origin::caller(None);
+    let handle = context::with_current(|inner| inner.try_spawn_blocking(f, origin))?;
     handle.await.unwrap_or_else(|_| Err(failed()))
 }
 

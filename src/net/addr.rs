@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV
 use std::vec;
 
 use crate::runtime::context;
+use crate::runtime::hooks::Origin;
 
 use sealed::{Answer, ToSocketAddrsPriv};
 
@@ -94,7 +95,8 @@ pub(super) fn no_address() -> io::Error {
 async fn resolve_blocking(
     ask: impl FnOnce() -> io::Result<vec::IntoIter<SocketAddr>> + Send + 'static,
 ) -> io::Result<vec::IntoIter<SocketAddr>> {
-    context::with_current(|inner| inner.try_spawn_blocking(ask))?.await?
+    let origin = Origin::caller(None);
+    context::with_current(|inner| inner.try_spawn_blocking(ask, origin))?.await?
 }
 
 macro_rules! known {

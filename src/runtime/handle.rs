@@ -17,6 +17,7 @@ use super::context::{self, EnterGuard};
 use super::hooks::{self, Origin};
 use super::inner::Inner;
 use super::metrics::RuntimeMetrics;
+use super::span;
 
 /// A reference to a runtime, for spawning into it from anywhere. Cheap to clone; the runtime may end while handles
 /// live, and then answers with cancelled tasks.
@@ -148,7 +149,7 @@ impl Handle {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        self.0.spawn_blocking(func)
+        self.0.spawn_blocking(func, Origin::caller(None))
     }
 
     /// Runs a future to its end on this thread, which blocks meanwhile. On a current-thread runtime this does not drive
@@ -159,7 +160,7 @@ impl Handle {
     /// Inside of a runtime; when the future panics; when a timer is awaited after the runtime has ended.
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        super::block_on::on_alien(&self.0, future)
+        super::block_on::on_alien(&self.0, span::of_root(future, &Origin::caller(None)))
     }
 
     /// What kind of runtime it is.

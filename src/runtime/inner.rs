@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io;
-use std::panic::Location;
 use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::time::{Duration, Instant};
 
@@ -20,9 +19,10 @@ use super::context::{self, Blocking};
 use super::drivers::Drivers;
 use super::handle::{Handle, Id, RuntimeFlavor};
 use super::histogram::Wanted;
-use super::hooks::{Around, Hooks, Times};
+use super::hooks::{Around, Hooks, Origin, Times};
 use super::seat::{Parker, Seat};
 use super::seed::{RngSeed, Row, Seeded};
+use super::span;
 use super::watch::Placed;
 use super::worker::EventLimits;
 
@@ -193,13 +193,13 @@ impl Inner {
     }
 
     #[track_caller]
-    pub fn spawn_blocking<F, R>(&self, f: F) -> JoinHandle<R>
+    pub fn spawn_blocking<F, R>(&self, f: F, origin: Origin<'_>) -> JoinHandle<R>
     where
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        let caller = Location::caller();
-        self.try_spawn_blocking(f)
+        let caller = origin.at;
+        self.try_spawn_blocking(f, origin)
             .unwrap_or_else(|error| panic!("{error} (spawn_blocking called at {caller})"))
     }
 
@@ -208,12 +208,12 @@ impl Inner {
     /// # Errors
     ///
     /// If the pool has no thread, and the system gives it none; the closure is dropped.
-    pub fn try_spawn_blocking<F, R>(&self, f: F) -> io::Result<JoinHandle<R>>
+    pub fn try_spawn_blocking<F, R>(&self, f: F, origin: Origin<'_>) -> io::Result<JoinHandle<R>>
     where
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        match self.offer(false, f) {
+        match self.offer(false, f, origin) {
             (handle, Ok(()) | Err(SubmitError::ShutDown)) => Ok(handle),
             (_, Err(SubmitError::NoThread(error))) => Err(error::no_thread(error)),
         }
@@ -226,19 +226,25 @@ impl Inner {
     ///
     /// If the pool takes nothing; the closure is dropped.
     pub fn spawn_background(&self, mandatory: bool, f: impl FnOnce() + Send + 'static) -> io::Result<()> {
-        self.offer(mandatory, f).1.map_err(|error| match error {
+        self.offer(mandatory, f, Origin::caller(None)).1.map_err(|error| match error {
             SubmitError::ShutDown => io::Error::other(error::SHUTTING_DOWN),
             SubmitError::NoThread(error) => error::no_thread(error),
         })
     }
 
     /// Hands a closure to the pool. The handle of one that it refuses reports a cancellation.
-    fn offer<F, R>(&self, mandatory: bool, f: F) -> (JoinHandle<R>, Result<(), SubmitError>)
+    fn offer<F, R>(
+        &self,
+        mandatory: bool,
+        f: F,
+        origin: Origin<'_>,
+    ) -> (JoinHandle<R>, Result<(), SubmitError>)
     where
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        let (task, handle) = task::blocking(f);
+        let id = task::next_id();
+        let (task, handle) = task::blocking(id, span::of_closure(f, id, &origin));
         let work = Work { task, mandatory, _hold: Some(self.mesh.hold_clock()) };
         let taken = self.pool.submit(work).map_err(|(work, error)| {
             work.cancel();
@@ -250,7 +256,7 @@ impl Inner {
     /// Has a thread of the pool take care of a shard whose thread blocks. False if there is none to be had.
     fn call_caretaker(&self, id: ShardId) -> bool {
         let handle = self.handle();
-        let (task, _) = task::blocking(move || {
+        let (task, _) = task::blocking(task::next_id(), move || {
             let inner = handle.inner();
             let _entered = context::enter(inner, Blocking::InPlaceOnly);
             let _caring = inner.drivers.care(id);

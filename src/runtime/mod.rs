@@ -29,10 +29,10 @@ mod runtime;
 mod seat;
 mod seed;
 #[cfg(all(tokio_unstable, feature = "tracing"))]
-mod span;
+pub(crate) mod span;
 #[cfg(not(all(tokio_unstable, feature = "tracing")))]
 #[path = "no_span.rs"]
-mod span;
+pub(crate) mod span;
 mod watch;
 mod worker;
 

@@ -18,6 +18,7 @@ use super::handle::Handle;
 use super::hooks::Origin;
 use super::inner::Inner;
 use super::metrics::RuntimeMetrics;
+use super::span;
 use super::watch::Watcher;
 
 /// Shards, the threads that drive them, and a pool for what blocks.
@@ -96,7 +97,7 @@ impl Runtime {
     /// Inside of a runtime, and when the future panics.
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        block_on::block_on(self.handle.inner(), future)
+        block_on::block_on(self.handle.inner(), span::of_root(future, &Origin::caller(None)))
     }
 
     /// Puts this thread into the runtime's context until the guard drops.

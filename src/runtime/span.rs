@@ -1,13 +1,14 @@
 //! Tasks as spans of `tracing`, for Tokio's console.
 //!
-//! Here: a task's span, and a waker that tells what is done with it. Not here: which tasks have one ([`hooks`](super::hooks)). Threads:
-//! any.
+//! Here: the spans of tasks, of `block_on` and of closures that block, and a waker that tells what is done with it. Not here: who asks for
+//! them. Threads: any.
 //!
 //! Without the feature `tracing` and the flag `--cfg tokio_unstable`, which the console asks for, nothing of this is compiled: then
 //! `no_span.rs` stands in. The names of spans, events and fields, and their targets, are what the console knows.
 
 #![expect(unsafe_code, reason = "a waker whose clones and drops are told needs a table of its own")]
 
+use std::any::type_name;
 use std::future::Future;
 use std::mem::ManuallyDrop;
 use std::pin::Pin;
@@ -26,7 +27,7 @@ pub(super) const ON: bool = true;
 
 pin_project! {
     /// A future with its span, inside of which it is polled and dropped.
-    pub(super) struct Spanned<F> {
+    pub(crate) struct Spanned<F> {
         #[pin]
         future: Instrumented<F>,
         // From the first poll on, if somebody listens.
@@ -35,7 +36,7 @@ pin_project! {
 }
 
 /// Gives a task that is about to be spawned its span.
-pub(super) fn of_task<F: Future>(future: F, kind: &'static str, id: Id, origin: &Origin<'_>) -> Spanned<F> {
+pub(crate) fn of_task<F: Future>(future: F, kind: &'static str, id: Id, origin: &Origin<'_>) -> Spanned<F> {
     let at = origin.at;
     let span = trace_span!(
         target: "tokio::task",
@@ -50,6 +51,33 @@ pub(super) fn of_task<F: Future>(future: F, kind: &'static str, id: Id, origin: 
         loc.col = at.column(),
     );
     Spanned { future: future.instrument(span), waker: None }
+}
+
+/// Gives the future of a `block_on` its span. It is no task, and has an id of its own in the console only.
+pub(super) fn of_root<F: Future>(future: F, origin: &Origin<'_>) -> Spanned<F> {
+    of_task(future, "block_on", task::next_id(), origin)
+}
+
+/// Gives a closure that is about to be handed to the blocking pool its span.
+pub(super) fn of_closure<F: FnOnce() -> R, R>(
+    f: F,
+    id: Id,
+    origin: &Origin<'_>,
+) -> impl FnOnce() -> R + use<F, R> {
+    let at = origin.at;
+    let span = trace_span!(
+        target: "tokio::task::blocking",
+        "runtime.spawn",
+        kind = %"blocking",
+        task.name = %origin.name.unwrap_or_default(),
+        task.id = task::number(id),
+        "fn" = %type_name::<F>(),
+        size.bytes = size_of::<F>(),
+        loc.file = at.file(),
+        loc.line = at.line(),
+        loc.col = at.column(),
+    );
+    move || span.in_scope(f)
 }
 
 impl<F: Future> Future for Spanned<F> {

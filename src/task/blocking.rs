@@ -2,6 +2,7 @@
 
 use corelane_shards::task::JoinHandle;
 
+use crate::runtime::hooks::Origin;
 use crate::runtime::{self, context};
 
 /// Runs a closure on a thread of the blocking pool.
@@ -28,7 +29,8 @@ where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
 {
-    context::with_current(|inner| inner.spawn_blocking(f))
+    let origin = Origin::caller(None);
+    context::with_current(|inner| inner.spawn_blocking(f, origin))
 }
 
 /// Runs a closure that blocks, on this thread, inside of a task. What else the worker has to do goes on: a thread of the blocking

@@ -13,7 +13,7 @@ use super::spawn::{spawn_as, spawn_local_as};
 
 /// Spawns a task that has a name, which task hooks are told: see [`TaskMeta::name`](crate::runtime::TaskMeta::name). With the feature
 /// `tracing` and `--cfg tokio_unstable` Tokio's console shows it. Tasks of a [`LocalSet`] and closures on blocking threads have no
-/// hooks, and so their names are not shown.
+/// hooks; the console shows their names all the same.
 ///
 /// # Examples
 ///
@@ -90,7 +90,7 @@ impl<'a> Builder<'a> {
         F: Future + 'static,
         F::Output: 'static,
     {
-        Ok(local_set.spawn_local(future))
+        Ok(local_set.spawn_local_as(future, Origin::caller(self.name)))
     }
 
     /// As [`spawn_blocking`](super::spawn_blocking).
@@ -108,7 +108,8 @@ impl<'a> Builder<'a> {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        context::with_current(|inner| inner.try_spawn_blocking(function))
+        let origin = Origin::caller(self.name);
+        context::with_current(|inner| inner.try_spawn_blocking(function, origin))
     }
 
     /// As [`Handle::spawn_blocking`].
@@ -122,6 +123,6 @@ impl<'a> Builder<'a> {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        handle.inner().try_spawn_blocking(function)
+        handle.inner().try_spawn_blocking(function, Origin::caller(self.name))
     }
 }

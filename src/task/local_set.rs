@@ -14,10 +14,12 @@ use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
 
 use corelane_shards::shard::Guest;
-use corelane_shards::task::JoinHandle;
+use corelane_shards::task::{self, JoinHandle};
 
 use crate::error;
 use crate::runtime::context::{self, Blocking, BlockingGuard};
+use crate::runtime::hooks::Origin;
+use crate::runtime::span;
 use crate::runtime::{Id, Runtime, UnhandledPanic};
 
 thread_local! {
@@ -64,17 +66,19 @@ pub(super) struct Tasks {
 }
 
 impl Tasks {
-    pub fn spawn<F>(self: &Rc<Self>, future: F) -> JoinHandle<F::Output>
+    pub fn spawn<F>(self: &Rc<Self>, future: F, origin: Origin<'_>) -> JoinHandle<F::Output>
     where
         F: Future + 'static,
         F::Output: 'static,
     {
+        let id = task::next_id();
+        let future = span::of_task(future, "local", id, &origin);
         if !self.shuts_down {
-            return self.guest.spawn(future);
+            return self.guest.spawn(id, future);
         }
         let future: Pin<Box<dyn Future<Output = F::Output>>> = Box::pin(future);
         // Weak: the guest owns the task.
-        self.guest.spawn(Watched { future, tasks: Rc::downgrade(self) })
+        self.guest.spawn(id, Watched { future, tasks: Rc::downgrade(self) })
     }
 
     /// One turn. True if no task is left.
@@ -176,7 +180,15 @@ impl LocalSet {
         F: Future + 'static,
         F::Output: 'static,
     {
-        self.tasks.spawn(future)
+        self.spawn_local_as(future, Origin::caller(None))
+    }
+
+    pub(super) fn spawn_local_as<F>(&self, future: F, origin: Origin<'_>) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        self.tasks.spawn(future, origin)
     }
 
     /// Runs a future to its end on this thread, and the set's tasks meanwhile. Tasks that are left run on when the set is

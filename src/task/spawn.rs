@@ -108,7 +108,7 @@ where
     F::Output: 'static,
 {
     if let Some(tasks) = local_set::current() {
-        return tasks.spawn(future);
+        return tasks.spawn(future, origin);
     }
     let future = match shard::current(|local| match local.filter(|local| local.mesh().config().local_tasks) {
         Some(local) => Ok(hooks::spawn_local_here(local, future, origin)),

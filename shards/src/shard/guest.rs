@@ -46,12 +46,12 @@ use crate::config::Config;
 use crate::context;
 use crate::mesh::{Mesh, Remote, ShardId};
 use crate::park::{Spin, Unpark};
-use crate::task::{self, JoinHandle};
+use crate::task::{Id, JoinHandle};
 use crate::timer::Clock;
 use crate::util::lock::Lock;
 use crate::util::swallow::swallow;
 
-use super::spawn::{send, spawn_local};
+use super::spawn::{send, spawn_local_as};
 use super::{Driver, Shard, Turn, current};
 
 const ID: ShardId = ShardId(0);
@@ -81,16 +81,16 @@ impl Guest {
         self.mesh.remote(ID)
     }
 
-    /// Spawns a task, and has whoever polls the guest poll it again.
-    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    /// Spawns a task with that id, and has whoever polls the guest poll it again.
+    pub fn spawn<F>(&self, id: Id, future: F) -> JoinHandle<F::Output>
     where
         F: Future + 'static,
         F::Output: 'static,
     {
         current(|local| match local {
-            Some(local) if std::ptr::eq(local.remote(), self.remote()) => spawn_local(local, future),
+            Some(local) if std::ptr::eq(local.remote(), self.remote()) => spawn_local_as(local, id, future),
             // SAFETY: a guest can't leave its thread.
-            _ => unsafe { send(self.remote(), task::next_id(), future) },
+            _ => unsafe { send(self.remote(), id, future) },
         })
     }
 

@@ -193,14 +193,13 @@ impl<F: FnOnce() -> R, R> Future for Closure<F> {
 }
 
 /// Wraps a closure for the blocking pool.
-pub fn blocking<F, R>(f: F) -> (BlockingTask, JoinHandle<R>)
+pub fn blocking<F, R>(id: Id, f: F) -> (BlockingTask, JoinHandle<R>)
 where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
 {
     let words = Words::with_state(State::new_unowned());
-    let header =
-        header(&Cell::<Closure<F>>::BLOCKING, Shard::of_movable_on_heap(ptr::null()), words, Id::next());
+    let header = header(&Cell::<Closure<F>>::BLOCKING, Shard::of_movable_on_heap(ptr::null()), words, id);
     let task = on_heap(header, Closure(Some(f)));
     // SAFETY: the new state counts the handle.
     (BlockingTask(task), unsafe { JoinHandle::new(task) })

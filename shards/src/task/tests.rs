@@ -444,19 +444,19 @@ fn spawn_on_a_closed_shard_gives_a_cancelled_handle() {
 
 #[test]
 fn blocking_tasks_run_or_report_cancellation() {
-    let (task, mut handle) = super::blocking(|| 9);
+    let (task, mut handle) = super::blocking(super::next_id(), || 9);
     assert!(poll(&mut handle).is_pending());
     std::thread::spawn(|| task.run()).join().unwrap();
     assert_eq!(output(&mut handle), 9);
-    let (task, mut handle) = super::blocking(|| 9);
+    let (task, mut handle) = super::blocking(super::next_id(), || 9);
     handle.abort();
     assert!(!handle.is_finished());
     task.run();
     assert!(matches!(poll(&mut handle), Poll::Ready(Err(error)) if error.is_cancelled()));
-    let (task, handle) = super::blocking(|| 9);
+    let (task, handle) = super::blocking(super::next_id(), || 9);
     task.cancel();
     assert!(handle.is_finished());
-    let (task, mut handle) = super::blocking(|| panic!("blocked"));
+    let (task, mut handle) = super::blocking(super::next_id(), || panic!("blocked"));
     task.run();
     assert!(matches!(poll(&mut handle), Poll::Ready(Err(error)) if error.is_panic()));
 }

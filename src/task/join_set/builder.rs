@@ -5,8 +5,8 @@ use std::io;
 
 use corelane_shards::task::AbortHandle;
 
-use crate::runtime::{Handle, context};
-use crate::task::LocalSet;
+use crate::runtime::Handle;
+use crate::task::{self, LocalSet};
 
 use super::JoinSet;
 
@@ -16,16 +16,17 @@ use super::JoinSet;
 #[must_use = "a builder spawns nothing by itself"]
 pub struct Builder<'a, T> {
     set: &'a mut JoinSet<T>,
+    task: task::Builder<'a>,
 }
 
 impl<'a, T: 'static> Builder<'a, T> {
     pub(super) fn new(set: &'a mut JoinSet<T>) -> Self {
-        Self { set }
+        Self { set, task: task::Builder::new() }
     }
 
-    /// Gives it a name, which nothing shows yet.
-    pub fn name(self, _name: &'a str) -> Self {
-        self
+    /// Gives it a name.
+    pub fn name(self, name: &'a str) -> Self {
+        Self { task: self.task.name(name), ..self }
     }
 
     /// As [`JoinSet::spawn`].
@@ -43,7 +44,7 @@ impl<'a, T: 'static> Builder<'a, T> {
         F: Future<Output = T> + Send + 'static,
         T: Send,
     {
-        Ok(self.set.spawn(future))
+        Ok(self.set.insert(self.task.spawn(future)?))
     }
 
     /// As [`JoinSet::spawn_on`].
@@ -53,7 +54,7 @@ impl<'a, T: 'static> Builder<'a, T> {
         F: Future<Output = T> + Send + 'static,
         T: Send,
     {
-        Ok(self.set.spawn_on(future, handle))
+        Ok(self.set.insert(self.task.spawn_on(future, handle)?))
     }
 
     /// As [`JoinSet::spawn_local`].
@@ -66,7 +67,7 @@ impl<'a, T: 'static> Builder<'a, T> {
     where
         F: Future<Output = T> + 'static,
     {
-        Ok(self.set.spawn_local(future))
+        Ok(self.set.insert(self.task.spawn_local(future)?))
     }
 
     /// As [`JoinSet::spawn_local_on`].
@@ -75,7 +76,7 @@ impl<'a, T: 'static> Builder<'a, T> {
     where
         F: Future<Output = T> + 'static,
     {
-        Ok(self.set.spawn_local_on(future, local_set))
+        Ok(self.set.insert(self.task.spawn_local_on(future, local_set)?))
     }
 
     /// As [`JoinSet::spawn_blocking`].
@@ -93,7 +94,7 @@ impl<'a, T: 'static> Builder<'a, T> {
         F: FnOnce() -> T + Send + 'static,
         T: Send,
     {
-        context::with_current(|inner| inner.try_spawn_blocking(f)).map(|handle| self.set.insert(handle))
+        Ok(self.set.insert(self.task.spawn_blocking(f)?))
     }
 
     /// As [`JoinSet::spawn_blocking_on`].
@@ -107,6 +108,6 @@ impl<'a, T: 'static> Builder<'a, T> {
         F: FnOnce() -> T + Send + 'static,
         T: Send,
     {
-        handle.inner().try_spawn_blocking(f).map(|handle| self.set.insert(handle))
+        Ok(self.set.insert(self.task.spawn_blocking_on(f, handle)?))
     }
 }
