@@ -13,7 +13,8 @@
 //! names a [config file](corelane::config) for either.
 //!
 //! What Tokio has behind `--cfg tokio_unstable` is here without it, but for task dumps. With it and the feature `tracing` tasks are
-//! spans, which Tokio's console shows.
+//! spans, which Tokio's console shows: spawned ones, closures on blocking threads and the futures of `block_on`. Its list of resources
+//! stays empty: timers, locks and channels are no spans.
 
 pub use corelane::*;
 /// For code written against what Tokio's macros name.
