@@ -505,8 +505,9 @@ impl Mesh {
 
     /// Keeps the mesh alive for a task.
     pub(crate) fn retain(&self) {
-        // SAFETY: a mesh is only made inside an `Arc`, and the caller borrows it.
-        unsafe { Arc::increment_strong_count(self) };
+        // SAFETY: a mesh is only made inside an `Arc`, and the caller borrows it. The remote halves' pointer, since a reference may not
+        // reach the counts beside the mesh.
+        unsafe { Arc::increment_strong_count(self.remotes[0].mesh) };
     }
 
     /// Gives a `retain` back.

@@ -14,7 +14,7 @@
 
 #![expect(unsafe_code, reason = "an allocator")]
 
-use std::alloc::{Layout, handle_alloc_error};
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::{self, NonNull};
 
 use crate::loom::atomic::{AtomicUsize, Ordering};
@@ -121,7 +121,7 @@ impl Arena {
                 return slot.cast();
             }
             if chunk.bump < chunk.end {
-                return chunk.take_fresh();
+                return chunk.take_fresh(class.current);
             }
         }
         self.alloc_slow(class_of(size))
@@ -172,7 +172,7 @@ impl Arena {
         self.all = memory;
         class.current = memory;
         // SAFETY: written just now.
-        unsafe { &mut *memory }.take_fresh()
+        unsafe { &mut *memory }.take_fresh(memory)
     }
 
     /// Gives a slot back.
@@ -301,8 +301,9 @@ impl Drop for Arena {
 }
 
 impl Chunk {
-    fn take_fresh(&mut self) -> NonNull<u8> {
-        let slot = ptr::from_mut(self).cast::<u8>().wrapping_add(self.bump as usize);
+    /// `at` is this chunk, by the pointer that reaches its slots too.
+    fn take_fresh(&mut self, at: *mut Chunk) -> NonNull<u8> {
+        let slot = at.cast::<u8>().wrapping_add(self.bump as usize);
         self.bump += self.stride;
         self.live += 1;
         NonNull::new(slot).expect("an address inside a chunk")
@@ -319,6 +320,12 @@ impl Chunk {
     }
 }
 
+/// A chunk under Miri.
+const AS_ALLOCATED: Layout = match Layout::from_size_align(CHUNK, CHUNK) {
+    Ok(layout) => layout,
+    Err(_) => panic!("a chunk's size is a power of two"),
+};
+
 /// Maps a chunk. The kernel puts a mapping beside the one before, if nothing is in the way, so that one of a chunk's size is usually
 /// aligned, and the two count as one: of their number a process may have 65,530, which at a mapping for each chunk are 4 GiB of tasks.
 /// Where it is not aligned, twice the size is asked for, and what lies outside of the aligned part given back.
@@ -326,6 +333,11 @@ impl Chunk {
 fn map() -> *mut Chunk {
     #[cfg(all(test, loom))]
     MAPPED.with(|mapped| mapped.set(mapped.get() + 1));
+    if cfg!(miri) {
+        // It knows no mapping of which a part is given back.
+        // SAFETY: a size that is not zero.
+        return unsafe { alloc_zeroed(AS_ALLOCATED) }.cast();
+    }
     let start = map_some(CHUNK);
     if start.addr() % CHUNK == 0 {
         return start.cast();
@@ -360,6 +372,10 @@ fn map_some(size: usize) -> *mut libc::c_void {
 unsafe fn unmap(chunk: *mut Chunk) {
     #[cfg(all(test, loom))]
     MAPPED.with(|mapped| mapped.set(mapped.get() - 1));
+    if cfg!(miri) {
+        // SAFETY: by contract, and as it was allocated.
+        return unsafe { dealloc(chunk.cast(), AS_ALLOCATED) };
+    }
     // SAFETY: by contract.
     unsafe { libc::munmap(chunk.cast(), CHUNK) };
 }
