@@ -101,6 +101,18 @@ fn closing_gives_parts_back_and_refuses_everybody() {
 }
 
 #[test]
+fn closing_refuses_who_was_handed_its_permits_and_has_not_looked() {
+    let semaphore = Semaphore::new(0);
+    let mut waiting = task(semaphore.acquire_many(2));
+    assert!(waiting.poll().is_none());
+    semaphore.add_permits(2);
+    assert_eq!((waiting.wakes(), semaphore.available_permits()), (1, 0));
+    semaphore.close();
+    assert!(waiting.poll().unwrap().is_err());
+    assert_eq!(semaphore.available_permits(), 2);
+}
+
+#[test]
 fn a_new_waker_replaces_the_old_one() {
     let semaphore = Semaphore::new(0);
     let mut waiting = task(semaphore.acquire());

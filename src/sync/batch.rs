@@ -17,7 +17,8 @@
 //! empty, and by `close`. Both happen under the queue's lock, and so does every change while the bit is set: who sees it takes
 //! the lock. It may outlive the last waiter, if that one gave up; then one more permit comes back through the lock.
 //!
-//! `CLOSED`: set once, under the lock. Nobody takes and nobody enqueues any more; permits may still come back.
+//! `CLOSED`: set once, under the lock. Nobody takes and nobody enqueues any more; permits may still come back. Who was handed
+//! all its permits but has not been polled since is refused as well, and gives them back: after `close` no wait succeeds.
 //!
 //! The race is between giving back and enqueueing, and the word decides it: either the permit is in the word before
 //! `QUEUED`, and who enqueues takes it; or `QUEUED` is there first, and the compare-exchange of who gives back fails and
@@ -334,11 +335,11 @@ impl<D: Domain> Future for Acquire<'_, D> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
+        let mut this = self.project();
         match this.step {
             Step::New => {
                 let permits = *this.permits;
-                match this.waiter.enqueue(Some(cx.waker()), |batch, _| batch.take_or_wait(permits)) {
+                match this.waiter.as_mut().enqueue(Some(cx.waker()), |batch, _| batch.take_or_wait(permits)) {
                     None => {
                         *this.step = Step::Waiting;
                         return Poll::Pending;
@@ -348,7 +349,7 @@ impl<D: Domain> Future for Acquire<'_, D> {
                 }
             }
             Step::Taken => {}
-            Step::Waiting => match this.waiter.refresh(Some(cx.waker())) {
+            Step::Waiting => match this.waiter.as_mut().refresh(Some(cx.waker())) {
                 Status::Idle | Status::Queued => return Poll::Pending,
                 Status::Chosen => {}
                 Status::Released => return Poll::Ready(Err(AcquireError::closed())),
@@ -357,6 +358,10 @@ impl<D: Domain> Future for Acquire<'_, D> {
         }
         // Asked last: a task that has used up its budget keeps its place in the queue.
         ready!(coop::poll_proceed(cx)).made_progress();
+        if this.waiter.handle().is_closed() {
+            // What it holds goes back as it drops.
+            return Poll::Ready(Err(AcquireError::closed()));
+        }
         *this.step = Step::Done;
         Poll::Ready(Ok(()))
     }
