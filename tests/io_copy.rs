@@ -1,6 +1,9 @@
 //! Copying: what is written when, when it is flushed, and how each direction ends.
 
+use std::future::Future;
 use std::io::ErrorKind;
+use std::pin::pin;
+use std::task::{Context, Poll};
 
 use corelane::io::{
     AsyncReadExt, AsyncWriteExt, BufReader, copy, copy_bidirectional, copy_bidirectional_with_sizes,
@@ -62,6 +65,19 @@ fn while_the_writer_waits_more_is_read() {
     assert_eq!(run(copy(&mut reader, &mut writer)).unwrap(), 4);
     // All four bytes in one write: the second read came before the writer had room.
     assert_eq!(writer.log, ["write", "pending", "write", "pending", "write", "flush"]);
+}
+
+#[test]
+fn who_has_to_be_read_from_may_be_who_has_to_read() {
+    let (mut near, mut reader) = duplex(1);
+    let (mut writer, _far) = duplex(1);
+    let (wakes, waker) = Wakes::new();
+    let mut copying = pin!(copy(&mut reader, &mut writer));
+    for woken in 0..100 {
+        assert!(copying.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        assert!(matches!(now(near.write(b"x")), Poll::Ready(Ok(1))), "the copy has made room");
+        assert_eq!(wakes.count(), woken + 1, "the copy waits for its reader too");
+    }
 }
 
 #[test]

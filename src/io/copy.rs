@@ -3,6 +3,9 @@
 //! One rule runs through all three: while the reader has nothing to give, what was written is flushed, once. A
 //! writer that buffers would otherwise keep back the very bytes the other side must answer before the reader
 //! gets more.
+//!
+//! What has a buffer of its own reads on while the writer takes nothing, until the reader has nothing to give or the buffer is
+//! full. It waits for both then: the writer may be emptied by the very one who must first be read from.
 
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
@@ -29,6 +32,23 @@ impl Pump {
         Pump { buf, start: 0, end: 0, written: 0, ended: false, unflushed: false }
     }
 
+    fn wants_more(&self) -> bool {
+        !self.ended && self.end < self.buf.len()
+    }
+
+    /// Reads once.
+    fn poll_read<R: AsyncRead + ?Sized>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut reader: Pin<&mut R>,
+    ) -> Poll<io::Result<()>> {
+        let mut room = ReadBuf::new(&mut self.buf[self.end..]);
+        let read = ready!(retry(|| poll_read_into(reader.as_mut(), cx, &mut room)))?;
+        self.ended = read == 0;
+        self.end += read;
+        Poll::Ready(Ok(()))
+    }
+
     /// Copies until the reader ends, then flushes; says how many bytes were written.
     fn poll<R: AsyncRead + ?Sized, W: AsyncWrite + ?Sized>(
         &mut self,
@@ -39,14 +59,9 @@ impl Pump {
         let coop = ready!(poll_proceed(cx));
         loop {
             // What is left from before does not keep us from reading more: both sides shall be busy.
-            if !self.ended && self.end < self.buf.len() {
-                let mut room = ReadBuf::new(&mut self.buf[self.end..]);
-                match retry(|| poll_read_into(reader.as_mut(), cx, &mut room))? {
-                    Poll::Ready(read) => {
-                        coop.made_progress();
-                        self.ended = read == 0;
-                        self.end += read;
-                    }
+            if self.wants_more() {
+                match self.poll_read(cx, reader.as_mut())? {
+                    Poll::Ready(()) => coop.made_progress(),
                     Poll::Pending if self.start == self.end => {
                         if self.unflushed {
                             ready!(writer.poll_flush(cx))?;
@@ -60,7 +75,13 @@ impl Pump {
             }
             while self.start < self.end {
                 let data = &self.buf[self.start..self.end];
-                let written = ready!(retry(|| writer.as_mut().poll_write(cx, data)))?;
+                let Poll::Ready(written) = retry(|| writer.as_mut().poll_write(cx, data))? else {
+                    while self.wants_more() {
+                        ready!(self.poll_read(cx, reader.as_mut()))?;
+                        coop.made_progress();
+                    }
+                    return Poll::Pending;
+                };
                 if written == 0 {
                     let error = io::Error::new(ErrorKind::WriteZero, "write zero byte into writer");
                     return Poll::Ready(Err(error));
