@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use corelane::runtime::{Builder, Runtime};
+use corelane::sync::oneshot;
 use corelane::task::{self, AbortHandle, JoinSet};
 
 fn current_thread() -> Runtime {
@@ -35,6 +36,24 @@ fn every_task_is_joined_once_whatever_its_kind() {
             assert!(outputs.into_iter().eq(0..=100));
         });
     }
+}
+
+#[test]
+fn tasks_that_ended_before_the_first_look_come_in_the_order_in_which_they_ended() {
+    current_thread().block_on(async {
+        let mut set = JoinSet::new();
+        let mut ends = Vec::new();
+        for n in 0..4 {
+            let (end, ended) = oneshot::channel();
+            ends.push(end);
+            set.spawn(async move { ended.await.map(|()| n) });
+        }
+        while let Some(end) = ends.pop() {
+            end.send(()).unwrap();
+            task::yield_now().await;
+        }
+        assert!(set.join_all().await.into_iter().eq([3, 2, 1, 0].map(Ok)));
+    });
 }
 
 #[test]
@@ -71,6 +90,7 @@ fn a_set_wakes_once_and_keeps_one_waker() {
         assert!(set.poll_join_next(&mut Context::from_waker(&waker)).is_pending());
         let references = Arc::strong_count(&wakes);
         let ten = [(); 10].map(|()| set.spawn(async {}));
+        assert_eq!(wakes.0.load(Ordering::Relaxed), 0, "nothing has ended yet");
         // In one round, unless this thread is kept from running meanwhile: then the quantum is over.
         while !ten.iter().all(AbortHandle::is_finished) {
             task::yield_now().await;

@@ -84,6 +84,12 @@ impl<T> JoinHandle<T> {
     }
 }
 
+/// Has the waker woken when the task ends, as a poll of the handle does, whatever is left of the budget. False if it has ended.
+pub fn wake_at_end<T>(handle: &mut JoinHandle<T>, waker: &Waker) -> bool {
+    let waits = |task| !poll_complete(task, &mut Context::from_waker(waker));
+    handle.task.is_some_and(|task| coop::with_budget(coop::Budget::unconstrained(), || waits(task)))
+}
+
 /// Registers the waker; true if the output is there and the budget lets it be taken.
 #[inline(never)]
 fn poll_complete(task: RawTask, cx: &mut Context<'_>) -> bool {

@@ -53,7 +53,7 @@ mod word_tests;
 pub use abort::AbortHandle;
 pub use error::JoinError;
 pub use id::{Id, next_id, number};
-pub use join::JoinHandle;
+pub use join::{JoinHandle, wake_at_end};
 pub use raw::{BlockingTask, blocking, cancelled};
 pub(crate) use raw::{RawTask, fits_arena, movable_here, movable_on_heap, pinned_here, pinned_there, refuse};
 pub use waker::{clone_waker, wake};

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use corelane_shards::coop::{self, Budget};
-use corelane_shards::task::{AbortHandle, Id, JoinError, JoinHandle};
+use corelane_shards::task::{self, AbortHandle, Id, JoinError, JoinHandle};
 
 use crate::runtime::Handle;
 
@@ -155,8 +155,11 @@ impl<T: 'static> JoinSet<T> {
         if self.entries.capacity() != before {
             self.alarms.reserve(self.entries.capacity());
         }
-        // Looked at once, so that the task gets its waker.
-        self.alarms.push(key);
+        // From the start, so that keys are queued in the order in which the tasks end, whenever the set is looked at.
+        let ends = |entry: &mut Entry<T>| task::wake_at_end(&mut entry.handle, &entry.waker);
+        if !self.entries.get_mut(key).is_some_and(ends) {
+            self.alarms.push(key);
+        }
         abort
     }
 
