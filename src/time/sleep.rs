@@ -148,8 +148,9 @@ impl Sleep {
         }
     }
 
-    /// Gives it another deadline, whether or not it is done. The task that polled it last is woken then, without another
-    /// poll. To a later one this does not touch the timer wheel.
+    /// Gives it another deadline, whether or not it is done. If it is not, the task that polled it last is woken then, without
+    /// another poll; one that is done has to be polled again first, which in Tokio it does not. To a later deadline this does
+    /// not touch the timer wheel.
     ///
     /// # On shards
     ///
