@@ -30,12 +30,15 @@ pub(crate) const NEEDS_CURRENT_THREAD: &str = "`time::pause()` requires the `cur
 fn with_home<R>(f: impl FnOnce(&Remote, Option<&Local>) -> R) -> Option<R> {
     shard::home(|local| match local {
         Some(local) => Some(f(local.remote(), Some(local))),
-        None => {
-            // A reference: `f` may clone a waker, which is foreign code.
-            let mesh = context::with(|inner| inner.map(|inner| Arc::clone(&inner.mesh)));
-            mesh.map(|mesh| f(mesh.least_loaded(), None))
-        }
+        None => elsewhere(f),
     })
+}
+
+#[cold]
+fn elsewhere<R>(f: impl FnOnce(&Remote, Option<&Local>) -> R) -> Option<R> {
+    // A reference: `f` may clone a waker, which is foreign code.
+    let mesh = context::with(|inner| inner.map(|inner| Arc::clone(&inner.mesh)));
+    mesh.map(|mesh| f(mesh.least_loaded(), None))
 }
 
 /// Panics unless timers work here.
