@@ -53,7 +53,7 @@ const INSTRUCTIONS: &[&str] = &[
     "wake1=122",
     "sleep_drop=280",
     "timeout_ready=82",
-    "echo=345",
+    "echo=350",
 ];
 
 /// Row, mode, operations, bound.
