@@ -17,8 +17,8 @@
 //!
 //! # Errors
 //!
-//! What the system says, of the file or of a thread for the operation. `Other`, with the text `background task failed`, if the runtime is shut down before a thread had
-//! time.
+//! What the system says, of the file or of a thread for the operation. `Other`, with the text `background task failed`, if the runtime
+//! is shut down before a thread had time.
 //!
 //! # Panics
 //!
