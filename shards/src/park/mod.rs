@@ -24,6 +24,7 @@
 //!
 //! The order that is rejected: look, then announce. It loses what is published between the two.
 
+pub mod caution;
 mod window;
 
 #[cfg(all(test, loom))]

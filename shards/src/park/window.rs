@@ -9,9 +9,7 @@
 //! answered fewer requests when the shards only looked than when they slept at once, and most when they offered the CPU as well. So
 //! shards that are bound to no CPU may look, too.
 //!
-//! Who takes the CPU up and computes keeps it for as long as the scheduler lets it, which is milliseconds, while a thread that
-//! sleeps gets its CPU back as soon as it is woken. So a look that is over so much later than it should be was *lost*, and after it
-//! the shard does not look for a while, for longer the more often it happens.
+//! Where those keep the CPU for long there is no look for a while: see [`super::caution`].
 
 use std::time::Duration;
 
@@ -19,11 +17,6 @@ use std::time::Duration;
 const CAP_NS: u64 = 50_000;
 const START_NS: u64 = 12_500;
 const SHRINK: u64 = 4;
-
-/// A look that took so much longer than the window was lost: less than a scheduler's slice, more than a peer takes to answer.
-const LOST_NS: u64 = 1_000_000;
-/// How often a shard sleeps at once after a lost look. At 4,096 a slice lost each time is a percent of what is slept.
-const PAUSES: std::ops::RangeInclusive<u32> = 16..=4_096;
 
 /// How long a shard looks for work before it sleeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,17 +49,12 @@ impl Spin {
 pub struct Window {
     spin: Spin,
     ns: u64,
-    /// How often it stays closed yet.
-    paused: u32,
-    /// How often after the next lost look.
-    pause: u32,
 }
 
 impl Window {
     /// Closed at first.
     pub fn new(spin: Spin) -> Self {
-        let ns = if spin == Spin::Auto { 0 } else { spin.to_word() };
-        Self { spin, ns, paused: 0, pause: *PAUSES.start() }
+        Self { spin, ns: if spin == Spin::Auto { 0 } else { spin.to_word() } }
     }
 
     /// Begins anew if that is not what it does already.
@@ -81,27 +69,9 @@ impl Window {
         self.ns
     }
 
-    /// A look is over, after so long.
-    pub fn looked(&mut self, took_ns: u64) {
-        if self.spin != Spin::Auto {
-            return;
-        }
-        if took_ns > self.ns + LOST_NS {
-            (self.ns, self.paused) = (0, self.pause);
-            self.pause = (self.pause * 2).min(*PAUSES.end());
-        } else {
-            // Some are lucky: it takes many to make up for one that is lost.
-            self.pause = (self.pause - self.pause / 32).max(*PAUSES.start());
-        }
-    }
-
     /// The shard had nothing to do for `idle_ns`, looking and sleeping together.
     pub fn idled(&mut self, idle_ns: u64) {
         if self.spin != Spin::Auto {
-            return;
-        }
-        if self.paused > 0 {
-            self.paused -= 1;
             return;
         }
         if idle_ns > CAP_NS {
@@ -150,40 +120,8 @@ mod tests {
     }
 
     #[test]
-    fn after_a_lost_look_it_stays_closed_and_longer_each_time() {
-        let mut window = Window::new(Spin::Auto);
-        // How often the shard sleeps until it looks again.
-        let sleeps = |window: &mut Window| {
-            (1..).find(|_| {
-                window.idled(30_000);
-                window.ns() > 0
-            })
-        };
-        assert_eq!(sleeps(&mut window), Some(1));
-        window.looked(START_NS + LOST_NS);
-        assert_eq!(window.ns(), START_NS, "late, and not lost");
-        for lost in 0..10 {
-            window.looked(CAP_NS + LOST_NS + 1);
-            assert_eq!(window.ns(), 0);
-            assert_eq!(sleeps(&mut window), Some(1 + (16 << lost).min(4_096)));
-        }
-        // It takes many good ones to forget.
-        for _ in 0..16 {
-            window.looked(10_000);
-        }
-        window.looked(CAP_NS + LOST_NS + 1);
-        assert!((2_000..3_000).contains(&sleeps(&mut window).unwrap()));
-        for _ in 0..300 {
-            window.looked(10_000);
-        }
-        window.looked(CAP_NS + LOST_NS + 1);
-        assert!(sleeps(&mut window).unwrap() <= 1 + 32);
-    }
-
-    #[test]
     fn a_fixed_window_stays() {
         let mut window = Window::new(Spin::Fixed(Duration::from_micros(7)));
-        window.looked(u64::MAX);
         window.idled(1);
         window.idled(u64::MAX);
         assert_eq!(window.ns(), 7_000);

@@ -21,6 +21,7 @@ use std::time::Duration;
 use crate::config::{Config, LOOKS_PER_EVENT, NEXT_IN_A_ROW, POLLS_PER_CLOCK, TURNS_UNSERVED};
 use crate::context::{self, Inside};
 use crate::mesh::{Mesh, ShardId};
+use crate::park::caution::CAUTION;
 use crate::park::{Spin, Unpark, Window};
 use crate::reactor::Reactor;
 use crate::task::{RawTask, harness};
@@ -392,20 +393,22 @@ impl Shard {
         if spin == Spin::Fixed(Duration::ZERO) {
             self.sleep(&look_again);
         } else {
-            let idle_since_ns = self.local.mesh().clock().now_ns();
-            // Saturating: a clock that was paused meanwhile may have gone back.
-            let idle_ns = |shard: &Self| shard.local.mesh().clock().now_ns().saturating_sub(idle_since_ns);
-            let (mut found, mut idled_ns) = (false, 0);
-            if self.window.ns() > 0 {
+            let now_ns = |shard: &Self| shard.local.mesh().clock().now_ns();
+            let idle_since_ns = now_ns(self);
+            let (mut found, mut until_ns) = (false, idle_since_ns);
+            // Who asks for looks of a fixed length gets them wherever that is.
+            if self.window.ns() > 0 && (spin != Spin::Auto || CAUTION.allows(idle_since_ns)) {
                 found = self.look(&look_again, idle_since_ns.saturating_add(self.window.ns()));
-                idled_ns = idle_ns(self);
-                self.window.looked(idled_ns);
+                until_ns = now_ns(self);
+                // Saturating: a clock that was paused meanwhile may have gone back.
+                let took_ns = until_ns.saturating_sub(idle_since_ns);
+                CAUTION.looked(until_ns, took_ns, self.window.ns(), found);
             }
             if !found {
                 self.sleep(&look_again);
-                idled_ns = idle_ns(self);
+                until_ns = now_ns(self);
             }
-            self.window.idled(idled_ns);
+            self.window.idled(until_ns.saturating_sub(idle_since_ns));
         }
         self.turn_lane();
     }

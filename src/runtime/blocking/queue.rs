@@ -62,7 +62,7 @@
 //! meanwhile, so whoever submits wakes nobody, and the job waits until the looker has the CPU. Hence it does what keeps it on
 //! the CPU: it gives way to nobody, as who yields to a process that computes gets the CPU back milliseconds later, and it does not look at
 //! all where it would keep the submitter from running, which is on the same CPU ([`Submitter`]). Then it sleeps at once, and the kernel
-//! switches the two.
+//! switches the two. A look in whose middle it lost its CPU all the same has nobody look there for a while ([`CAUTION`]).
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -72,6 +72,8 @@ use crossbeam_queue::SegQueue;
 
 use corelane_shards::loom::atomic::{AtomicU64, Ordering::Relaxed};
 use corelane_shards::loom::{Arc, Condvar, Mutex, MutexGuard, hint};
+use corelane_shards::park::caution::CAUTION;
+use corelane_shards::timer::Clock;
 use corelane_shards::util::lock::Wait;
 
 #[cfg(all(test, loom))]
@@ -135,11 +137,28 @@ pub(super) struct Idler {
     bell: Arc<Condvar>,
     /// The last job came soon after the one before, so the next may.
     soon: bool,
+    clock: Clock,
 }
 
 impl Default for Idler {
     fn default() -> Self {
-        Self { bell: Arc::new(Condvar::new()), soon: true }
+        Self { bell: Arc::new(Condvar::new()), soon: true, clock: Clock::new() }
+    }
+}
+
+impl Idler {
+    /// Whether to look, from that time on.
+    fn may_look(&self, begin: Instant) -> bool {
+        self.soon && CAUTION.allows(self.clock.from_instant(begin))
+    }
+
+    /// It looked from that time on for so long, and wanted to for `most` at most.
+    fn looked(&self, begin: Instant, took: Duration, most: Duration, found: bool) {
+        // Models must take the same way again however long it took.
+        if !cfg!(loom) {
+            let [took_ns, most_ns] = [took, most].map(|duration| duration.as_nanos() as u64);
+            CAUTION.looked(self.clock.from_instant(begin).saturating_add(took_ns), took_ns, most_ns, found);
+        }
     }
 }
 
@@ -264,7 +283,7 @@ impl<J: Job> Queue<J> {
         let begin = Instant::now();
         let mut searching = false;
         loop {
-            let looked = idler.soon && self.look_about(begin, &mut searching);
+            let looked = idler.may_look(begin) && self.look_about(begin, &mut searching, idler);
             if !looked {
                 match self.sleep(&idler.bell, searching) {
                     Rest::Called => searching = true,
@@ -274,9 +293,13 @@ impl<J: Job> Queue<J> {
                 }
             }
             if let Some(job) = self.claim(searching, start) {
+                let (took, spin) = (begin.elapsed(), self.limits.spin);
+                if looked {
+                    idler.looked(begin, took, spin, true);
+                }
                 // Twice the look: what takes longer only because threads are woken on the way there and back would not if they looked.
                 // Models must take the same way again however long it took.
-                idler.soon = cfg!(loom) || begin.elapsed() < self.limits.spin * 2;
+                idler.soon = cfg!(loom) || took < spin * 2;
                 return Some(job);
             }
         }
@@ -337,7 +360,7 @@ impl<J: Job> Queue<J> {
     }
 
     /// Looks for a job until so long after `begin`, if nobody else does and a CPU is free for it: whether there may be one.
-    fn look_about(&self, begin: Instant, searching: &mut bool) -> bool {
+    fn look_about(&self, begin: Instant, searching: &mut bool, idler: &Idler) -> bool {
         let Limits { spin, cpus, .. } = self.limits;
         if spin.is_zero() || !self.submitter.is_elsewhere() {
             return false;
@@ -356,7 +379,12 @@ impl<J: Job> Queue<J> {
             return false;
         }
         *searching = true;
-        while begin.elapsed() < spin {
+        let mut took = begin.elapsed();
+        if took >= spin {
+            // It has slept meanwhile.
+            return false;
+        }
+        while took < spin {
             for _ in 0..32 {
                 let word = self.load();
                 if word.pending() > 0 || word.closed() {
@@ -364,7 +392,9 @@ impl<J: Job> Queue<J> {
                 }
                 hint::spin_loop();
             }
+            took = begin.elapsed();
         }
+        idler.looked(begin, took, spin, false);
         false
     }
 

@@ -4,9 +4,9 @@
 //! on. So the submitter leaves the number of its CPU, and a thread looks only on another one. The number is the last submitter's, a
 //! moment old; it decides how long things take and nothing else, so the atomic is none of the models'.
 
-#![cfg_attr(target_os = "linux", expect(unsafe_code, reason = "asks the system for the CPU"))]
-
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use corelane_shards::park::caution::cpu;
 
 /// See the module's head.
 pub(super) struct Submitter(AtomicU32);
@@ -23,7 +23,7 @@ impl Default for Submitter {
 impl Submitter {
     /// This thread submits.
     pub fn is_here(&self) {
-        let cpu = cpu();
+        let cpu = cpu().unwrap_or(NOWHERE);
         // Mostly it is the same, and the other core keeps the line.
         if self.0.load(Relaxed) != cpu {
             self.0.store(cpu, Relaxed);
@@ -32,25 +32,8 @@ impl Submitter {
 
     /// Whether jobs come from another CPU than this thread's. Where the system does not tell: yes.
     pub fn is_elsewhere(&self) -> bool {
-        let cpu = cpu();
-        cpu == NOWHERE || self.0.load(Relaxed) != cpu
+        cpu().is_none_or(|cpu| self.0.load(Relaxed) != cpu)
     }
-}
-
-#[cfg(target_os = "linux")]
-fn cpu() -> u32 {
-    // Models take the same way again wherever they run.
-    if cfg!(loom) {
-        return NOWHERE;
-    }
-    // SAFETY: takes nothing and changes nothing. It is a load where the kernel has restartable sequences.
-    let cpu = unsafe { libc::sched_getcpu() };
-    u32::try_from(cpu).unwrap_or(NOWHERE)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn cpu() -> u32 {
-    NOWHERE
 }
 
 #[cfg(all(test, target_os = "linux", not(loom)))]
