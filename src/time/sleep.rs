@@ -85,6 +85,7 @@ pin_project! {
     /// It sleeps in the lane of the shard that first polls it, and stays there when it is polled elsewhere later.
     #[derive(Debug)]
     #[must_use = "a sleep does nothing unless it is awaited or polled"]
+    #[repr(C)] // A reset finds what it needs side by side; see `Entry`.
     pub struct Sleep {
         due: Due,
         #[pin]

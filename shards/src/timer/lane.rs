@@ -48,7 +48,7 @@
 use std::sync::PoisonError;
 
 use super::entry::{Node, Status};
-use super::wheel::{Step, Wheel, is_undated};
+use super::wheel::{Step, Wheel};
 use super::{NEVER, Ticks};
 use crate::loom::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::util::lock::Lock;
@@ -318,7 +318,7 @@ impl Door {
     ) -> Option<u64> {
         self.inside.with(|inside| match &mut inside.wheel {
             Some(wheel) if still_armed() => {
-                if is_undated(node) {
+                if node.place().is_undated() {
                     // Asked while the entry is still in the wheel, since the closure is foreign and may panic.
                     let now_ns = now();
                     wheel.remove(node);
@@ -362,7 +362,7 @@ impl Door {
                 _ => return Filed::Refused,
             };
             let tick = inside.ticks.at_or_after(deadline_ns);
-            let undated = is_undated(node);
+            let undated = node.place().is_undated();
             if node.links(|links| std::mem::replace(&mut links.tick, tick)) <= tick && !undated {
                 return Filed::Later;
             }

@@ -26,7 +26,7 @@
 //! Here: plain data behind `&mut self`. Not here: nanoseconds, wakers, locks (`lane`).
 
 use super::NEVER;
-use super::entry::{Links, Node};
+use super::entry::{Node, Place};
 use super::level::{Level, SLOTS, Slot};
 
 /// log2 of how many slots of a level make one of the level above: half a window.
@@ -36,7 +36,7 @@ const SPAN_BITS: u32 = SLOTS.ilog2() - 1;
 const LEVELS: usize = 8;
 
 /// Where undated entries say they are.
-const UNDATED: u8 = LEVELS as u8;
+const UNDATED: Place = Place { level: LEVELS as u8, slot: 0 };
 
 #[derive(Debug)]
 pub(super) struct Wheel {
@@ -80,7 +80,7 @@ impl Wheel {
     /// Keeps an entry that is not in the wheel until it has a date.
     #[inline]
     pub(super) fn insert_undated(&mut self, node: Node) {
-        node.links(|links| links.level = UNDATED);
+        node.set_place(UNDATED);
         self.undated.push(node);
         self.undated_len += 1;
     }
@@ -111,10 +111,8 @@ impl Wheel {
             level += 1;
         }
         let slot = slot_of(level as usize, filed);
-        node.links(|links| {
-            links.tick = tick;
-            (links.level, links.slot) = (level as u8, slot as u8);
-        });
+        node.links(|links| links.tick = tick);
+        node.set_place(Place { level: level as u8, slot: slot as u8 });
         self.used |= 1 << level;
         self.levels[level as usize % LEVELS].push(slot, node, filed);
         filed
@@ -123,13 +121,13 @@ impl Wheel {
     /// Takes out an entry that is in the wheel.
     #[inline]
     pub(super) fn remove(&mut self, node: Node) {
-        let (level, slot) = node.links(|links| (links.level, links.slot));
-        if level == UNDATED {
+        let place = node.place();
+        if place.is_undated() {
             self.undated.remove(node);
             self.undated_len -= 1;
             return;
         }
-        self.levels[usize::from(level)].remove(usize::from(slot), node);
+        self.levels[usize::from(place.level)].remove(usize::from(place.slot), node);
     }
 
     /// The tick before which nothing is due: exact, unless the earliest entry left or was reset to later. [`NEVER`] when the
@@ -235,17 +233,11 @@ impl Wheel {
     }
 }
 
-/// Whether an entry that is or was in the wheel has no date.
-#[inline]
-pub(super) fn is_undated(node: Node) -> bool {
-    node.links(|links| links.is_undated())
-}
-
-impl Links {
+impl Place {
     /// Whether the entry is or was in the wheel without a date.
     #[inline]
-    pub(super) fn is_undated(&self) -> bool {
-        self.level == UNDATED
+    pub(super) fn is_undated(self) -> bool {
+        self.level == UNDATED.level
     }
 }
 
