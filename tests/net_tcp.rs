@@ -6,11 +6,13 @@ use std::future::Future;
 use std::io::IoSlice;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use corelane::config::Config;
 use corelane::io::{AsyncReadExt, AsyncWriteExt};
 use corelane::net::{TcpListener, TcpStream};
 use corelane::runtime::{Builder, Runtime};
+use corelane::time::timeout;
 use corelane::topology::{Plan, Topology};
 
 fn each(f: impl Fn(Runtime)) {
@@ -179,5 +181,26 @@ fn more_buffers_than_the_kernel_takes_are_no_sign_of_a_full_socket() {
             }
             server.read_exact(&mut [0; 3000]).await.unwrap();
         });
+    });
+}
+
+/// One after the other, and each is answered without having to wait for room.
+#[test]
+fn a_connection_has_seventy_thousand_requests() {
+    let rt = Builder::new_current_thread().enable_all().build().unwrap();
+    rt.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let served = corelane::spawn(async move { echo(listener.accept().await.unwrap().0).await });
+        let mut client = TcpStream::connect(addr).await.unwrap();
+        for n in 0..70_000 {
+            client.write_all(b"request").await.unwrap();
+            let mut answer = [0; 7];
+            // Only a failure takes so long.
+            let answered = timeout(Duration::from_secs(60), client.read_exact(&mut answer)).await;
+            assert!(matches!(answered, Ok(Ok(7))), "request {n}: {answered:?}");
+        }
+        drop(client);
+        assert_eq!(served.await.unwrap().unwrap(), 490_000);
     });
 }

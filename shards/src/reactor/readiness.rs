@@ -6,16 +6,18 @@
 //! event, with a plain store. Users never write it. What they found out they put beside it, in `seen`.
 //!
 //! ```text
-//!  63    62        61            60           58…47   45…33       31…16   15…0
+//!  63    62        61            60           59…46   45…32       31…16   15…0
 //!  ENDS  SHUTDOWN  WRITE_CLOSED  READ_CLOSED  errors  priorities  writes  reads
 //! ```
-//! - The four counts say how many events of a kind there were, and wrap. One addition counts for all: above a count is a bit for
-//!   the carry, always zero. Only the reads, which have the halfword that is compared fastest, carry into the writes, so that a socket
-//!   looks writable once in 65,536 events for nothing. A kind is *ready* while its count differs from
-//!   what `seen` holds for it. A user that tried and found nothing stores the count that it read *before* it tried: what came
-//!   meanwhile counts higher, and stays. So clearing is a plain store too, from any thread. Should two users clear at
-//!   once, the older count may win: the kind looks ready once too often, and one more try clears it. Only who is held up
-//!   between reading and storing while exactly as many events pass as a count has values, 4,096 or more, would hide one.
+//! - The four counts say how many events of a kind there were. One addition counts for all. A kind is *ready* while its count
+//!   differs from what `seen` holds for it. A user that tried and found nothing stores the count that it read *before* it tried:
+//!   what came meanwhile counts higher, and stays. So clearing is a plain store too, from any thread. Should two users clear at
+//!   once, the older count may win: the kind looks ready once too often, and one more try clears it.
+//! - A count begins again at zero when it gets to its field's top bit, which is never stored: that is a *lap*. What `seen` holds
+//!   from an earlier lap says nothing about this one, and nobody may have tried for long: who always has room to write never
+//!   finds out that there is none. So the owner first stores a value there that no count has, and the kind is ready until
+//!   somebody clears it in this lap. Only a user that lets a lap begin between reading and storing may hide an event: the one that
+//!   comes to the same count, 8,192 events or more after the other, if nobody has cleared meanwhile.
 //! - READ_CLOSED, WRITE_CLOSED stick: what is closed stays closed. They make a direction ready as well, except for one who
 //!   saw them, tried, and was told that it would block, as files that are no sockets may answer. It would spin.
 //! - SHUTDOWN: the reactor is gone; every wait ends.
@@ -68,8 +70,11 @@ use crate::util::wake_list::WakeList;
 use super::interest::{Interest, Ready};
 
 /// Where the counts begin, and how many bits each has.
-const COUNTS: [(u32, u32); 4] = [(0, 16), (16, 16), (33, 13), (47, 12)];
-const CARRIES: u64 = 1 << 32 | 1 << 46 | 1 << 59;
+const COUNTS: [(u32, u32); 4] = [(0, 16), (16, 16), (32, 14), (46, 14)];
+/// Their top bits.
+const LAPS: u64 = 1 << 15 | 1 << 31 | 1 << 45 | 1 << 59;
+/// In `seen`: nobody has cleared the kind in this lap.
+const UNSEEN: u16 = 1 << 15;
 const READ_CLOSED: u64 = 1 << 60;
 const WRITE_CLOSED: u64 = 1 << 61;
 const SHUTDOWN: u64 = 1 << 62;
@@ -77,14 +82,16 @@ const ENDS: u64 = 1 << 63;
 
 const _: () = assert!(WRITE_CLOSED == READ_CLOSED << 1);
 const _: () = {
-    let mut above = 0;
-    let mut kind = 1;
+    let mut laps = 0;
+    let mut kind = 0;
     while kind < 4 {
-        above |= 1 << (COUNTS[kind].0 + COUNTS[kind].1);
-        assert!(COUNTS[kind].0 >= COUNTS[kind - 1].0 + COUNTS[kind - 1].1);
+        let (at, bits) = COUNTS[kind];
+        assert!(kind == 0 || at >= COUNTS[kind - 1].0 + COUNTS[kind - 1].1);
+        assert!(1 << (bits - 1) <= UNSEEN);
+        laps |= 1 << (at + bits - 1);
         kind += 1;
     }
-    assert!(above == CARRIES && above < READ_CLOSED);
+    assert!(laps == LAPS && laps < READ_CLOSED);
 };
 const _: () = assert!(size_of::<State>() <= 80 || cfg!(loom));
 
@@ -168,7 +175,7 @@ impl Word {
     /// With an event that closes nothing.
     #[inline(always)]
     fn counted(self, ready: Ready) -> Self {
-        Self((self.0.wrapping_add(NEWS[ready.index()])) & !CARRIES)
+        Self(self.0.wrapping_add(NEWS[ready.index()]))
     }
 
     /// Nothing is closed, and the reactor is there.
@@ -317,15 +324,13 @@ impl State {
         }
     }
 
-    /// Takes some kinds for ready although no event has said so: by anyone, before others know the state. An event that comes
-    /// meanwhile counts higher, which is as ready.
+    /// Takes some kinds for ready although no event has said so: by anyone, before others know the state. They stay so if an event
+    /// comes meanwhile.
     pub(super) fn presume(&self, kinds: Ready) {
-        let word = self.word();
         for (kind, flag) in KINDS.into_iter().enumerate() {
             if kinds.meets(flag) {
                 // Relaxed: shown to others with the state itself.
-                self.seen[kind]
-                    .store(word.count(kind).wrapping_sub(1) & ((1u32 << COUNTS[kind].1) - 1) as u16, Relaxed);
+                self.seen[kind].store(UNSEEN, Relaxed);
             }
         }
     }
@@ -337,10 +342,14 @@ impl State {
     /// By the owner.
     #[inline(always)]
     pub(super) unsafe fn event(&self, ready: Ready, local: Option<&Local>) {
-        debug_assert!(ready.closed() == 0);
+        debug_assert!(NEWS[ready.index()] <= u32::MAX.into() && ready.closed() == 0);
         // Relaxed: the owner's own word.
-        let word = Word(self.word.load(Relaxed));
-        self.word.store(word.counted(ready).0, Release);
+        let mut word = Word(self.word.load(Relaxed)).counted(ready);
+        // The usual kinds are in this half, where the test takes no more than to mask the bits away.
+        if word.0 as u32 & LAPS as u32 != 0 {
+            word = self.begin_lap(word);
+        }
+        self.word.store(word.0, Release);
         // SAFETY: by contract.
         unsafe { self.wake_own(ready, local) };
     }
@@ -352,10 +361,22 @@ impl State {
     #[cold]
     pub(super) unsafe fn last_event(&self, ready: Ready, local: Option<&Local>) {
         // Relaxed: the owner's own word.
-        let word = Word(self.word.load(Relaxed));
-        self.word.store(word.after(ready).0, Release);
+        let word = Word(self.word.load(Relaxed)).after(ready);
+        self.word.store(self.begin_lap(word).0, Release);
         // SAFETY: by contract.
         unsafe { self.wake_own(ready, local) };
+    }
+
+    /// Of a word that is about to be published: has the counts that came to their top bits begin again.
+    #[cold]
+    fn begin_lap(&self, word: Word) -> Word {
+        for (kind, (at, bits)) in COUNTS.into_iter().enumerate() {
+            if word.0 >> (at + bits - 1) & 1 != 0 {
+                // Relaxed: shown to others by the word.
+                self.seen[kind].store(UNSEEN, Relaxed);
+            }
+        }
+        Word(word.0 & !LAPS)
     }
 
     /// E1 for the end of the reactor.

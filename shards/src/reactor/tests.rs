@@ -238,6 +238,58 @@ fn a_short_read_clears_and_a_full_one_does_not() {
     drop(shard);
 }
 
+/// More events than a count has values, and whoever is to read and write is busy with something else.
+#[test]
+fn what_is_ready_stays_so_however_many_events_come() {
+    let mesh = mesh(1);
+    let mut shard = shard(&mesh, 0);
+    let (socket, mut peer) = pair(&mesh);
+    socket.registration.bind_now().unwrap();
+    let mut there = 0;
+    for n in 0..150_000 {
+        peer.write_all(b"1").unwrap();
+        there += 1;
+        assert_eq!(events(&mut shard), 1);
+        assert!(socket.is_ready(Interest::WRITABLE), "after {n} events");
+        assert!(socket.is_ready(Interest::READABLE), "after {n} events");
+        if there == 100 {
+            // Not by way of the registration, which would clear what is used up.
+            (&socket.stream).read_exact(&mut [0; 99]).unwrap();
+            there = 1;
+        }
+    }
+    drop(shard);
+}
+
+/// One answer to each of many requests: writing never blocks, so nobody ever finds it used up.
+#[test]
+fn a_connection_answers_more_requests_than_a_count_has_values() {
+    let mesh = mesh(1);
+    let mut shard = shard(&mesh, 0);
+    let (socket, mut peer) = pair(&mesh);
+    shard.enter(|local| {
+        drop(spawn_local(local, async move {
+            let mut buf = [0; 8];
+            while poll_fn(|cx| socket.poll_read(cx, &mut buf)).await.unwrap() > 0 {
+                let write = || (&socket.stream).write(&buf[..1]);
+                let wrote =
+                    poll_fn(|cx| socket.registration.poll_transfer(cx, Direction::Write, 1, write)).await;
+                assert_eq!(wrote.unwrap(), 1);
+            }
+        }));
+    });
+    run(&mut shard);
+    for n in 0..150_000 {
+        peer.write_all(b"?").unwrap();
+        events(&mut shard);
+        run(&mut shard);
+        let answered = peer.read(&mut [0; 8]);
+        assert!(matches!(answered, Ok(1)), "request {n}: {answered:?}");
+    }
+    drop(peer);
+    wait(&mut shard);
+}
+
 #[test]
 fn a_half_close_is_seen_and_stays() {
     let mesh = mesh(1);
