@@ -1,6 +1,7 @@
 //! What a runtime counts, seen from outside.
 
 use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Poll, Waker};
 use std::thread;
@@ -10,12 +11,34 @@ use corelane::io::{AsyncReadExt, AsyncWriteExt};
 use corelane::net::UnixStream;
 use corelane::runtime::{Builder, HistogramConfiguration, Runtime, RuntimeMetrics};
 use corelane::task::{self, LocalSet, block_in_place, yield_now};
+use corelane::time::advance;
 
 fn builders() -> [Builder; 3] {
     [Builder::new_current_thread(), Builder::new_multi_thread(), Builder::new_sharded()].map(|mut builder| {
         builder.worker_threads(2).enable_all();
         builder
     })
+}
+
+#[test]
+fn a_root_future_that_panics_has_been_busy_until_then() {
+    const SECOND: Duration = Duration::from_secs(1);
+    let rt = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let panics = || {
+        rt.block_on(async {
+            yield_now().await;
+            advance(SECOND).await;
+            panic!("on purpose");
+        });
+    };
+    assert!(catch_unwind(AssertUnwindSafe(panics)).is_err());
+    let busy = || rt.metrics().worker_total_busy_duration(0);
+    assert_eq!(busy(), SECOND);
+    rt.block_on(async {
+        yield_now().await;
+        advance(SECOND).await;
+    });
+    assert_eq!(busy(), 2 * SECOND);
 }
 
 #[test]

@@ -87,10 +87,15 @@ impl Driven {
         if let Poll::Ready(output) = self.poll_root(future.as_mut()) {
             return unless_panicked(inner, output);
         }
+        /// Nobody drives it afterwards, also when the future panics.
+        struct Resumed<'a>(&'a mut Driven);
+        impl Drop for Resumed<'_> {
+            fn drop(&mut self) {
+                self.0.shard.pause();
+            }
+        }
         self.shard.resume();
-        let output = self.turn_until(inner, future);
-        self.shard.pause();
-        output
+        Resumed(self).0.turn_until(inner, future)
     }
 
     fn poll_root<F: Future>(&self, future: Pin<&mut F>) -> Poll<F::Output> {
@@ -116,6 +121,7 @@ impl Driven {
             // machine, the timeout has passed. Relaxed first: without a wake of the root there is no read-modify-write.
             let woken = root.woken.load(Ordering::Relaxed) && root.woken.swap(false, Ordering::Acquire);
             if woken {
+                self.shard.leave_to_others();
                 if let Poll::Ready(output) = self.poll_root(future.as_mut()) {
                     return unless_panicked(inner, output);
                 }

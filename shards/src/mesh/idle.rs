@@ -25,7 +25,8 @@
 //!
 //! A pusher that finds a searcher at N3 leaves the task to it. So the last searcher looks once more when it ends its search: F1 counts
 //! down `searching`, F2 a fence SeqCst, F3 looks at all queues and, if there is something, does as a pusher does. Either N3
-//! sees no searcher or F3 sees the task.
+//! sees no searcher or F3 sees the task. A search in vain needs no F3, since I3 follows; but one whose thread then neither sleeps nor
+//! turns the shard, as a root future's may, does F2 and F3 before it goes.
 //!
 //! A shard that pushes into its own ring or next slot leaves N2 out, which was a tenth of a spawn. Then a shard that goes idle in
 //! the very moment of the push may miss it, and be missed. The pusher takes the task itself unless it is held up; and since the

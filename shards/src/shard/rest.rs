@@ -111,13 +111,17 @@ impl Rest {
 
     /// It has work, or does not look for any: it is searching no more. The last to search has another look on if there is more.
     pub fn found(&self, remote: &Remote) {
-        let mesh = remote.mesh();
-        if self.searching.take() && mesh.idle.stop_searching() {
-            // F2: pairs with N2.
-            fence(SeqCst);
-            if has_movable(remote) || mesh.has_movable(remote) {
-                mesh.notify(Some(remote));
-            }
+        if self.searching.take() && remote.mesh().idle.stop_searching() {
+            call_for_movable(remote);
+        }
+    }
+
+    /// It does something else for a while, and neither searches nor sleeps: what it was to find, and what it was to run, is for
+    /// another one.
+    pub fn leave(&self, remote: &Remote) {
+        if remote.mesh().steals() {
+            self.searched_in_vain(remote);
+            call_for_movable(remote);
         }
     }
 
@@ -160,7 +164,7 @@ impl Rest {
             if polls > 0 && busy_ns > 0 {
                 // An average in which the latest counts a quarter; not zero.
                 let (old, new) = (self.poll_ns.get(), busy_ns / polls);
-                self.poll_ns.set((if old == 0 { new } else { (3 * old + new) / 4 }).max(1));
+                self.poll_ns.set((if old == 0 { new } else { old - old / 4 + new / 4 }).max(1));
                 counters.poll_ns.set(self.poll_ns.get());
             }
         }
@@ -188,6 +192,16 @@ impl Drop for Dies<'_> {
             self.remote.mesh().stop_watching(self.remote);
         }
         self.rest.get_up(self.remote);
+    }
+}
+
+/// After the end of a search: calls another shard if there is a movable task.
+fn call_for_movable(remote: &Remote) {
+    let mesh = remote.mesh();
+    // F2: pairs with N2.
+    fence(SeqCst);
+    if has_movable(remote) || mesh.has_movable(remote) {
+        mesh.notify(Some(remote));
     }
 }
 
@@ -286,6 +300,41 @@ mod tests {
         assert!(matches!(polled, Poll::Ready(Ok(()))), "{polled:?}");
     }
 
+    #[test]
+    fn who_was_called_and_is_driven_no_more_calls_another() {
+        let mesh = Mesh::new(Config { steal: Reach::All, ..Config::new(2) }, Clock::new());
+        let mut shards = [0, 1].map(|id| Shard::new(Arc::clone(&mesh), ShardId(id), Box::new(NoEvents)));
+        assert!(shards.iter_mut().all(|shard| shard.lie_down(|| false).is_some()));
+        drop(shard::spawn(&mesh, async {}));
+        assert!(!mesh.idle.is_set(ShardId(0)) && mesh.idle.is_set(ShardId(1)), "one is called");
+        shards[0].get_up();
+        shards[0].pause();
+        assert!(!mesh.idle.is_set(ShardId(1)), "nobody comes for the task");
+        shards[1].get_up();
+        while shards[1].turn() == Turn::Again {}
+        assert_eq!(mesh.alive_tasks(), 0);
+    }
+
+    /// An alien leaves a task to a shard that searches, after that has looked. It would look again before it sleeps, but has something
+    /// else to do.
+    #[test]
+    fn who_searched_in_vain_and_does_not_sleep_calls_another() {
+        let mesh = Mesh::new(Config { steal: Reach::All, ..Config::new(2) }, Clock::new());
+        let mut shards = [0, 1].map(|id| Shard::new(Arc::clone(&mesh), ShardId(id), Box::new(NoEvents)));
+        assert!(shards[1].lie_down(|| false).is_some());
+        let local = &shards[0].local;
+        assert!(mesh.idle.start_searching());
+        local.rest.searching.set(true);
+        drop(shard::spawn(&mesh, async {}));
+        local.rest.searched_in_vain(local.remote());
+        assert!(mesh.idle.is_set(ShardId(1)), "it was left to who searched");
+        shards[0].leave_to_others();
+        assert!(!mesh.idle.is_set(ShardId(1)), "nobody comes for the task");
+        shards[1].get_up();
+        while shards[1].turn() == Turn::Again {}
+        assert_eq!(mesh.alive_tasks(), 0);
+    }
+
     /// The kernel refuses to wait.
     struct Refuses;
 
@@ -357,6 +406,15 @@ mod tests {
         mesh.clock().pause_at(now_ns);
         while shard.turn() == Turn::Again {}
         assert_eq!(mesh.alive_tasks(), 0);
+    }
+
+    #[test]
+    fn turns_go_on_at_the_end_of_time() {
+        let clock = Clock::new();
+        assert!(clock.pause() && clock.advance(Duration::MAX));
+        let mut shard = Shard::new(Mesh::new(Config::new(1), clock), ShardId(0), Box::new(NoEvents));
+        // So often that the reactor is due by then.
+        (0..100).for_each(|_| assert_eq!(shard.turn(), Turn::Idle));
     }
 
     #[test]
@@ -510,5 +568,9 @@ mod tests {
         busy_for(10 * WAKE_NS, 1);
         assert_eq!(rest.few(), 1);
         assert_eq!(remote.counters().busy_ns.get(), 11 * WAKE_NS + 5);
+        // A paused clock may be moved on by centuries.
+        busy_for(NEVER - 1, 1);
+        busy_for(NEVER - 1, 1);
+        assert_eq!(rest.few(), 1);
     }
 }

@@ -209,7 +209,8 @@ impl Shard {
     fn is_reactor_due(&mut self) -> bool {
         self.turns_unserved = 0;
         let now_ns = self.local.mesh().clock().now_ns();
-        let due_ns = *self.due_ns.get_or_insert(now_ns + self.quantum_ns);
+        // Saturating: a clock that was paused may stand at the end of time.
+        let due_ns = *self.due_ns.get_or_insert(now_ns.saturating_add(self.quantum_ns));
         // A paused clock is always due.
         now_ns >= due_ns || self.local.mesh().clock().is_paused()
     }
@@ -513,6 +514,13 @@ impl Shard {
     /// Nobody drives the shard for now.
     pub fn pause(&mut self) {
         self.local.rest.pause(self.local.remote(), self.local.mesh().clock().now_ns());
+        self.leave_to_others();
+    }
+
+    /// Before the thread does something else than to run the shard's tasks, or to wait for some: movable ones are for the others
+    /// meanwhile.
+    pub fn leave_to_others(&mut self) {
+        self.local.rest.leave(self.local.remote());
     }
 
     #[cfg(all(test, not(loom)))]
