@@ -1,11 +1,13 @@
 //! `block_in_place`: what else the worker has to do goes on.
 
+use std::future::Future;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream as StdStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Barrier, mpsc};
+use std::sync::{Arc, Barrier, Mutex, mpsc};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use corelane::io::{AsyncReadExt, AsyncWriteExt};
@@ -431,4 +433,107 @@ fn a_task_drops_its_own_runtime() {
         drop_it.send(()).unwrap();
         told.recv().unwrap();
     }
+}
+
+/// Its wake takes a lock, as those of some executors do.
+struct Locks {
+    lock: Mutex<()>,
+    called: mpsc::Sender<()>,
+}
+
+impl Wake for Locks {
+    fn wake(self: Arc<Self>) {
+        self.called.send(()).unwrap();
+        drop(self.lock.lock());
+    }
+}
+
+/// A task holds the lock while it blocks until the waker was called, and goes on. `wait` leaves the waker on the worker; what it
+/// gives is called by the blocking task, and has the waker called. What that gives is kept meanwhile.
+fn a_waker_may_wait_for_the_blocking_task<F, C, K>(workers: usize, wait: impl FnOnce(Waker) -> F)
+where
+    F: Future<Output = C> + Send + 'static,
+    C: FnOnce() -> K + Send + 'static,
+{
+    let rt = runtime(workers);
+    let (called, is_called) = mpsc::channel();
+    let locks = Arc::new(Locks { lock: Mutex::new(()), called });
+    let waits = wait(Waker::from(locks.clone()));
+    let (done, is_done) = mpsc::channel();
+    rt.spawn(async move {
+        let cause = waits.await;
+        let held = locks.lock.lock().unwrap();
+        let kept = block_in_place(|| {
+            let kept = cause();
+            is_called.recv().unwrap();
+            kept
+        });
+        drop(held);
+        done.send(()).unwrap();
+        drop(kept);
+    });
+    // Only a failure takes so long.
+    let ended = is_done.recv_timeout(Duration::from_secs(60));
+    if ended.is_err() {
+        rt.shutdown_background();
+    }
+    assert!(ended.is_ok(), "the task and its stand-in wait for each other");
+}
+
+#[test]
+fn a_timer_that_wakes_who_waits_for_the_blocking_task() {
+    a_waker_may_wait_for_the_blocking_task(1, |waker| async move {
+        let mut timer = Box::pin(sleep(Duration::from_millis(5)));
+        assert!(timer.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        move || timer
+    });
+}
+
+#[test]
+fn a_socket_that_wakes_who_waits_for_the_blocking_task() {
+    a_waker_may_wait_for_the_blocking_task(1, |waker| async move {
+        let (here, mut there) = pair();
+        assert!(here.poll_read_ready(&mut Context::from_waker(&waker)).is_pending());
+        move || {
+            there.write_all(&[1]).unwrap();
+            (here, there)
+        }
+    });
+}
+
+#[test]
+fn a_socket_that_wakes_one_of_several_who_waits_for_the_blocking_task() {
+    a_waker_may_wait_for_the_blocking_task(1, |waker| async move {
+        let (here, mut there) = pair();
+        // Until its first event it is not known to be empty.
+        sleep(Duration::from_millis(1)).await;
+        let here: &'static UnixStream = Box::leak(Box::new(here));
+        let mut readable = Box::pin(here.readable());
+        assert!(readable.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        move || {
+            there.write_all(&[1]).unwrap();
+            (readable, there)
+        }
+    });
+}
+
+/// The other worker does not come back to its timer, and the stand-in sees to that as well.
+#[test]
+fn another_workers_timer_that_wakes_who_waits_for_the_blocking_task() {
+    a_waker_may_wait_for_the_blocking_task(2, |waker| {
+        let (go_on, stuck) = mpsc::channel::<()>();
+        async move {
+            let (armed, is_armed) = oneshot::channel();
+            corelane::spawn(async move {
+                let mut timer = Box::pin(sleep(Duration::from_millis(5)));
+                assert!(timer.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+                armed.send(()).unwrap();
+                // Until the blocking task is done, or given up.
+                let _ = stuck.recv();
+                drop(timer);
+            });
+            is_armed.await.unwrap();
+            move || go_on
+        }
+    });
 }

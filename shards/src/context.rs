@@ -7,9 +7,10 @@
 
 #![expect(unsafe_code, reason = "a check less in each spawn")]
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::num::NonZeroU64;
 use std::ptr;
+use std::task::Waker;
 
 use crate::coop::Budget;
 use crate::loom::thread_local;
@@ -24,6 +25,8 @@ struct ThreadContext {
     remote: Cell<*const Remote>,
     /// The remote half of the shard that this thread takes care of. Null for most.
     care: Cell<*const Remote>,
+    /// Where wakers are put that must not be called now. Null for most.
+    late: Cell<*const RefCell<Vec<Waker>>>,
     /// The shard whose reactor and lane serve this thread: the same one, or the host of a [guest](crate::shard::Guest).
     home: Cell<*const Local>,
     budget: Cell<Budget>,
@@ -38,6 +41,7 @@ thread_local! {
             local: Cell::new(ptr::null()),
             remote: Cell::new(ptr::null()),
             care: Cell::new(ptr::null()),
+            late: Cell::new(ptr::null()),
             home: Cell::new(ptr::null()),
             budget: Cell::new(Budget::unconstrained()),
             task: Cell::new(None),
@@ -118,6 +122,30 @@ pub(crate) fn enter_care(remote: &Remote) -> Caring {
 impl Drop for Caring {
     fn drop(&mut self) {
         CONTEXT.with(|c| c.care.set(self.0));
+    }
+}
+
+/// Runs `f`, which waits for events, and calls no waker meanwhile: they are put there.
+pub(crate) fn put_off<R>(late: &RefCell<Vec<Waker>>, f: impl FnOnce() -> R) -> R {
+    struct Restore(*const RefCell<Vec<Waker>>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            CONTEXT.with(|c| c.late.set(self.0));
+        }
+    }
+    let _restore = Restore(CONTEXT.with(|c| c.late.replace(late)));
+    f()
+}
+
+/// Gives a waker back that may be called or dropped now. One that may not is called later, at worst for nothing.
+pub(crate) fn unless_put_off(waker: Waker) -> Option<Waker> {
+    // SAFETY: null or what `put_off` borrows.
+    match unsafe { CONTEXT.with(|c| c.late.get()).as_ref() } {
+        Some(late) => {
+            late.borrow_mut().push(waker);
+            None
+        }
+        None => Some(waker),
     }
 }
 

@@ -160,11 +160,12 @@ impl Remote {
     }
 
     /// Looks at the other shards on behalf of this one, which has no movable task: takes half of those of the nearest that has some,
-    /// all but the one returned into the ring, and turns lanes that are late. By the thread that may pop the ring.
+    /// all but the one returned into the ring. If `lanes`, it turns lanes that are late, which calls foreign wakers. By the thread that
+    /// may pop the ring.
     ///
     /// A lane that is turned may wake tasks of this shard. So the search is not over, though none is returned: the caller
     /// sees whether there is something to run, which ends it, or ends it himself.
-    pub(crate) fn search(&self, searching: &Cell<bool>) -> Option<NonNull<Header>> {
+    pub(crate) fn search(&self, searching: &Cell<bool>, lanes: bool) -> Option<NonNull<Header>> {
         let mesh = self.mesh();
         // A shard that was claimed counts as searching even if it reaches nobody, and has to stop.
         if !searching.get() && (self.victims.is_empty() || !mesh.idle.start_searching()) {
@@ -172,12 +173,9 @@ impl Remote {
         }
         searching.set(true);
         let now_ns = mesh.clock().now_ns();
-        let quantum_ns = u64::from(mesh.config().quantum_us) * 1_000;
         for id in &self.victims {
             let victim = mesh.remote(*id);
-            if victim.lane().next_deadline_ns() < now_ns.saturating_sub(quantum_ns) {
-                victim.lane().date(|| mesh.clock().now_ns());
-                victim.lane().turn(now_ns);
+            if lanes && victim.turn_late_lane(now_ns) {
                 // It is what was looked for, and it may leave no room for a thief's half.
                 if !self.ring.is_empty() {
                     return None;
@@ -190,6 +188,38 @@ impl Remote {
             }
         }
         None
+    }
+
+    /// Turns the lane of a shard that has kept it waiting; false if it has not. By another shard's thread.
+    fn turn_late_lane(&self, now_ns: u64) -> bool {
+        let mesh = self.mesh();
+        let is_late = self.is_late(now_ns);
+        if is_late {
+            self.lane().date(|| mesh.clock().now_ns());
+            self.lane().turn(now_ns);
+        }
+        is_late
+    }
+
+    fn is_late(&self, now_ns: u64) -> bool {
+        let quantum_ns = u64::from(self.mesh().config().quantum_us) * 1_000;
+        self.lane().next_deadline_ns() < now_ns.saturating_sub(quantum_ns)
+    }
+
+    fn reached(&self) -> impl Iterator<Item = &Remote> {
+        self.victims.iter().map(|id| self.mesh().remote(*id))
+    }
+
+    /// Whether a shard that this one reaches keeps its lane waiting.
+    pub(crate) fn reaches_late_lane(&self, now_ns: u64) -> bool {
+        self.reached().any(|other| other.is_late(now_ns))
+    }
+
+    /// Turns the lanes of those.
+    pub(crate) fn turn_late_lanes(&self, now_ns: u64) {
+        for other in self.reached() {
+            other.turn_late_lane(now_ns);
+        }
     }
 
     /// Whether new movable tasks are refused, asked by the shard's thread.

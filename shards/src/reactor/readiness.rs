@@ -57,6 +57,7 @@ use std::mem;
 use std::ptr;
 use std::task::Waker;
 
+use crate::context;
 use crate::loom::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 use crate::loom::atomic::{AtomicPtr, AtomicU16, AtomicU64, fence};
 use crate::loom::cell::UnsafeCell;
@@ -456,6 +457,7 @@ impl State {
                 (mem::replace(&mut own.wakers[at], nobody.clone()), local)
             })
         };
+        let Some(waker) = context::unless_put_off(waker) else { return };
         swallow(|| waker.wake_by_ref());
         // SAFETY: as above.
         let spare = unsafe {
@@ -522,6 +524,7 @@ impl State {
             });
             let last = !wakers.is_full();
             found |= !wakers.is_empty();
+            wakers.retain(context::unless_put_off);
             wakers.wake_all();
             if last {
                 return found;
@@ -621,7 +624,9 @@ impl State {
     pub(super) unsafe fn forget_own(&self) {
         // SAFETY: by contract.
         let Own { wakers, .. } = unsafe { self.own(mem::take) };
-        wakers.into_iter().for_each(|waker| swallow(|| drop(waker)));
+        for waker in wakers.into_iter().filter_map(context::unless_put_off) {
+            swallow(|| drop(waker));
+        }
     }
 
     /// The same for pollers elsewhere. There are no futures: they borrow the registration.

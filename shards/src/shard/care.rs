@@ -3,6 +3,9 @@
 //! Here: its turn. Not here: how it gets the driver and gives it back ([`lend`](mod@super::lend)), where its thread comes from (the
 //! embedder's, called through [`Mesh::on_lend`](crate::mesh::Mesh::on_lend)). Threads: any that may block.
 //!
+//! It has the driver while it looks for tasks and waits for events, and puts it down for foreign code: to run a task, and to call
+//! wakers. Those that a wait is to call are put off until then; lanes it turns as anybody may.
+//!
 //! It runs movable tasks as an alien: they are woken by way of the overflow, and may not use what needs a shard around it, such as
 //! `spawn_local`. It leaves the mailbox alone, for in it are pinned tasks.
 //!
@@ -10,13 +13,15 @@
 //! to do or to drop. So a caretaker that finds the runtime ending cancels what the shard lists, and from then on cancels the
 //! tasks that it finds in queues instead of polling them.
 
+use std::cell::RefCell;
+use std::task::Waker;
 use std::time::Duration;
 
 use crate::config::POLLS_PER_CLOCK;
 use crate::context;
 use crate::mesh::Remote;
 use crate::task::{RawTask, harness};
-use crate::timer::NEVER;
+use crate::util::swallow::swallow;
 
 use super::lend::Loan;
 use super::rest::Rest;
@@ -27,15 +32,18 @@ use super::shutdown::{cancel, gather};
 pub fn take_care(remote: &Remote, is_ending: impl Fn() -> bool) {
     if let Some(loan) = remote.lend.answer() {
         let _caring = context::enter_care(remote);
-        let mut care = Care { remote, loan: Some(loan), rest: Rest::default(), ending: false, taken: 0 };
+        let (rest, late) = (Rest::default(), RefCell::default());
+        let mut care = Care { remote, loan: Some(loan), late, rest, ending: false, taken: 0 };
         while care.turn(&is_ending) {}
     }
 }
 
 struct Care<'a> {
     remote: &'a Remote,
-    /// Put down while a task runs.
+    /// Put down while foreign code runs.
     loan: Option<Loan>,
+    /// Whom the events of a wait were for.
+    late: RefCell<Vec<Waker>>,
     rest: Rest,
     ending: bool,
     /// How many movable tasks were asked for.
@@ -73,18 +81,25 @@ impl Care<'_> {
         if remote.lend.is_wanted() {
             return false;
         }
+        let (lane, clock) = (remote.lane(), remote.mesh().clock());
+        let is_full = polls == POLLS_PER_CLOCK;
+        let now_ns = clock.now_ns();
+        if !is_full && remote.reaches_late_lane(now_ns) {
+            return self.aside(|| remote.turn_late_lanes(now_ns));
+        }
         match &mut self.loan {
-            Some(Loan { driver, .. }) if polls == POLLS_PER_CLOCK => {
-                driver.wait(Some(Duration::ZERO));
+            Some(Loan { driver, .. }) if is_full => {
+                context::put_off(&self.late, || driver.wait(Some(Duration::ZERO)));
             }
             _ => self.park(is_ending),
         }
-        if remote.lane().next_deadline_ns() != NEVER {
-            let clock = remote.mesh().clock();
-            remote.lane().date(|| clock.now_ns());
-            remote.lane().turn(clock.now_ns());
+        if self.late.borrow().is_empty() && clock.now_ns() < lane.next_deadline_ns() {
+            return true;
         }
-        true
+        self.aside(|| {
+            lane.date(|| clock.now_ns());
+            lane.turn(clock.now_ns());
+        })
     }
 
     /// Runs foreign code with the driver put down. False if it is gone afterwards.
@@ -101,6 +116,9 @@ impl Care<'_> {
         if let Some(loan) = self.loan.take() {
             self.remote.lend.put(loan);
         }
+        for waker in self.late.take() {
+            swallow(|| waker.wake());
+        }
     }
 
     /// The next movable task. Those that were woken or spawned meanwhile are in the overflow; what was stolen is in the ring.
@@ -116,7 +134,7 @@ impl Care<'_> {
         } else {
             mesh.overflow.pop().or_else(pop)
         };
-        let task = task.or_else(|| self.remote.search(&self.rest.searching).map(RawTask));
+        let task = task.or_else(|| self.remote.search(&self.rest.searching, false).map(RawTask));
         if task.is_none() {
             self.rest.searched_in_vain(self.remote);
         }
@@ -124,16 +142,16 @@ impl Care<'_> {
     }
 
     fn park(&mut self, is_ending: &impl Fn() -> bool) {
-        let Self { remote, loan, rest, ending, .. } = self;
+        let Self { remote, loan, late, rest, ending, .. } = self;
         let look_again = || remote.lend.is_wanted() || (!*ending && is_ending());
         if let (Some(deadline_ns), Some(Loan { driver, .. })) = (rest.lie_down(remote, look_again), loan) {
-            rest.sleep(remote, deadline_ns, |timeout| driver.wait(timeout));
+            rest.sleep(remote, deadline_ns, |timeout| context::put_off(late, || driver.wait(timeout)));
         }
         rest.get_up(remote);
     }
 }
 
-/// Also when a waker panics.
+/// Also when the kernel refuses to wait.
 impl Drop for Care<'_> {
     fn drop(&mut self) {
         self.put_down();

@@ -22,9 +22,9 @@
 //! ```
 //! One lock guards the place, so the driver is with exactly one: the owner, the place, or one caretaker.
 //!
-//! - *A caretaker runs no task while it has the driver.* It puts it down, polls, takes it again. So the owner never waits for
-//!   foreign code: a task on the caretaker may itself wait for the owner's next step, a lock for instance that the blocking
-//!   task holds. What the owner may have to wait for is a turn of the caretaker or its wait in the kernel, which it ends.
+//! - *A caretaker runs no foreign code while it has the driver*, neither a task nor a waker. It puts it down, polls or wakes, takes
+//!   it again. So the owner never waits for foreign code, which may itself wait for the owner's next step, a lock for instance that
+//!   the blocking task holds. What the owner may have to wait for is a turn of the caretaker or its wait in the kernel, which it ends.
 //! - *The driver does not lie in its place with nobody coming.* `offer` has a caretaker called, unless one that was called
 //!   has not answered yet (`called`); that one will find it. It clears `called` and looks in one step, so a call that is left out
 //!   is answered after the offer. A caretaker whose task returns takes the driver again; if its task blocks in
@@ -38,7 +38,8 @@
 //!  S2  wanted?                SeqCst    P2  sleep word = ASLEEP?   SeqCst
 //!  S3  no: wait in the kernel           P3  yes: write the eventfd
 //! ```
-//! - *No event is lost*: they are in the kernel or in the driver, and whoever has the driver delivers them. No wake is lost: what
+//! - *No event is lost*: they are in the kernel or in the driver, and whoever has the driver delivers them. A caretaker that has put it
+//!   down calls the wakers. No wake is lost: what
 //!   is mailed stays in the mailbox until the owner drains it, which it does before it next sleeps; movable tasks are in
 //!   queues that all shards see, and the caretaker looks at these after it has announced its sleep.
 //! - *A wanted driver is not taken*, so a superfluous caretaker that comes back does not get ahead of the owner.

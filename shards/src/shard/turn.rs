@@ -366,7 +366,7 @@ impl Shard {
     /// Looks at the other shards. True if there is something to run now.
     fn search(&mut self) -> bool {
         let local = &*self.local;
-        if let Some(task) = local.remote().search(&local.rest.searching) {
+        if let Some(task) = local.remote().search(&local.rest.searching, true) {
             // The next slot is empty: this shard has nothing to run.
             if let Some(other) = local.remote().ring.set_next(task) {
                 super::local::schedule_in_ring(local, RawTask(other));

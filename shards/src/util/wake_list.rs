@@ -51,6 +51,13 @@ impl WakeList {
         self.len += 1;
     }
 
+    /// Gives each to `f`, in the order they came, and keeps what it gives back.
+    pub fn retain(&mut self, mut f: impl FnMut(Waker) -> Option<Waker>) {
+        for waker in &mut self.wakers[..self.len] {
+            *waker = waker.take().and_then(&mut f);
+        }
+    }
+
     /// Wakes them all in the order they came, and is empty again. One that panics keeps no other from being woken, and the
     /// panic ends here.
     pub fn wake_all(&mut self) {
