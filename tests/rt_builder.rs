@@ -15,8 +15,8 @@ use corelane::config::{Config, Pin};
 use corelane::io::AsyncReadExt;
 use corelane::net::{TcpListener, UnixStream};
 use corelane::runtime::{
-    self, Builder, HistogramConfiguration, HistogramScale, LocalOptions, LocalRuntime, RngSeed, Runtime,
-    TaskMeta, UnhandledPanic,
+    self, Builder, Handle, HistogramConfiguration, HistogramScale, LocalOptions, LocalRuntime, RngSeed,
+    Runtime, TaskMeta, UnhandledPanic,
 };
 use corelane::task::{self, block_in_place, spawn_blocking, spawn_local, yield_now};
 
@@ -506,6 +506,21 @@ fn what_tokio_tries_out_is_accepted() {
             assert_eq!(reader.await.unwrap().unwrap(), 0);
         });
     }
+}
+
+#[test]
+fn outside_of_a_runtime_the_error_shows_itself_as_in_tokio() {
+    let error = Handle::try_current().unwrap_err();
+    assert!(error.is_missing_context());
+    assert_eq!(format!("{error:?}"), "TryCurrentError { kind: NoContext }");
+    let text = "there is no reactor running, must be called from the context of a Tokio 1.x runtime";
+    assert_eq!(error.to_string(), text);
+}
+
+#[test]
+#[should_panic = "multi_thread is not supported for LocalRuntime"]
+fn a_local_runtime_does_not_steal() {
+    let _ = Builder::new_multi_thread().build_local(LocalOptions::default());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Join sets: what is joined, in which order, and what is aborted.
 
 use std::future::pending;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
@@ -158,5 +159,15 @@ fn a_join_gives_way_when_the_budget_is_used_up() {
             joined += 1;
         }
         assert_eq!(joined, 1000, "try_join_next needs no budget");
+    });
+}
+
+#[test]
+fn an_empty_set_says_so_without_a_budget() {
+    current_thread().block_on(async {
+        let mut cx = Context::from_waker(Waker::noop());
+        while pin!(task::consume_budget()).poll(&mut cx).is_ready() {}
+        let mut set: JoinSet<()> = JoinSet::new();
+        assert!(matches!(set.poll_join_next(&mut cx), Poll::Ready(None)));
     });
 }

@@ -96,6 +96,20 @@ fn there_is_no_value_outside_of_scopes() {
 }
 
 #[test]
+fn a_scope_shows_its_value() {
+    let mut scope = Box::pin(DEPTH.scope(3, async {}));
+    assert_eq!(format!("{scope:?}"), "TaskLocalFuture { value: 3 }");
+    scope.as_mut().take_value();
+    assert_eq!(format!("{scope:?}"), "TaskLocalFuture { value: <missing> }");
+}
+
+#[test]
+fn the_error_shows_itself_as_in_tokio() {
+    let error = DEPTH.try_get().unwrap_err();
+    assert_eq!(format!("{error:?}: {error}"), "AccessError: task-local value not set");
+}
+
+#[test]
 #[should_panic = "cannot enter a task-local scope while the task-local storage is borrowed"]
 fn a_value_cannot_be_replaced_while_it_is_borrowed() {
     DEPTH.sync_scope(1, || DEPTH.with(|_| DEPTH.sync_scope(2, || ())));

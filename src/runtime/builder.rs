@@ -577,7 +577,7 @@ impl Builder {
                     }
                 }
             }
-            Flavor::MultiThread => panic!("Only current_thread is supported when building a local runtime"),
+            Flavor::MultiThread => panic!("multi_thread is not supported for LocalRuntime"),
         }
     }
 }

@@ -140,7 +140,7 @@ pub(crate) fn evens_out() -> bool {
 
 /// A handle to the runtime this thread is in.
 pub(crate) fn current() -> Result<Handle, TryCurrentError> {
-    with(|inner| inner.map(Inner::handle)).ok_or(TryCurrentError)
+    with(|inner| inner.map(Inner::handle)).ok_or_else(TryCurrentError::no_context)
 }
 
 /// Whether this thread may block.

@@ -60,13 +60,25 @@ impl fmt::Display for Id {
 }
 
 /// There is no runtime to get a handle of.
-#[derive(Debug, PartialEq, Eq)]
-pub struct TryCurrentError;
+#[derive(Debug)]
+pub struct TryCurrentError {
+    kind: Missing,
+}
+
+/// What is not there.
+#[derive(Debug)]
+enum Missing {
+    NoContext,
+}
 
 impl TryCurrentError {
+    pub(super) fn no_context() -> Self {
+        Self { kind: Missing::NoContext }
+    }
+
     /// Whether the thread is in no runtime.
     pub fn is_missing_context(&self) -> bool {
-        true
+        matches!(self.kind, Missing::NoContext)
     }
 
     /// Whether the thread is ending, too late to ask. That does not happen here: the context has no destructor.

@@ -17,6 +17,8 @@ mod yield_now;
 
 pub use blocking::{block_in_place, spawn_blocking};
 pub use builder::Builder;
+#[doc(hidden)]
+pub use coop::Unconstrained;
 pub use coop::{consume_budget, unconstrained};
 pub use corelane_shards::task::{AbortHandle, Id, JoinError, JoinHandle};
 #[doc(inline)]

@@ -88,6 +88,22 @@ impl fmt::Display for TryRecvError {
 
 impl Error for TryRecvError {}
 
+/// What a receiver failed with before Tokio 1.0; nothing returns it. It is here for programs that name it.
+#[derive(Debug, Clone)]
+#[doc(hidden)]
+#[deprecated(note = "`recv` returns an `Option`")]
+pub struct RecvError(());
+
+#[expect(deprecated, reason = "for those who name it")]
+impl fmt::Display for RecvError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(CLOSED)
+    }
+}
+
+#[expect(deprecated, reason = "for those who name it")]
+impl Error for RecvError {}
+
 /// Why a value was not sent in time. Has the value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum SendTimeoutError<T> {

@@ -206,15 +206,18 @@ impl<T: 'static> JoinSet<T> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<(Id, T), JoinError>>> {
+        // An empty set has nothing to give, and takes nothing for it.
+        if self.is_empty() {
+            return Poll::Ready(None);
+        }
         let proceed = ready!(coop::poll_proceed(cx));
-        while !self.is_empty() {
+        loop {
             let Some(key) = self.alarms.pop_or_wait(cx.waker()) else { return Poll::Pending };
             if let Some(joined) = self.join(key) {
                 proceed.made_progress();
                 return Poll::Ready(Some(joined));
             }
         }
-        Poll::Ready(None)
     }
 
     /// Looks at one entry, and takes it out if its task has completed.
