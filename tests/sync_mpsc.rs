@@ -11,6 +11,8 @@ use std::time::Duration;
 use corelane::runtime::Builder;
 use corelane::sync::mpsc::error::{SendTimeoutError, TryRecvError, TrySendError};
 use corelane::sync::mpsc::{channel, unbounded_channel};
+use corelane::task::consume_budget;
+use corelane::task::coop::has_budget_remaining;
 use poll::{Hand, now, panic_of};
 
 /// Senders, and values of each, in the tests with threads.
@@ -356,5 +358,19 @@ fn receiving_none_takes_budget_as_receiving_some_does() {
         while !other.is_finished() {
             assert_eq!(rx.recv_many(&mut Vec::new(), 0).await, 0);
         }
+    });
+}
+
+#[test]
+fn a_refusal_takes_no_budget() {
+    let (tx, rx) = channel(1);
+    drop(rx);
+    Builder::new_current_thread().build().unwrap().block_on(async {
+        for n in 0..1000 {
+            assert!(now(tx.send(n)).is_err() && now(tx.reserve()).is_err());
+        }
+        assert!(has_budget_remaining());
+        while Hand::new(consume_budget()).poll().is_ready() {}
+        assert!(now(tx.send(1)).is_err(), "and needs none");
     });
 }

@@ -8,7 +8,7 @@
 use std::future::Future;
 use std::ops::ControlFlow;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use corelane_shards::{coop, task};
 use pin_project_lite::pin_project;
@@ -82,8 +82,11 @@ impl<T, K: Kind> Future for Acquire<'_, T, K> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let proceed = ready!(coop::poll_proceed(cx));
         let (chan, count) = (*this.chan, *this.count);
+        let Poll::Ready(proceed) = coop::poll_proceed(cx) else {
+            // A refusal needs no budget and takes none.
+            return if chan.is_closed() { Poll::Ready(Err(this.value.take())) } else { Poll::Pending };
+        };
         let taken = if let Some(mut waiter) = this.waiter.as_mut().as_pin_mut() {
             if waiter.status() == Status::Queued
                 && waiter.as_mut().refresh(Some(cx.waker())) == Status::Queued
@@ -115,9 +118,9 @@ impl<T, K: Kind> Future for Acquire<'_, T, K> {
                 taken => taken,
             }
         };
-        proceed.made_progress();
         match taken {
             Ok(receiver) => {
+                proceed.made_progress();
                 *this.done = true;
                 if let Some(receiver) = receiver {
                     task::wake(receiver);

@@ -293,6 +293,10 @@ impl<T, K: Kind> Chan<T, K> {
         self.with(|state| state.free)
     }
 
+    pub(super) fn is_closed(&self) -> bool {
+        self.with(|state| state.closed)
+    }
+
     fn close(&self) {
         self.places.wake_all(|state| {
             state.closed = true;
@@ -369,7 +373,7 @@ impl<T, K: Kind> Tx<T, K> {
     }
 
     pub fn is_closed(&self) -> bool {
-        self.chan.with(|state| state.closed)
+        self.chan.is_closed()
     }
 
     /// Waits until the receiver is closed or gone.
