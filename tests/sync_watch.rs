@@ -154,3 +154,14 @@ fn a_waker_that_panics_keeps_nobody_else_from_being_woken() {
     assert_eq!(others.each_ref().map(Hand::wakes), [1, 1]);
     others.iter_mut().for_each(|other| other.ready().unwrap());
 }
+
+#[test]
+fn a_wait_has_seen_the_value_that_it_waited_for() {
+    let (tx, mut rx) = watch::channel(0);
+    rx.mark_changed();
+    assert!(now(rx.wait_for(|n| *n == 0)).unwrap().has_changed(), "it was there, and not seen");
+    let mut waits = Hand::new(rx.wait_for(|n| *n == 1));
+    waits.waits();
+    tx.send(1).unwrap();
+    assert!(!waits.ready().unwrap().has_changed());
+}

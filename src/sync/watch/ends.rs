@@ -205,7 +205,8 @@ macro_rules! ends {
 
             /// Waits until the closure says yes to a value, which may be the one that is there, and marks it as seen.
             ///
-            /// Values may be skipped: the closure sees the latest after each wake. It runs while the value is locked.
+            /// Values may be skipped: the closure sees the latest after each wake. It runs while the value is locked. What was waited
+            /// for counts as seen when it comes, so its [`Ref::has_changed`] is false unless yet another value came meanwhile.
             ///
             /// # Errors
             ///
@@ -226,8 +227,7 @@ macro_rules! ends {
                             return Ok(Ref { value, has_changed });
                         }
                     }
-                    // Not marked here: the loop does that together with its look.
-                    shared.changed(*seen).await.ok_or(RecvError(()))?;
+                    *seen = shared.changed(*seen).await.ok_or(RecvError(()))?;
                 }
             }
 
