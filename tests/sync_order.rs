@@ -396,3 +396,15 @@ fn a_cell_drops_its_value_once_and_gives_it_away_whole() {
     // Nothing but the value beside what says that it is there.
     assert_eq!(size_of::<OnceCell<usize>>(), size_of::<OnceCell<()>>() + size_of::<usize>());
 }
+
+#[test]
+fn more_permits_than_there_may_be_are_refused() {
+    let most = Semaphore::MAX_PERMITS;
+    let text = |add: usize| {
+        let added = std::panic::catch_unwind(|| Semaphore::new(1).add_permits(add));
+        *added.unwrap_err().downcast::<String>().unwrap()
+    };
+    let over = format!("number of added permits ({most}) would overflow MAX_PERMITS ({most})");
+    assert_eq!(text(most), over);
+    assert_eq!(text(most + 1), format!("cannot add more than MAX_PERMITS permits ({most})"));
+}

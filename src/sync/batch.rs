@@ -281,6 +281,9 @@ fn with_more(word: usize, permits: usize) -> usize {
 #[cold]
 #[track_caller]
 fn too_many(permits: usize) -> ! {
+    if permits > MAX_PERMITS {
+        panic!("cannot add more than MAX_PERMITS permits ({MAX_PERMITS})");
+    }
     panic!("number of added permits ({permits}) would overflow MAX_PERMITS ({MAX_PERMITS})")
 }
 

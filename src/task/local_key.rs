@@ -234,7 +234,10 @@ where
     T: fmt::Debug + 'static,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TaskLocalFuture").field("value", &self.value).finish_non_exhaustive()
+        let missing: &dyn fmt::Debug = &format_args!("<missing>");
+        f.debug_struct("TaskLocalFuture")
+            .field("value", self.value.as_ref().map_or(missing, |value| value))
+            .finish()
     }
 }
 
