@@ -8,12 +8,10 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, DirEntryExt};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 
-use crate::io::blocking::{failed, offload};
-use crate::runtime::context;
-use crate::runtime::hooks::Origin;
+use crate::io::blocking::{failed, offload, start};
 use crate::task::JoinHandle;
 
 /// Entries that one trip to the blocking pool fetches: enough that the trip costs less than they do, few enough that a listing
@@ -46,7 +44,7 @@ const CHUNK_LEN: usize = 32;
 /// ```
 pub async fn read_dir(path: impl AsRef<Path>) -> io::Result<ReadDir> {
     let path = path.as_ref().to_owned();
-    offload(move || fs::read_dir(path).map(fetch)).await.map(ReadDir)
+    offload(move || fs::read_dir(path).map(|left| fetch(Arc::new(Mutex::new(left))))).await.map(ReadDir)
 }
 
 /// What is left of a directory's listing: see [`read_dir`].
@@ -57,14 +55,19 @@ pub struct ReadDir(Listing);
 #[derive(Debug)]
 enum Listing {
     /// What has been fetched, and what is left if anything is.
-    Here(VecDeque<io::Result<DirEntry>>, Option<fs::ReadDir>),
-    Fetching(JoinHandle<Listing>),
+    Here(VecDeque<io::Result<DirEntry>>, Option<Left>),
+    /// What is left is kept here too, for when the pool does not get to it.
+    Fetching(JoinHandle<Listing>, Left),
 }
 
-fn fetch(mut left: fs::ReadDir) -> Listing {
+/// Used by one at a time: who fetches.
+type Left = Arc<Mutex<fs::ReadDir>>;
+
+fn fetch(left: Left) -> Listing {
     let mut chunk = VecDeque::with_capacity(CHUNK_LEN);
     while chunk.len() < CHUNK_LEN {
-        let Some(entry) = left.next() else { return Listing::Here(chunk, None) };
+        let next = left.lock().unwrap_or_else(|poison| poison.into_inner()).next();
+        let Some(entry) = next else { return Listing::Here(chunk, None) };
         chunk.push_back(entry.map(|entry| DirEntry {
             // Most systems list it along.
             file_type: entry.file_type().ok(),
@@ -83,7 +86,7 @@ impl ReadDir {
     ///
     /// # Errors
     ///
-    /// What the system says of the entry. One may go on after that.
+    /// What the system says of the entry, or of a thread for the next ones. One may go on after that.
     pub async fn next_entry(&mut self) -> io::Result<Option<DirEntry>> {
         poll_fn(|cx| self.poll_next_entry(cx)).await
     }
@@ -92,7 +95,7 @@ impl ReadDir {
     ///
     /// # Errors
     ///
-    /// What the system says of the entry. One may go on after that.
+    /// What the system says of the entry, or of a thread for the next ones. One may go on after that.
     pub fn poll_next_entry(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<DirEntry>>> {
         loop {
             self.0 = match &mut self.0 {
@@ -100,16 +103,14 @@ impl ReadDir {
                     if let Some(entry) = chunk.pop_front() {
                         return Poll::Ready(entry.map(Some));
                     }
-                    let Some(left) = left.take() else { return Poll::Ready(Ok(None)) };
-                    let origin = Origin::caller(None);
-                    let fetched =
-                        context::with_current(|inner| inner.try_spawn_blocking(move || fetch(left), origin));
-                    Listing::Fetching(fetched?)
+                    let Some(left) = left else { return Poll::Ready(Ok(None)) };
+                    let (left, fetched) = (Arc::clone(left), Arc::clone(left));
+                    Listing::Fetching(start(move || fetch(fetched))?, left)
                 }
-                Listing::Fetching(fetched) => match ready!(Pin::new(fetched).poll(cx)) {
+                Listing::Fetching(fetched, left) => match ready!(Pin::new(fetched).poll(cx)) {
                     Ok(listing) => listing,
                     Err(_) => {
-                        self.0 = Listing::Here(VecDeque::new(), None);
+                        self.0 = Listing::Here(VecDeque::new(), Some(Arc::clone(left)));
                         return Poll::Ready(Err(failed()));
                     }
                 },

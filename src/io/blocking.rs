@@ -44,6 +44,7 @@ use corelane_shards::util::wake_list::WakeList;
 use crate::runtime::context;
 use crate::runtime::hooks::Origin;
 use crate::sync::Notify;
+use crate::task::JoinHandle;
 
 use super::{ReadBuf, poll_proceed};
 
@@ -59,9 +60,25 @@ pub(crate) async fn offload<R>(f: impl FnOnce() -> io::Result<R> + Send + 'stati
 where
     R: Send + 'static,
 {
+    start(f)?.await.unwrap_or_else(|_| Err(failed()))
+}
+
+/// Has the blocking pool run a closure.
+///
+/// # Errors
+///
+/// If the system gives the pool no thread at all. The closure is dropped.
+///
+/// # Panics
+///
+/// Outside of a runtime.
+#[track_caller]
+pub(crate) fn start<R>(f: impl FnOnce() -> R + Send + 'static) -> io::Result<JoinHandle<R>>
+where
+    R: Send + 'static,
+{
     let origin = Origin::caller(None);
-    let handle = context::with_current(|inner| inner.try_spawn_blocking(f, origin))?;
-    handle.await.unwrap_or_else(|_| Err(failed()))
+    context::with_current(|inner| inner.try_spawn_blocking(f, origin))
 }
 
 /// What is said of work that the pool did not do.

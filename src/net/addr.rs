@@ -6,8 +6,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::vec;
 
-use crate::runtime::context;
-use crate::runtime::hooks::Origin;
+use crate::io::blocking::start;
 
 use sealed::{Answer, ToSocketAddrsPriv};
 
@@ -67,7 +66,7 @@ pub(super) async fn resolve(addr: impl ToSocketAddrs) -> io::Result<vec::IntoIte
     drop(addr);
     match answer {
         Answer::Known(addrs) => Ok(addrs.into_iter()),
-        Answer::Ask(question) => resolve_blocking(move || question.ask()).await,
+        Answer::Ask(question) => start(move || question.ask())?.await?,
     }
 }
 
@@ -89,14 +88,6 @@ pub(super) async fn with_each<R>(
 /// There was no address to try.
 pub(super) fn no_address() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, "could not resolve to any address")
-}
-
-/// Asks the system where that may take long.
-async fn resolve_blocking(
-    ask: impl FnOnce() -> io::Result<vec::IntoIter<SocketAddr>> + Send + 'static,
-) -> io::Result<vec::IntoIter<SocketAddr>> {
-    let origin = Origin::caller(None);
-    context::with_current(|inner| inner.try_spawn_blocking(ask, origin))?.await?
 }
 
 macro_rules! known {

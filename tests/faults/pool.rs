@@ -70,6 +70,40 @@ alone! {
         }
     }
 
+    fn a_directory_is_listed_on_when_there_is_a_thread_again() {
+        let Some(kernel) = Kernel::asked(&[SYS_clone3]) else { return };
+        let folder = scratch::Scratch::new();
+        for n in 0..40 {
+            std::fs::write(folder.path(n.to_string()), "").unwrap();
+        }
+        for (flavor, mut builder) in super::builders(1) {
+            // The pool's thread ends at once.
+            let rt = builder.thread_keep_alive(Duration::ZERO).build().unwrap();
+            rt.block_on(async {
+                let mut entries = fs::read_dir(folder.folder()).await.unwrap();
+                let mut listed = 0;
+                let mut refused = 0;
+                while rt.metrics().num_blocking_threads() > 0 {
+                    std::thread::yield_now();
+                }
+                let mut fault = Some(kernel.refuse(Fault::of(SYS_clone3, EAGAIN)));
+                loop {
+                    match entries.next_entry().await {
+                        Ok(Some(_)) => listed += 1,
+                        Ok(None) => break,
+                        Err(error) => {
+                            no_thread::<()>(Err(error));
+                            refused += 1;
+                            // Not at once.
+                            fault.take_if(|_| refused == 2);
+                        }
+                    }
+                }
+                assert_eq!((listed, refused), (40, 2), "{flavor}");
+            });
+        }
+    }
+
     fn a_file_is_written_while_there_is_no_thread() {
         let Some(kernel) = Kernel::asked(&[SYS_clone3]) else { return };
         let folder = scratch::Scratch::new();
