@@ -245,6 +245,14 @@ fn a_cpuset_and_an_affinity_mask() {
     let topology = machine.read();
     assert_eq!(topology.allowed(), list("1-2"));
     assert_eq!(topology.quota.unwrap().cpus(), 1.5);
+    // And under other names where it is mounted as `cpuset` was before there were control groups.
+    let machine = Machine::with_cpus("0-3")
+        .file("proc/self/cgroup", "3:cpuset:/top-app")
+        .file("proc/self/mountinfo", "34 31 0:31 / /dev/cpuset rw - cgroup none rw,cpuset,noprefix")
+        .file("dev/cpuset/top-app/cpus", "0-2");
+    assert_eq!(machine.read().cpuset, Some(list("0-2")));
+    let machine = machine.file("dev/cpuset/top-app/effective_cpus", "2");
+    assert_eq!(machine.read().cpuset, Some(list("2")));
 }
 
 #[test]

@@ -47,9 +47,9 @@ impl Groups {
     /// The CPUs of the innermost group that says so. Its file already has the ancestors' sets taken into account.
     pub(super) fn cpuset(&self, reader: &mut Reader<'_>) -> Option<CpuList> {
         let unified = self.unified.iter().map(|folder| format!("{folder}/cpuset.cpus.effective"));
-        let v1 = self.v1_cpuset.iter().flat_map(|folder| {
-            ["effective_cpus", "cpus"].into_iter().map(move |name| format!("{folder}/cpuset.{name}"))
-        });
+        // The hierarchy may be mounted without prefixes (`noprefix`).
+        const V1: [&str; 4] = ["cpuset.effective_cpus", "cpuset.cpus", "effective_cpus", "cpus"];
+        let v1 = self.v1_cpuset.iter().flat_map(|folder| V1.map(|name| format!("{folder}/{name}")));
         let files: Vec<String> = unified.chain(v1).collect();
         let mut sets = files.iter().filter_map(|file| reader.value(file, "a list of CPUs", CpuList::parse));
         sets.find(|set| !set.is_empty())
