@@ -498,6 +498,7 @@ fn nonsense_is_a_warning_and_then_unknown() {
     let plan = Plan::new(&topology, &Config::default()).unwrap();
     assert_eq!(plan.shards.len(), 2);
     assert_eq!(plan.warnings.len(), warnings.len() + 1, "{:?}", plan.warnings);
+    assert!(plan.to_string().contains("quota: unknown\n"), "{plan}");
 }
 
 #[test]

@@ -107,6 +107,12 @@ fn unescaped(path: &str) -> String {
     path.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
 }
 
+/// Whether a warning is about a file that may bound CPU time, so that a quota that was not found is not known to be none.
+pub(super) fn is_about_quota(warning: &str) -> bool {
+    let files = ["/cpu.max:", "/cpu.cfs_", "proc/self/cgroup:", "proc/self/mountinfo:"];
+    files.iter().any(|file| warning.contains(file))
+}
+
 /// `cpu.max` is `QUOTA PERIOD`, with the word max for no quota.
 fn quota_v2(reader: &mut Reader<'_>, folder: &str) -> Option<Quota> {
     let file = format!("{folder}/cpu.max");

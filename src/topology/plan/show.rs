@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::{Plan, ShardPlan};
 use crate::config::{CpuList, Memory};
+use crate::topology::cgroup::is_about_quota;
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -22,6 +23,9 @@ impl fmt::Display for Plan {
         }
         match &self.quota {
             Some(quota) => writeln!(f, "quota: {:.2} CPUs ({})", quota.cpus(), quota.file.display())?,
+            None if self.warnings.iter().any(|warning| is_about_quota(warning)) => {
+                writeln!(f, "quota: unknown")?;
+            }
             None => writeln!(f, "quota: none")?,
         }
         if self.memory == Memory::Interleave {
