@@ -354,6 +354,21 @@ fn init_writes_what_check_accepts_and_keeps_what_is_there() {
 }
 
 #[test]
+fn init_leaves_no_half_of_a_file() {
+    let machine = Machine::with_cpus("0-3");
+    let path = machine.root().join("corelane.toml");
+    // A file may have one block; what does not fit is an error, as on a full disk.
+    let script = "trap '' XFSZ; ulimit -f 1; exec \"$0\" init --output \"$1\" --topology \"$2\"";
+    let mut command = Command::new("sh");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_corelane")]).arg(&path).arg(spec(&machine));
+    let output = command.output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.starts_with(&format!("error: cannot write {}: ", path.display())), "{error}");
+    assert!(!path.exists());
+}
+
+#[test]
 fn this_machine_has_a_tree_a_plan_and_a_file() {
     for args in [&["topology"][..], &["plan"], &["init"], &["plan", "--format", "svg"]] {
         assert!(!printed(args).is_empty(), "{args:?}");

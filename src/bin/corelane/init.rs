@@ -3,7 +3,7 @@
 //! A value differs from its default only where the machine gives a reason, and the reason stands above it. What only
 //! a measurement can decide stays as it is.
 
-use std::fs::OpenOptions;
+use std::fs::{OpenOptions, remove_file};
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
@@ -31,8 +31,11 @@ pub fn init(output: Option<&Path>, topology: &Topology) -> Result<Answer, Refusa
             _ => format!("error: cannot write {shown}: {error}"),
         })
     })?;
-    file.write_all(text.as_bytes())
-        .map_err(|error| Refusal::bad(format!("error: cannot write {shown}: {error}")))?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|error| {
+        // Half a file would be read as a whole one, and be in the way of the next try.
+        let _ = remove_file(path);
+        Refusal::bad(format!("error: cannot write {shown}: {error}"))
+    })?;
     Ok(format!("{shown} is written; `corelane plan {shown}` shows what comes of it\n").into())
 }
 
