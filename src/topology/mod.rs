@@ -18,6 +18,7 @@ mod pulse;
 mod sense;
 mod sysfs;
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 pub use self::plan::{Plan, PlanError, ShardPlan};
@@ -146,6 +147,20 @@ impl Topology {
 
     /// Reads the machine under `root` for a process with this mask; without one for the mask that is recorded there.
     pub(crate) fn assemble(root: &Path, affinity: Option<CpuList>) -> Self {
+        Self::look(root, affinity).0
+    }
+
+    /// The same.
+    ///
+    /// # Errors
+    ///
+    /// If less was read than the machine tells, since the system had no descriptor or no memory for it.
+    pub(crate) fn try_assemble(root: &Path, affinity: Option<CpuList>) -> io::Result<Self> {
+        let (topology, starved) = Self::look(root, affinity);
+        starved.map_or(Ok(topology), Err)
+    }
+
+    fn look(root: &Path, affinity: Option<CpuList>) -> (Self, Option<io::Error>) {
         let mut reader = Reader::new(root);
         let affinity = affinity.or_else(|| sysfs::affinity(&mut reader));
         let online = sysfs::online(&mut reader);
@@ -182,6 +197,6 @@ impl Topology {
             topology.warnings.push("the affinity mask and the cpuset have no CPU in common".into());
             topology.cpuset = None;
         }
-        topology
+        (topology, reader.starved)
     }
 }

@@ -18,16 +18,18 @@ pub(super) struct Reader<'a> {
     pub(super) warnings: Vec<String>,
     /// A file is there and could not be read.
     pub(super) failed: bool,
+    /// The system had no descriptor or no memory for reading one, which may be otherwise in a moment.
+    pub(super) starved: Option<io::Error>,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(root: &'a Path) -> Self {
-        Self { root, open: None, warnings: Vec::new(), failed: false }
+        Self { root, open: None, warnings: Vec::new(), failed: false, starved: None }
     }
 
     /// One that leaves its files open, for the next one.
     pub(super) fn again(root: &'a Path, open: &'a mut Open) -> Self {
-        Self { root, open: Some(open), warnings: Vec::new(), failed: false }
+        Self { root, open: Some(open), ..Self::new(root) }
     }
 
     /// What `read` gives, or what it gave before if it gives nothing because a file can't be read.
@@ -55,6 +57,7 @@ impl<'a> Reader<'a> {
             Err(error) => {
                 self.failed = true;
                 self.warnings.push(format!("{}: {error}", path.display()));
+                self.note(error);
                 None
             }
         }
@@ -106,10 +109,19 @@ impl<'a> Reader<'a> {
             |entry: fs::DirEntry| entry.file_name().to_str()?.strip_prefix(prefix)?.parse::<u32>().ok();
         let mut numbers: Vec<u32> = match fs::read_dir(self.path(folder)) {
             Ok(entries) => entries.flatten().filter_map(number).collect(),
-            Err(_) => Vec::new(),
+            Err(error) => {
+                self.note(error);
+                Vec::new()
+            }
         };
         numbers.sort_unstable();
         numbers
+    }
+
+    fn note(&mut self, error: io::Error) {
+        if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM)) {
+            self.starved = Some(error);
+        }
     }
 }
 

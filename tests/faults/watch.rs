@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use corelane::config::Config;
 use corelane::runtime::{Builder, PlacementCause, PlacementChange, Runtime};
+use corelane::topology::pin;
 use libc::{
-    EACCES, EAGAIN, EBADF, EIO, EMFILE, ENOMEM, SYS_clone3, SYS_epoll_create1, SYS_epoll_wait, SYS_eventfd2,
-    SYS_openat, SYS_pread64, SYS_sched_getaffinity,
+    EACCES, EAGAIN, EBADF, EIO, EMFILE, ENOMEM, O_DIRECTORY, SYS_clone3, SYS_epoll_create1, SYS_epoll_wait,
+    SYS_eventfd2, SYS_openat, SYS_pread64, SYS_sched_getaffinity,
 };
 
 use super::kernel::{Fault, Kernel};
@@ -81,6 +82,29 @@ alone! {
         drop(rt);
         let told: Vec<_> = changes.try_iter().map(|change| change.to_string()).collect();
         assert!(told.is_empty(), "{told:?}");
+    }
+
+    /// No plan is made from less than is known.
+    fn the_machine_is_not_to_be_read_when_there_is_a_change() {
+        let Some(kernel) = Kernel::asked(&[SYS_openat]) else { return };
+        let all: Vec<u32> = pin::allowed().unwrap().iter().collect();
+        if all.len() < 2 {
+            return;
+        }
+        let (mut builder, changes) = watching(Config::parse("test", WATCH).unwrap());
+        let rt = builder.build().unwrap();
+        // Folders are listed when the whole machine is read.
+        let folder = |args: &[u64; 6]| args[2] & O_DIRECTORY as u64 != 0;
+        let folders = kernel.refuse(Fault::of(SYS_openat, EMFILE).when(folder));
+        let files = kernel.refuse(Fault::of(SYS_openat, EMFILE));
+        rt.block_on(rt.spawn(async move { pin::pin(&all) })).unwrap().unwrap();
+        while folders.count() == 0 {
+            std::thread::yield_now();
+        }
+        drop((folders, files));
+        let change = next(&changes);
+        assert_eq!((&change.causes[..], &change.error), (&[PlacementCause::Threads][..], &None));
+        assert_eq!(change.after, change.before);
     }
 
     fn the_watch_can_not_wait() {

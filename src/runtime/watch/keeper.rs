@@ -97,6 +97,9 @@ pub(crate) struct Keeper {
     placed: Arc<Placed>,
 }
 
+/// What a [`Keeper`] has seen of the machine, whose mask that was, and the process's.
+type Known = (Vitals, Option<Mask>, Option<CpuList>);
+
 /// A mask that was read, and whose it is.
 #[derive(Clone)]
 struct Mask {
@@ -147,23 +150,32 @@ impl Keeper {
         if !self.watches() {
             return None;
         }
+        let before = self.known();
         let mut causes = self.read();
         if causes.is_empty() && self.placed.is_disturbed(&mut *self.kernel) {
             causes.push(PlacementCause::Threads);
         }
-        (!causes.is_empty()).then(|| self.adopt(self.config.clone(), causes, Vec::new()))
+        if causes.is_empty() {
+            return None;
+        }
+        let Ok(topology) = self.topology() else {
+            // No plan is made from less than was known: the next look is to see the change.
+            self.forget(before);
+            return None;
+        };
+        Some(self.adopt(&topology, self.config.clone(), causes, Vec::new()))
     }
 
     /// Reads the file again, and does what it says as far as that can be done now.
     pub fn reload(&mut self) -> PlacementChange {
-        let before = (self.seen.clone(), self.mask.clone(), self.affinity.clone());
+        let before = self.known();
         let mut causes = vec![PlacementCause::Config];
         causes.extend(self.read());
-        let (new, shards) = match self.read_file() {
+        let (new, shards, topology) = match self.read_file() {
             Ok(read) => read,
             Err(error) => {
                 // What of the machine has changed is not the file's fault: the next look is to see it.
-                (self.seen, self.mask, self.affinity) = before;
+                self.forget(before);
                 return self.stays(vec![PlacementCause::Config], error);
             }
         };
@@ -183,23 +195,34 @@ impl Keeper {
                 name => differs(key.section, name, key.value(&self.config), key.value(&new)),
             }
         }
-        self.adopt(live_part(&self.config, new), causes, needs_restart)
+        self.adopt(&topology, live_part(&self.config, new), causes, needs_restart)
     }
 
-    /// What the file says now, and with how many shards a runtime would start.
-    fn read_file(&self) -> Result<(Config, Option<usize>), String> {
+    /// What `read` changes.
+    fn known(&self) -> Known {
+        (self.seen.clone(), self.mask.clone(), self.affinity.clone())
+    }
+
+    /// As if nothing had been read since.
+    fn forget(&mut self, before: Known) {
+        (self.seen, self.mask, self.affinity) = before;
+    }
+
+    /// What the file says now, with how many shards a runtime would start, and on what machine.
+    fn read_file(&self) -> Result<(Config, Option<usize>, Topology), String> {
         let read = self.config.read_again().ok_or("the config is not from a file")?;
         let mut config = read.map_err(|error| error.to_string())?;
         self.told.apply(&mut config);
         let here = self.placed.plan().shards.len();
-        match Plan::new(&self.topology(), &config) {
-            Ok(plan) => Ok((config, Some(plan.shards.len()))),
+        let topology = self.topology().map_err(|error| format!("the machine cannot be read: {error}"))?;
+        match Plan::new(&topology, &config) {
+            Ok(plan) => Ok((config, Some(plan.shards.len()), topology)),
             // They run already, on CPUs that were more when they started.
             Err(error)
                 if error.is_about("placement", "shards")
                     && config.placement.shards == AutoOr::Number(here as u32) =>
             {
-                Ok((config, None))
+                Ok((config, None, topology))
             }
             Err(error) => Err(error.to_string()),
         }
@@ -239,16 +262,16 @@ impl Keeper {
     /// Places the shards anew, on the machine as it is now.
     fn adopt(
         &mut self,
+        topology: &Topology,
         config: Config,
         causes: Vec<PlacementCause>,
         needs_restart: Vec<String>,
     ) -> PlacementChange {
-        let topology = self.topology();
         if topology.cpus.is_empty() {
             return self.stays(causes, "the machine does not tell its CPUs any more".into());
         }
         let (before, on_error) = (self.placed.plan(), config.placement.on_error);
-        let after = Arc::new(before.replan(&topology, &config));
+        let after = Arc::new(before.replan(topology, &config));
         let bound = self.placed.adopt(&mut *self.kernel, after.clone(), &topology.allowed(), on_error);
         let refusals = match bound {
             Ok(refusals) => refusals,
@@ -274,8 +297,8 @@ impl Keeper {
         }
     }
 
-    fn topology(&self) -> Topology {
-        Topology::assemble(self.pulse.root(), self.affinity.clone())
+    fn topology(&self) -> io::Result<Topology> {
+        Topology::try_assemble(self.pulse.root(), self.affinity.clone())
     }
 }
 
