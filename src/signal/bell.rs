@@ -120,7 +120,7 @@ impl Tally {
 
     /// Waits for a signal beyond what the listener has seen. `edge` is ready when there was an edge since it last was.
     ///
-    /// None if there will be no more edges.
+    /// None if there are no edges for now, or never again.
     pub(crate) fn poll(
         &self,
         seen: &mut usize,

@@ -159,7 +159,9 @@ pub struct Signal {
 }
 
 impl Signal {
-    /// Waits for the signal. None if the runtime is shut down: then no more are told here.
+    /// Waits for the signal. None if the runtime is shut down: then no more are told here. None also if this was made in another
+    /// runtime, and the system refuses to watch one file more (`fs.epoll.max_user_watches`): who asks again tries again, and is
+    /// told what came meanwhile.
     ///
     /// # Cancel safety
     ///
@@ -172,7 +174,7 @@ impl Signal {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
 
-    /// Polls for the signal. None if the runtime is shut down. Of the tasks that poll, the last is woken.
+    /// Polls for the signal. None as for [`recv`](Self::recv). Of the tasks that poll, the last is woken.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<()>> {
         // A flood of signals holds nobody up.
         let coop = ready!(poll_proceed(cx));

@@ -42,11 +42,15 @@ fn children() -> usize {
     of_each.sum()
 }
 
+fn raise(kind: SignalKind) {
+    let kill = format!("kill -{} {}", kind.as_raw_value(), std::process::id());
+    let status = std::process::Command::new("sh").args(["-c", &kill]).status();
+    assert!(status.unwrap().success());
+}
+
 /// Raised and received.
 async fn is_told(kind: SignalKind, mut by: corelane::signal::unix::Signal) {
-    let kill = format!("kill -{} {}", kind.as_raw_value(), std::process::id());
-    let status = Command::new("sh").args(["-c", &kill]).status().await;
-    assert!(status.unwrap().success());
+    raise(kind);
     by.recv().await.unwrap();
 }
 
@@ -88,6 +92,24 @@ alone! {
                 assert_eq!((files(), children()), (before, 0));
                 assert_eq!(Command::new("echo").arg("text").output().await.unwrap().stdout, b"text\n");
             });
+        }
+    }
+
+    /// It says so as it does at the end of a runtime, and what came meanwhile is told.
+    fn a_listener_can_not_be_watched_where_it_went() {
+        let Some(kernel) = Kernel::asked(&[SYS_epoll_ctl]) else { return };
+        let kind = SignalKind::user_defined1();
+        for ((_, made), (_, went)) in runtimes(1).zip(runtimes(1)) {
+            let mut listener = made.block_on(async { signal(kind) }).unwrap();
+            let adds = |args: &[u64; 6]| args[1] == EPOLL_CTL_ADD as u64;
+            let fault = kernel.refuse(Fault::of(SYS_epoll_ctl, ENOSPC).when(adds));
+            for _ in 0..2 {
+                assert_eq!(went.block_on(listener.recv()), None);
+            }
+            assert_eq!(fault.count(), 2);
+            raise(kind);
+            drop(fault);
+            assert_eq!(went.block_on(listener.recv()), Some(()));
         }
     }
 
