@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use corelane::config::CpuList;
-use corelane::topology::{Plan, ShardPlan, Topology};
+use corelane::topology::{Cpu, Plan, ShardPlan, Topology};
 
 use crate::parts::Level;
 use crate::text::{count, elided, pad, quota, width, wrap};
@@ -109,13 +109,14 @@ struct Row {
 
 fn shards(out: &mut String, topology: &Topology, plan: &Plan) {
     let levels = [Level::Core, Level::Llc, Level::Node, Level::Package];
-    let cells = |shard: &ShardPlan| Row {
-        shards: [shard.id as u32].into_iter().collect(),
-        cpus: shard.cpus.clone(),
-        ids: levels.map(|level| {
-            let cpus = topology.cpus.iter().filter(|cpu| shard.cpus.contains(&cpu.id));
-            cpus.filter_map(|cpu| level.id(cpu)).collect()
-        }),
+    let cells = |shard: &ShardPlan| {
+        let is_its = |cpu: &&Cpu| shard.cpus.binary_search(&cpu.id).is_ok();
+        let cpus: Vec<&Cpu> = topology.cpus.iter().filter(is_its).collect();
+        Row {
+            shards: [shard.id as u32].into_iter().collect(),
+            cpus: shard.cpus.clone(),
+            ids: levels.map(|level| cpus.iter().filter_map(|cpu| level.id(cpu)).collect()),
+        }
     };
     let mut rows: Vec<Row> = plan.shards.iter().map(cells).collect();
     for level in 1..levels.len() {
