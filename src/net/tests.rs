@@ -426,6 +426,26 @@ fn unix_datagrams_are_carried() {
         let mut growing = Vec::new();
         assert_eq!(b.recv_buf_from(&mut growing).await.unwrap().0, 4);
         assert_eq!(growing, b"peer");
+        // Who sends is told by each way to receive: a path, an abstract name, or none.
+        let path = std::env::temp_dir().join(format!("corelane-datagram-test-{}", std::process::id()));
+        let abstract_name = format!("{name}-sender");
+        let named = [UnixDatagram::bind(&path).unwrap(), UnixDatagram::bind(&abstract_name).unwrap()];
+        std::fs::remove_file(&path).unwrap();
+        for sender in named.into_iter().chain([UnixDatagram::unbound().unwrap()]) {
+            let own = format!("{:?}", sender.local_addr().unwrap());
+            for _ in 0..4 {
+                sender.send_to(b"who", &name).await.unwrap();
+            }
+            let mut read_buf = ReadBuf::new(&mut buf);
+            let polled = poll_fn(|cx| b.poll_recv_from(cx, &mut read_buf)).await.unwrap();
+            let from = [
+                polled,
+                b.recv_buf_from(&mut growing).await.unwrap().1,
+                b.try_recv_buf_from(&mut growing).unwrap().1,
+                b.recv_from(&mut buf).await.unwrap().1,
+            ];
+            assert!(from.iter().all(|from| format!("{from:?}") == own), "{from:?}, not {own}");
+        }
         let (c, d) = UnixDatagram::pair().unwrap();
         c.try_send(b"pair").unwrap();
         assert_eq!(poll_fn(|cx| d.poll_recv(cx, &mut ReadBuf::new(&mut buf))).await.unwrap(), ());

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::Shutdown;
+use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net;
 use std::path::Path;
 use std::task::{Context, Poll, ready};
@@ -122,8 +123,13 @@ impl UnixDatagram {
 }
 
 fn unix(addr: SockAddr) -> io::Result<SocketAddr> {
-    // The kernel writes nothing at all for a sender without a name, not even the family.
-    addr.as_unix().map_or_else(|| net::SocketAddr::from_pathname(""), Ok).map(SocketAddr)
+    let addr = match (addr.as_pathname(), addr.as_abstract_namespace()) {
+        (Some(path), _) => net::SocketAddr::from_pathname(path),
+        (None, Some(name)) => net::SocketAddr::from_abstract_name(name),
+        // The kernel writes nothing at all for a sender without a name, not even the family.
+        (None, None) => net::SocketAddr::from_pathname(""),
+    };
+    addr.map(SocketAddr)
 }
 
 impl TryFrom<net::UnixDatagram> for UnixDatagram {
