@@ -467,7 +467,7 @@ macro_rules! stream_traits {
     };
 }
 
-/// `Debug`, `AsFd` and `AsRawFd` by the file.
+/// `Debug`, `AsFd` and `AsRawFd` by the file; behind `fd` the last two.
 macro_rules! fd_traits {
     ($socket:ty) => {
         impl ::std::fmt::Debug for $socket {
@@ -476,6 +476,9 @@ macro_rules! fd_traits {
             }
         }
 
+        $crate::net::source::fd_traits!(fd $socket);
+    };
+    (fd $socket:ty) => {
         impl ::std::os::fd::AsFd for $socket {
             fn as_fd(&self) -> ::std::os::fd::BorrowedFd<'_> {
                 self.io.io.as_fd()

@@ -404,6 +404,7 @@ fn unix_streams_carry_bytes() {
         assert_eq!(client.read(&mut [0; 8]).await.unwrap(), 0);
         let nobody = UnixStream::connect(format!("{name}-nobody")).await.unwrap_err();
         assert_eq!(nobody.kind(), ErrorKind::ConnectionRefused);
+        assert_eq!(UnixStream::connect("").await.unwrap_err().raw_os_error(), Some(libc::EINVAL));
         let error = UnixSocket::new_datagram().unwrap().listen(1).unwrap_err();
         assert_eq!(error.to_string(), "listen cannot be called on a datagram socket");
         let (mut a, mut b) = UnixStream::pair().unwrap();
@@ -468,6 +469,8 @@ fn pipes_carry_bytes() {
         assert_eq!(receiver.read(&mut buf).await.unwrap(), 4);
         assert_eq!(receiver.read(&mut buf).await.unwrap(), 0);
         let (sender, receiver) = unix::pipe::pipe().unwrap();
+        let shown = [format!("{sender:?}"), format!("{receiver:?}")];
+        assert!(shown[0].starts_with("Sender { ") && shown[1].starts_with("Receiver { "), "{shown:?}");
         let wrong = unix::pipe::Sender::from_owned_fd(receiver.into_nonblocking_fd().unwrap());
         assert_eq!(wrong.unwrap_err().kind(), ErrorKind::InvalidInput);
         assert_eq!(sender.try_write(b"x").unwrap_err().kind(), ErrorKind::BrokenPipe);

@@ -97,6 +97,7 @@ impl OpenOptions {
 /// The sending end of a pipe.
 ///
 /// Writing to a pipe that nobody receives from is an error, `BrokenPipe`.
+#[derive(Debug)]
 pub struct Sender {
     io: Source<File>,
 }
@@ -105,6 +106,7 @@ pub struct Sender {
 ///
 /// Reading gives 0 bytes, the end, once nothing is left and nobody sends any more. A FIFO file that nobody has opened for sending
 /// since is waited for.
+#[derive(Debug)]
 pub struct Receiver {
     io: Source<File>,
 }
@@ -183,7 +185,7 @@ macro_rules! end {
             }
         }
 
-        fd_traits!($End);
+        fd_traits!(fd $End);
     };
 }
 end!(Sender: WRITABLE, Start::Unknown, not O_RDONLY or "not in O_WRONLY or O_RDWR access mode", for "writing");

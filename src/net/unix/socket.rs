@@ -110,13 +110,14 @@ fn raw_addr(addr: &net::SocketAddr) -> io::Result<SockAddr> {
     match (addr.as_pathname(), addr.as_abstract_name()) {
         (Some(path), _) => SockAddr::unix(path),
         (None, Some(name)) => SockAddr::unix(OsStr::from_bytes(&[&[0], name].concat())),
-        (None, None) => Err(io::Error::new(io::ErrorKind::InvalidInput, "the address has no name")),
+        // The kernel says what is wrong with none.
+        (None, None) => SockAddr::unix(""),
     }
 }
 
 impl fmt::Debug for UnixSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.fmt(f)
+        f.debug_struct("UnixSocket").field("inner", &self.inner).finish()
     }
 }
 
