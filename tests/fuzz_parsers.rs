@@ -1,5 +1,7 @@
 //! Parsers against what nobody meant to write, from seeds. Each test says what it holds the answer against.
 
+#![expect(unsafe_code, reason = "keeps the promise of bytes that were written")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::mem::MaybeUninit;
@@ -419,7 +421,6 @@ fn set(known: &mut Vec<u8>, at: usize, bytes: &[u8]) {
     known[at..at + bytes.len()].copy_from_slice(bytes);
 }
 
-#[expect(unsafe_code, reason = "keeps the promise of bytes that were written")]
 fn promise(buf: &mut ReadBuf<'_>, len: usize) {
     // SAFETY: the caller wrote these bytes.
     unsafe { buf.assume_init(len) };

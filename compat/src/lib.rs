@@ -12,7 +12,7 @@
 //! environment those that would steal are sharded instead, so that one binary can be measured both ways. `CORELANE_CONFIG`
 //! names a [config file](corelane::config) for either.
 //!
-//! What Tokio has behind `--cfg tokio_unstable` is here without it, but for task dumps. With it and the feature `tracing` tasks are
+//! What Tokio has behind `--cfg tokio_unstable` is here without it, but for io_uring and task dumps. With it and the feature `tracing` tasks are
 //! spans, which Tokio's console shows: spawned ones, closures on blocking threads and the futures of `block_on`. Its list of resources
 //! stays empty: timers, locks and channels are no spans.
 

@@ -7,6 +7,8 @@
 //! Not here: counters that no protocol depends on, such as process-wide ids. They live in `static`s, which
 //! loom's types cannot, and take the standard library's atomics directly.
 
+#![cfg_attr(loom, expect(unsafe_code, reason = "the models' queue is of boxes in atomic pointers"))]
+
 /// Defines a function that is `const`, except in loom's builds: their types can't be made at compile time.
 #[macro_export]
 macro_rules! const_fn {
@@ -71,7 +73,6 @@ mod real {
 }
 
 #[cfg(loom)]
-#[expect(unsafe_code, reason = "a queue of boxes in atomic pointers")]
 mod model {
     use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 

@@ -1,5 +1,7 @@
 //! Any file that the kernel can watch.
 
+#![expect(unsafe_code, reason = "the interface has two unsafe constructors, and lends the descriptor of any file")]
+
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -7,6 +9,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::task::{Context, Poll, ready};
 
 use corelane_shards::reactor::{Direction, ReadyEvent, Registration};
+
+use crate::runtime::context;
 
 use super::{Interest, Ready};
 
@@ -21,6 +25,10 @@ use super::{Interest, Ready};
 /// # Cancel safety
 ///
 /// Readiness is found, not taken, so nothing is lost when a waiting future is dropped.
+///
+/// # Errors
+///
+/// Waiting fails if the runtime is shut down: see [`is_rt_shutdown_err`](crate::runtime::is_rt_shutdown_err).
 ///
 /// # Examples
 ///
@@ -104,7 +112,7 @@ impl<T: AsRawFd> AsyncFd<T> {
     /// As [`with_interest`](Self::with_interest); the error gives the file back.
     #[track_caller]
     pub fn try_with_interest(inner: T, interest: Interest) -> Result<Self, AsyncFdRegisterError<T>> {
-        let bound = crate::net::mesh().and_then(|mesh| {
+        let bound = context::io_mesh().and_then(|mesh| {
             let registration = Registration::new(&mesh, inner.as_raw_fd(), interest);
             registration.bind_now().map(|()| registration)
         });
@@ -120,7 +128,6 @@ impl<T: AsRawFd> AsyncFd<T> {
     ///
     /// The descriptor is open, and stays so and the same until the value is dropped.
     #[track_caller]
-    #[expect(unsafe_code, reason = "the interface has it so; nothing here relies on it")]
     pub unsafe fn register(inner: T) -> Result<Self, AsyncFdRegisterError<T>> {
         Self::try_new(inner)
     }
@@ -131,7 +138,6 @@ impl<T: AsRawFd> AsyncFd<T> {
     ///
     /// The descriptor is open, and stays so and the same until the value is dropped.
     #[track_caller]
-    #[expect(unsafe_code, reason = "the interface has it so; nothing here relies on it")]
     pub unsafe fn register_with_interest(
         inner: T,
         interest: Interest,
@@ -297,7 +303,6 @@ impl<T: AsRawFd> AsRawFd for AsyncFd<T> {
 }
 
 impl<T: AsRawFd> AsFd for AsyncFd<T> {
-    #[expect(unsafe_code, reason = "the interface gives every file inside a borrowed descriptor")]
     fn as_fd(&self) -> BorrowedFd<'_> {
         // SAFETY: who puts a file inside keeps its descriptor open meanwhile.
         unsafe { BorrowedFd::borrow_raw(self.as_raw_fd()) }

@@ -56,6 +56,10 @@ mod sealed {
 /// # Errors
 ///
 /// What the system says; of a text, also that it has no port.
+///
+/// # Panics
+///
+/// Outside of a runtime, if there is something to look up.
 pub async fn lookup_host<T: ToSocketAddrs>(host: T) -> io::Result<impl Iterator<Item = SocketAddr>> {
     resolve(host).await
 }

@@ -9,6 +9,22 @@
 //! - [`UnixListener`], [`UnixStream`] and [`UnixDatagram`] talk within the machine; [`UnixSocket`] becomes one of
 //!   them.
 //! - [`unix::pipe`] has pipes, with names and without.
+//!
+//! # Cancel safety
+//!
+//! A future here does its system call in the poll in which it completes. One that is dropped before has sent, received and accepted
+//! nothing. What has begun to connect is closed.
+//!
+//! # Errors
+//!
+//! What the system says. What would have to wait in a runtime that is shut down fails with `Other`, see
+//! [`is_rt_shutdown_err`](crate::runtime::is_rt_shutdown_err), and so does making a socket there. Methods named `try_…` answer
+//! `WouldBlock` where others would wait.
+//!
+//! # Panics
+//!
+//! What makes a socket that is watched does outside of a runtime, and in one whose builder was not told
+//! [`enable_io`](crate::runtime::Builder::enable_io).
 
 mod addr;
 mod datagram;

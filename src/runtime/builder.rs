@@ -145,8 +145,9 @@ impl Builder {
         builder
     }
 
-    /// How many shards with threads of their own. The default is what the placement gives (sharded), or as many as the
-    /// process may use CPUs (multi-thread). A current-thread runtime has none and ignores it.
+    /// How many shards with threads of their own. The default is what the placement gives, or
+    /// [`available_parallelism`](std::thread::available_parallelism) for a multi-thread runtime without a config. A current-thread
+    /// runtime has none and ignores it.
     ///
     /// # Panics
     ///
@@ -538,6 +539,11 @@ impl Builder {
     ///
     /// A config file that is wrong, a placement that this machine cannot do, a thread or file descriptor that the
     /// system refuses. Then none is left, and no hook of a thread was called.
+    ///
+    /// # Panics
+    ///
+    /// With [`start_paused`](Self::start_paused) unless the runtime is a current-thread one; and if `TOKIO_WORKER_THREADS` counts and
+    /// is not a number from 1.
     #[track_caller]
     pub fn build(&mut self) -> io::Result<Runtime> {
         if self.from_environment {

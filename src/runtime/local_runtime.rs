@@ -87,7 +87,7 @@ impl LocalRuntime {
         self.runtime.spawn_on_seat(future)
     }
 
-    /// Runs a closure on a thread that may block.
+    /// Runs a closure on a thread that may block. See [`task::spawn_blocking`](crate::task::spawn_blocking).
     #[track_caller]
     pub fn spawn_blocking<F, R>(&self, func: F) -> JoinHandle<R>
     where
@@ -113,6 +113,10 @@ impl LocalRuntime {
     }
 
     /// Ends the runtime and waits for blocking closures at most that long.
+    ///
+    /// # Panics
+    ///
+    /// Where blocking is not allowed.
     #[track_caller]
     pub fn shutdown_timeout(self, duration: Duration) {
         self.runtime.end(Some(duration));

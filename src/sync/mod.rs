@@ -7,7 +7,7 @@
 //!
 //! For the tasks of one shard [`local`](crate::local) has most of them without atomics.
 //!
-//! All of them rest on one mechanism, the [wait list](wait_list): a first-come, first-served queue whose nodes live inside
+//! All but [`oneshot`] rest on one mechanism, the [wait list](wait_list): a first-come, first-served queue whose nodes live inside
 //! the futures that wait. What is given back is handed to whoever has waited longest, never put up for whoever is fastest.
 
 pub(crate) mod domain;

@@ -1,5 +1,7 @@
 //! Tasks on one shard, driven by hand.
 
+#![expect(unsafe_code, reason = "maps memory")]
+
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -560,7 +562,6 @@ fn a_movable_task_queued_after_the_end_is_cancelled() {
 /// The kernel has a limit for them, 65,530 as a rule, which must not be one for tasks.
 #[test]
 #[cfg_attr(miri, ignore = "Miri has its chunks from the allocator")]
-#[expect(unsafe_code, reason = "maps memory")]
 fn many_tasks_are_few_mappings() {
     // A hole that a chunk fits in, and not at its alignment: where the kernel puts a mapping of that size first.
     const CHUNK: usize = 64 * 1024;

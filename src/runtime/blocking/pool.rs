@@ -18,7 +18,7 @@ use std::{io, mem};
 use corelane_shards::loom::thread::{self, JoinHandle};
 use corelane_shards::loom::{Arc, Condvar, Mutex, MutexGuard};
 
-use super::queue::{Idler, Limits, Queue, SEARCHERS};
+use super::queue::{Idler, Limits, NEVER_POISONED, Queue, SEARCHERS};
 use super::{Hook, Job, PoolConfig, SubmitError};
 
 /// Threads that start on demand, run jobs, and end when there are none for a while.
@@ -175,7 +175,6 @@ impl<J: Job> Shared<J> {
     }
 }
 
-const NEVER_POISONED: &str = "nothing that panics runs under this lock";
 
 fn call(hook: &Option<Hook>) {
     if let Some(hook) = hook {

@@ -472,4 +472,4 @@ impl<J: Job> Queue<J> {
     }
 }
 
-const NEVER_POISONED: &str = "nothing that panics runs under this lock";
+pub(super) const NEVER_POISONED: &str = "nothing that panics runs under this lock";

@@ -25,6 +25,8 @@
 //!
 //! Threads: any.
 
+#![expect(unsafe_code, reason = "vouches for the queue being one field")]
+
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{PoisonError, TryLockError};
 use std::task::Waker;
@@ -65,7 +67,6 @@ impl<T> UnwindSafe for Shared<T> {}
 impl<T> RefUnwindSafe for Shared<T> {}
 
 // SAFETY: the same field at each call.
-#[expect(unsafe_code, reason = "promises where the queue is")]
 unsafe impl<T> Queued for Shared<T> {
     type Domain = Threads;
     type State = Tail;
@@ -77,7 +78,6 @@ unsafe impl<T> Queued for Shared<T> {
 }
 
 // SAFETY: the same field at each call.
-#[expect(unsafe_code, reason = "promises where the queue is")]
 unsafe impl Queued for Leaving {
     type Domain = Threads;
     type State = ();

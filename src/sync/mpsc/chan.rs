@@ -33,6 +33,8 @@
 //!
 //! Threads: senders from any, the receiver from one at a time.
 
+#![expect(unsafe_code, reason = "vouches for the queue being one field")]
+
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::task::{Context, Poll, Waker, ready};
 
@@ -307,7 +309,6 @@ impl<T, K: Kind> Chan<T, K> {
 }
 
 // SAFETY: the same field at each call.
-#[expect(unsafe_code, reason = "promises where the queue is")]
 unsafe impl<T, K: Kind> Queued for Chan<T, K> {
     type Domain = K;
     type State = State<T>;
@@ -319,7 +320,6 @@ unsafe impl<T, K: Kind> Queued for Chan<T, K> {
 }
 
 // SAFETY: as above.
-#[expect(unsafe_code, reason = "promises where the queue is")]
 unsafe impl<K: Kind> Queued for Closing<K> {
     type Domain = K;
     type State = bool;

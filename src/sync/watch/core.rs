@@ -17,6 +17,8 @@
 //!
 //! Threads: any.
 
+#![expect(unsafe_code, reason = "vouches for the queue being one field")]
+
 use std::future::poll_fn;
 use std::ops::ControlFlow;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -45,7 +47,6 @@ pub(crate) struct Shared<T, K: Kind> {
 struct Waiting<K: Kind>(WaitQueue<K, (), ()>);
 
 // SAFETY: the same field at each call.
-#[expect(unsafe_code, reason = "promises where the queue is")]
 unsafe impl<K: Kind> Queued for Waiting<K> {
     type Domain = K;
     type State = ();

@@ -121,11 +121,11 @@ impl<T: 'static> JoinSet<T> {
         self.insert(local_set.spawn_local(task))
     }
 
-    /// Runs a closure on a thread that may block, and adds it.
+    /// Runs a closure on a thread that may block, and adds it. See [`spawn_blocking`](super::spawn_blocking).
     ///
     /// # Panics
     ///
-    /// Outside of a runtime.
+    /// Where `spawn_blocking` does.
     #[track_caller]
     pub fn spawn_blocking<F>(&mut self, f: F) -> AbortHandle
     where
@@ -136,6 +136,10 @@ impl<T: 'static> JoinSet<T> {
     }
 
     /// Runs a closure on a thread of the given runtime that may block, and adds it.
+    ///
+    /// # Panics
+    ///
+    /// If the system gives the pool no thread at all.
     #[track_caller]
     pub fn spawn_blocking_on<F>(&mut self, f: F, handle: &Handle) -> AbortHandle
     where
