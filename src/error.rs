@@ -1,4 +1,4 @@
-//! Every message that users may see and programs match on, in one place.
+//! What is said of a runtime that is missing, ending, or of another kind than is needed: texts that programs match on.
 
 use std::io;
 
