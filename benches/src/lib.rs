@@ -10,10 +10,10 @@
 //! - [`rows`]: the bodies, and the table of them
 //! - [`rounds`]: rows in interleaved rounds, for `ratios` and for the package of peers
 //! - [`criterion`]: a row as a criterion benchmark, for the files in `benches/`
-//! - [`process`]: what the kernel says about a process or its threads
+//! - [`process`]: what the kernel says about a process or its threads, and a process for each mode
 //!
-//! Programs: `ratios` (all rows in interleaved rounds; the gates), `one_row` (one row, for callgrind), `task_bytes`, `lateness`,
-//! `echo_load`, `pinned_path`. Scripts: `instructions.sh` and `lockfree.py`.
+//! Programs: `ratios` (all rows in interleaved rounds), `gate` (the bounds that CI holds), `one_row` (one row, for callgrind),
+//! `task_bytes`, `connection_bytes`, `lateness`, `echo_load`, `pinned_path`. Scripts: `instructions.sh` and `lockfree.py`.
 //!
 //! Absolute times on a shared machine drift by tens of percent within minutes. Ratios of samples taken next to each other do
 //! not, so only they are gated.

@@ -1,12 +1,12 @@
-//! What the kernel says about this process, and on which core a thread runs.
+//! What the kernel says about this process, on which core a thread runs, and a process for each mode.
 
 #![expect(unsafe_code, reason = "std has no getrusage")]
 
-use std::fs;
 use std::mem::MaybeUninit;
-use std::process::Command;
+use std::process::{Command, ExitCode, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
+use std::{env, fs};
 
 use core_affinity::CoreId;
 
@@ -70,15 +70,51 @@ pub fn raise_descriptor_limit() {
     assert_eq!(result, 0, "up to the hard limit is allowed");
 }
 
-/// Runs this program again with that argument, and gives what it printed. A mode measured in a process of its own does not find
-/// the heap that the mode before left.
+/// A mode's name, and what measures it.
+pub type Mode = (&'static str, fn(u64) -> String);
+
+/// The life of a program that measures each mode in a process of its own, which does not find the heap that the mode before left:
+/// `program [option N]` prints a line for each. With the arguments `MODE N` it measures that one, and prints what comes of it.
 ///
 /// # Panics
 ///
-/// If the program can't be started, or fails.
-pub fn run_self(arguments: &[&str]) -> String {
-    let program = std::env::current_exe().expect("the program is a file");
-    let output = Command::new(program).args(arguments).stderr(std::process::Stdio::inherit()).output();
+/// If the program can't be started again, or fails.
+pub fn mode_by_mode(
+    program: &str,
+    (option, default): (&str, u64),
+    heading: &str,
+    modes: &[Mode],
+) -> ExitCode {
+    let arguments: Vec<_> = env::args().skip(1).collect();
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let number = |text: &str| text.parse().ok().filter(|number| *number > 0);
+    let count = match arguments[..] {
+        [] => Some(default),
+        [name, count] if name == option => number(count),
+        [mode, count] => {
+            let found = modes.iter().find(|(name, _)| *name == mode).zip(number(count));
+            if let Some(((_, measure), count)) = found {
+                println!("{}", measure(count));
+                return ExitCode::SUCCESS;
+            }
+            None
+        }
+        _ => None,
+    };
+    let Some(count) = count else {
+        eprintln!("usage: {program} [{option} N]");
+        return ExitCode::from(2);
+    };
+    println!("{:<15} {heading}", "mode");
+    for (mode, _) in modes {
+        println!("{mode:<15} {}", run_self(&[mode, &count.to_string()]).trim_end());
+    }
+    ExitCode::SUCCESS
+}
+
+fn run_self(arguments: &[&str]) -> String {
+    let program = env::current_exe().expect("the program is a file");
+    let output = Command::new(program).args(arguments).stderr(Stdio::inherit()).output();
     let output = output.expect("the program starts");
     assert!(output.status.success(), "{arguments:?} failed: {}", output.status);
     String::from_utf8(output.stdout).expect("it prints text")

@@ -14,47 +14,22 @@ use std::time::Duration;
 
 use corelane_benches::process;
 
-type Mode = (&'static str, fn(u64) -> f64);
-
-const MODES: [Mode; 4] = [
-    ("sharded", sharded),
-    ("current_thread", current_thread),
-    ("tokio-ct", tokio_ct),
-    ("tokio-local", tokio_local),
-];
-
 /// Part of each connection's task, and not counted.
 const BUFFER: usize = 64;
 
 fn main() -> ExitCode {
-    let arguments: Vec<_> = std::env::args().skip(1).collect();
-    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-    let connections = match arguments[..] {
+    process::mode_by_mode(
+        "connection_bytes",
         // Twice as many descriptors, of which most systems let a process have 20,000.
-        [] => "9000",
-        ["--connections", connections] => connections,
-        // A mode in a process of its own.
-        [mode, connections] => {
-            let found = MODES.iter().find(|(name, _)| *name == mode);
-            let (Some((_, measure)), Ok(connections @ 1..)) = (found, connections.parse()) else {
-                return usage();
-            };
-            process::raise_descriptor_limit();
-            println!("{:.1}", measure(connections));
-            return ExitCode::SUCCESS;
-        }
-        _ => return usage(),
-    };
-    println!("{:<15} {:>18}", "mode", "bytes a connection");
-    for (mode, _) in MODES {
-        println!("{mode:<15} {:>18}", process::run_self(&[mode, connections]).trim());
-    }
-    ExitCode::SUCCESS
-}
-
-fn usage() -> ExitCode {
-    eprintln!("usage: connection_bytes [--connections N]");
-    ExitCode::from(2)
+        ("--connections", 9_000),
+        &format!("{:>18}", "bytes a connection"),
+        &[
+            ("sharded", sharded),
+            ("current_thread", current_thread),
+            ("tokio-ct", tokio_ct),
+            ("tokio-local", tokio_local),
+        ],
+    )
 }
 
 /// Connects as many times as it is told, and keeps all connections.
@@ -73,9 +48,10 @@ fn client() -> mpsc::Sender<(SocketAddr, u64)> {
 
 macro_rules! mode {
     ($name:ident, $krate:ident, $build:expr, $spawn:ident) => {
-        fn $name(count: u64) -> f64 {
+        fn $name(count: u64) -> String {
             use $krate::io::AsyncReadExt;
 
+            process::raise_descriptor_limit();
             let runtime = $build.expect("the system lets a runtime be built");
             let client = client();
             let bytes = runtime.block_on(async move {
@@ -109,7 +85,7 @@ macro_rules! mode {
             });
             // Ending thousands of connections is another question.
             std::mem::forget(runtime);
-            bytes as f64 / count as f64 - BUFFER as f64
+            format!("{:>18.1}", bytes as f64 / count as f64 - BUFFER as f64)
         }
     };
 }

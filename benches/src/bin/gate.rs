@@ -10,7 +10,7 @@
 //!   busy machine does is to make some slower. The bounds leave room for noise.
 //! - *instructions* an operation in user mode on one shard, by `benches/instructions.sh`, which needs valgrind. They are the same on
 //!   every run: the bounds leave less room than taking one more lock needs. A mode whose second worker wakes now and then is none of
-//!   this kind (a movable spawn takes 660 to 710).
+//!   this kind.
 //! - *writes* an operation: system calls of that kind, counted by the kernel (`/proc/self/io`). The only ones here are wakes of threads
 //!   that sleep.
 //!

@@ -12,46 +12,25 @@ use corelane_benches::runtimes::{
     CurrentThread, Rt, Sharded, Stealing1, Timed, TokioCurrentThread, TokioLocal, TokioMultiThread1,
 };
 
-type Mode = (&'static str, fn(u64) -> String);
-
-const MODES: [Mode; 6] = [
-    (Sharded::MODE, measure::<Sharded>),
-    (CurrentThread::MODE, measure::<CurrentThread>),
-    (Stealing1::MODE, measure::<Stealing1>),
-    (TokioCurrentThread::MODE, measure::<TokioCurrentThread>),
-    (TokioLocal::MODE, measure::<TokioLocal>),
-    (TokioMultiThread1::MODE, measure::<TokioMultiThread1>),
-];
-
 fn main() -> ExitCode {
-    let arguments: Vec<_> = std::env::args().skip(1).collect();
-    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-    let sleeps = match arguments[..] {
-        [] => "100000",
-        ["--sleeps", sleeps] => sleeps,
-        // A mode in a process of its own.
-        [mode, sleeps] => {
-            let found = MODES.iter().find(|(name, _)| *name == mode);
-            let (Some((_, measure)), Ok(sleeps @ 1..)) = (found, sleeps.parse()) else { return usage() };
-            process::pin(process::two_cores()[0]);
-            println!("{}", measure(sleeps));
-            return ExitCode::SUCCESS;
-        }
-        _ => return usage(),
-    };
-    println!("{:<15} {:>7} {:>8} {:>8} {:>8}", "mode", "CPU ms", "p50 ms", "p99 ms", "max ms");
-    for (mode, _) in MODES {
-        println!("{mode:<15} {}", process::run_self(&[mode, sleeps]).trim_end());
-    }
-    ExitCode::SUCCESS
-}
-
-fn usage() -> ExitCode {
-    eprintln!("usage: lateness [--sleeps N]");
-    ExitCode::from(2)
+    let heading = format!("{:>7} {:>8} {:>8} {:>8}", "CPU ms", "p50 ms", "p99 ms", "max ms");
+    process::mode_by_mode(
+        "lateness",
+        ("--sleeps", 100_000),
+        &heading,
+        &[
+            (Sharded::MODE, measure::<Sharded>),
+            (CurrentThread::MODE, measure::<CurrentThread>),
+            (Stealing1::MODE, measure::<Stealing1>),
+            (TokioCurrentThread::MODE, measure::<TokioCurrentThread>),
+            (TokioLocal::MODE, measure::<TokioLocal>),
+            (TokioMultiThread1::MODE, measure::<TokioMultiThread1>),
+        ],
+    )
 }
 
 fn measure<R: Timed>(count: u64) -> String {
+    process::pin(process::two_cores()[0]);
     let runtime = R::new();
     let cpu = || {
         let (user, system) = process::cpu_times();
