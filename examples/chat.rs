@@ -26,18 +26,14 @@ use corelane::sync::{mpsc, oneshot};
 use corelane::time::sleep;
 use corelane::{select, spawn};
 
-use args::{Args, HostPort, Opt, warn};
+use args::{Args, HostPort, LISTEN, Opt, warn};
 
 /// Lines that may wait for one member.
 const OUTBOX: usize = 64;
 /// The longest line in bytes, its end included.
 const LINE_MAX: u64 = 4096;
 
-const OPTIONS: &[Opt] = &[Opt {
-    name: "--addr",
-    expected: "HOST:PORT to listen at; port 0 lets the system choose",
-    default: Some("127.0.0.1:7070"),
-}];
+const OPTIONS: &[Opt] = &[Opt { name: "--addr", expected: LISTEN, default: Some("127.0.0.1:7070") }];
 
 #[corelane::main]
 async fn main() -> ExitCode {

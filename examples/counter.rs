@@ -13,7 +13,6 @@ mod args;
 use std::cell::Cell;
 use std::error::Error;
 use std::io::{self, Write};
-use std::num::NonZeroU16;
 use std::process::ExitCode;
 
 use corelane::runtime::Builder;
@@ -56,9 +55,10 @@ impl Counter {
 
 fn main() -> ExitCode {
     let args = Args::read("counter", OPTIONS);
-    let (shards, tasks, hits) = (args.get::<NonZeroU16>("--shards"), args.get("--tasks"), args.get("--hits"));
+    let shards = args.number("--shards", 1..=8192) as usize;
+    let (tasks, hits) = (args.get("--tasks"), args.get("--hits"));
     let run = || -> Result<(), Box<dyn Error>> {
-        let runtime = Builder::new_sharded().worker_threads(shards.get().into()).build()?;
+        let runtime = Builder::new_sharded().worker_threads(shards).build()?;
         runtime.block_on(count(tasks, hits))
     };
     args.end(run())

@@ -29,7 +29,7 @@ use corelane::task::{self, JoinError, JoinSet};
 use corelane::time::{Instant, sleep, sleep_until, timeout_at};
 use corelane::{select, spawn};
 
-use args::{Args, HostPort, Opt, say, warn};
+use args::{Args, HostPort, LISTEN, Opt, say, warn};
 
 /// The longest request in bytes.
 const REQUEST_MAX: u64 = 4096;
@@ -42,11 +42,7 @@ const GRACE: Duration = Duration::from_millis(5);
 const BACKLOG: usize = 4096;
 
 const OPTIONS: &[Opt] = &[
-    Opt {
-        name: "--addr",
-        expected: "HOST:PORT to listen at; port 0 lets the system choose",
-        default: Some("127.0.0.1:7090"),
-    },
+    Opt { name: "--addr", expected: LISTEN, default: Some("127.0.0.1:7090") },
     Opt {
         name: "--drain-ms",
         expected: "how many milliseconds open requests have at the end, from 0 to 4294967295",

@@ -27,7 +27,7 @@ use corelane::sync::Semaphore;
 use corelane::time::{sleep, timeout};
 use corelane::{select, spawn, try_join};
 
-use args::{Args, HostPort, Opt, say, warn};
+use args::{Args, HostPort, LISTEN, Opt, say, warn};
 
 /// Each direction's buffer in bytes.
 const BUFFER: usize = 16 * 1024;
@@ -35,12 +35,8 @@ const BUFFER: usize = 16 * 1024;
 const MILLIS: &str = "a whole number of milliseconds from 1 to 4294967295";
 
 const OPTIONS: &[Opt] = &[
-    Opt {
-        name: "--addr",
-        expected: "HOST:PORT to listen at; port 0 lets the system choose",
-        default: Some("127.0.0.1:7080"),
-    },
-    Opt { name: "--to", expected: "HOST:PORT to connect to", default: None },
+    Opt { name: "--addr", expected: LISTEN, default: Some("127.0.0.1:7080") },
+    Opt { name: "--to", expected: "HOST:PORT to connect to; has to be given", default: None },
     Opt { name: "--max", expected: "how many connections, from 1 to 65535", default: Some("1024") },
     Opt { name: "--connect-ms", expected: MILLIS, default: Some("5000") },
     Opt { name: "--idle-up-ms", expected: MILLIS, default: Some("60000") },

@@ -214,7 +214,7 @@ fn it_says_where_its_shards_are() {
 #[test]
 fn a_wrong_command_line_is_an_error_that_says_what_is_accepted() {
     for (args, error) in [
-        (&["--addr", "nowhere"][..], "--addr nowhere: expected HOST:PORT, such as"),
+        (&["--addr", "nowhere"][..], "--addr nowhere: expected HOST:PORT to listen at"),
         (&["--addr=:1"], "--addr :1: expected HOST:PORT"),
         (&["--addr", "host:65536"], "--addr host:65536: expected HOST:PORT"),
         (&["--addr"], "--addr: a value is missing: expected HOST:PORT"),

@@ -334,5 +334,8 @@ fn what_is_open_at_the_deadline_is_cut_by_name() {
 fn a_wrong_command_line_is_an_error_that_says_what_is_accepted() {
     let (code, out, err) = run("kv", &["--max-bulk", "0"]);
     assert_eq!((code, out.as_str()), (Some(2), ""));
-    assert_eq!(err, "kv: --max-bulk 0: expected a whole number of bytes from 1 to 536870912\n");
+    assert_eq!(
+        err,
+        "kv: --max-bulk 0: expected a whole number of bytes from 1 to 536870912, for the longest key or value\n"
+    );
 }

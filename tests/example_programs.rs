@@ -66,6 +66,7 @@ fn a_wrong_command_line_is_an_error_that_says_what_is_accepted() {
         ("local_set", &["--lines", "many"], "--lines many: expected how many lines of text to count".into()),
         ("local_set", &["8"], "8: unknown option: expected --lines or --help".into()),
         ("counter", &["--shards", "0"], "--shards 0: expected how many shards, from 1 to 8192".into()),
+        ("counter", &["--shards", "8193"], "--shards 8193: expected how many shards, from 1 to 8192".into()),
         ("counter", &["--hits="], "--hits : expected how often each task counts".into()),
     ] {
         let (code, out, err) = run(program, args);

@@ -1,4 +1,4 @@
-//! The command line of the small examples: `--name VALUE` or `--name=VALUE`, and an error that says what is accepted.
+//! The command line of the examples: `--name VALUE` or `--name=VALUE`, and an error that says what is accepted.
 
 #![allow(dead_code, reason = "each example uses its part")]
 
@@ -6,24 +6,30 @@ use std::env;
 use std::ffi::OsString;
 use std::fmt::{self, Display};
 use std::io::{self, Write as _};
+use std::ops::RangeInclusive;
 use std::process::{self, ExitCode};
 use std::str::FromStr;
 
 use corelane::net::TcpListener;
 
+/// What is expected of the address of a server.
+pub const LISTEN: &str = "HOST:PORT to listen at; port 0 lets the system choose";
+
 /// An option of the program.
+#[derive(Clone, Copy)]
 pub struct Opt {
     pub name: &'static str,
     /// What it may be, in words.
     pub expected: &'static str,
-    /// What it is if it is not given; `None` if it has to be.
+    /// What it is if it is not given, if anything.
     pub default: Option<&'static str>,
 }
 
 /// What the command line says.
 pub struct Args {
     program: &'static str,
-    values: Vec<(&'static Opt, String)>,
+    options: Vec<Opt>,
+    given: Vec<(&'static str, String)>,
 }
 
 /// A host and a port. Whether there is such a host shows when it is looked up.
@@ -42,7 +48,7 @@ impl FromStr for HostPort {
 
 impl Args {
     /// Reads the command line. Ends the program if it is wrong, or if it asks for help.
-    pub fn read(program: &'static str, options: &'static [Opt]) -> Self {
+    pub fn read(program: &'static str, options: &[Opt]) -> Self {
         words()
             .and_then(|words| Self::parse(program, options, words.into_iter()))
             .unwrap_or_else(|error| fail(program, &error))
@@ -50,7 +56,7 @@ impl Args {
 
     fn parse(
         program: &'static str,
-        options: &'static [Opt],
+        options: &[Opt],
         mut words: impl Iterator<Item = String>,
     ) -> Result<Self, String> {
         let mut given = Vec::new();
@@ -66,24 +72,37 @@ impl Args {
                 let names: Vec<_> = options.iter().map(|option| option.name).collect();
                 return Err(format!("{word}: unknown option: expected {} or --help", names.join(", ")));
             };
-            let value = value.or_else(|| words.next()).ok_or_else(|| missing(option))?;
-            given.push((option, value));
+            given.push((option.name, value.or_else(|| words.next()).ok_or_else(|| missing(option))?));
         }
-        for option in options {
-            if !given.iter().any(|(other, _)| other.name == option.name) {
-                given.push((option, option.default.ok_or_else(|| missing(option))?.into()));
-            }
-        }
-        Ok(Self { program, values: given })
+        Ok(Self { program, options: options.into(), given })
     }
 
-    /// The value of one of the program's options, the last one given. Ends the program if it is not what is expected.
+    /// The value of one of the program's options, the last one given. Ends the program if it is not what is expected, or
+    /// missing.
     pub fn get<T: FromStr>(&self, name: &str) -> T {
-        let found = self.values.iter().rev().find(|(option, _)| option.name == name);
-        let (option, value) = found.expect("the program asks for an option that it did not list");
-        value
-            .parse()
-            .unwrap_or_else(|_| fail(self.program, &format!("{name} {value}: expected {}", option.expected)))
+        self.find(name).unwrap_or_else(|| fail(self.program, &missing(self.option(name))))
+    }
+
+    /// The same for an option that need not be given.
+    pub fn find<T: FromStr>(&self, name: &str) -> Option<T> {
+        let given = self.given.iter().rev().find(|(other, _)| *other == name);
+        let value = given.map(|(_, value)| value.as_str()).or(self.option(name).default)?;
+        Some(value.parse().unwrap_or_else(|_| self.refuse(name, value)))
+    }
+
+    /// The same for a number that has to be one of these.
+    pub fn number(&self, name: &str, range: RangeInclusive<u64>) -> u64 {
+        let number = self.get(name);
+        if range.contains(&number) { number } else { self.refuse(name, number) }
+    }
+
+    fn refuse(&self, name: &str, value: impl Display) -> ! {
+        fail(self.program, &format!("{name} {value}: expected {}", self.option(name).expected))
+    }
+
+    fn option(&self, name: &str) -> &Opt {
+        let option = self.options.iter().find(|option| option.name == name);
+        option.expect("the program asks for options that it has")
     }
 
     /// Says what went wrong, if anything did, and what the program ends with.
@@ -105,7 +124,7 @@ pub async fn listen(addr: &str) -> io::Result<TcpListener> {
 }
 
 /// The words of the command line, without the program's name.
-pub fn words() -> Result<Vec<String>, String> {
+fn words() -> Result<Vec<String>, String> {
     let words = env::args_os().skip(1).map(OsString::into_string);
     words.collect::<Result<_, _>>().map_err(|word| format!("{word:?}: expected UTF-8 text"))
 }
@@ -127,9 +146,10 @@ fn missing(option: &Opt) -> String {
 fn help(program: &str, options: &[Opt]) -> ! {
     say(format_args!("Usage: {program} [OPTIONS]\n"));
     for Opt { name, expected, default } in options {
-        say(format_args!("  {name:<18} {expected} ({})", default.unwrap_or("has to be given")));
+        let default = default.map(|default| format!(" ({default})")).unwrap_or_default();
+        say(format_args!("  {name:<12} {expected}{default}"));
     }
-    say(format_args!("  {:<18} this text", "--help"));
+    say(format_args!("  {:<12} this text", "--help"));
     process::exit(0)
 }
 

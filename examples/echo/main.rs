@@ -14,13 +14,13 @@ mod server;
 use std::io;
 use std::process::ExitCode;
 
-use server::Connection;
+use server::{Connection, Options};
 
 /// A connection's buffer in bytes. It is what an idle connection costs most.
 const BUFFER: usize = 2 * 1024;
 
 fn main() -> ExitCode {
-    server::run("echo", "127.0.0.1:7777", async |_| Ok(echo))
+    server::run(&Options::read("echo", "127.0.0.1:7777", &[]), async || Ok(echo))
 }
 
 /// Sends back what comes in. A peer that has closed its sending side gets the rest first.

@@ -33,7 +33,8 @@ use corelane::shard::{self, CallError, ShardId, Sharded};
 
 use command::{Answers, ShardInfo};
 use resp::{Limits, Parser};
-use server::Connection;
+use server::args::Opt;
+use server::{Connection, Options};
 use store::{Batch, Store};
 
 /// What a connection's buffer starts with, and goes back to, in bytes.
@@ -41,8 +42,22 @@ const BUFFER: usize = 2 * 1024;
 /// Requests in one batch. Later ones wait in the buffer, so that answers don't pile up.
 const BATCH: usize = 1024;
 
+const BULK_MAX: u64 = 512 << 20;
+
+const MAX_BULK: Opt = Opt {
+    name: "--max-bulk",
+    expected: "a whole number of bytes from 1 to 536870912, for the longest key or value",
+    default: Some("536870912"),
+};
+
 fn main() -> ExitCode {
-    server::run("kv", "127.0.0.1:6379", async |options| {
+    let options = Options::read("kv", "127.0.0.1:6379", &[MAX_BULK]);
+    let limits = Limits {
+        bulk: options.args.number("--max-bulk", 1..=BULK_MAX) as usize,
+        args: 1 << 20,
+        request: 1 << 30,
+    };
+    server::run(&options, async || {
         let keys = Sharded::new(|_| Store::default()).await.map_err(io::Error::other)?;
         for id in shard::ids() {
             let keys = keys.clone();
@@ -54,7 +69,6 @@ fn main() -> ExitCode {
                 }
             }));
         }
-        let limits = Limits { bulk: options.max_bulk, args: 1 << 20, request: 1 << 30 };
         let counters = shard::ids().map(|_| Counters::default()).collect();
         let kv = Kv { keys, counters, limits };
         Ok(move |connection| serve(kv.clone(), connection))

@@ -5,7 +5,7 @@
 
 mod accept;
 #[path = "../args/mod.rs"]
-mod args;
+pub mod args;
 mod connections;
 mod options;
 mod stop;
@@ -26,45 +26,36 @@ use corelane::topology::{Plan, Topology};
 use corelane::{select, shard, signal, task};
 
 use accept::{Served, Server};
-use args::{say, warn, words};
+use args::{say, warn};
 pub use connections::Connection;
 pub use options::Options;
-use options::Parsed;
 use stop::{Phase, Stop};
 
 /// The exit code for a command line or a config that can't be.
 const USAGE: u8 = 2;
 
-/// Runs a server until ctrl-c: reads the command line, starts the runtime, calls `start` in it, and has every connection served
-/// by the function that it gives.
-pub fn run<S, H, F>(program: &'static str, addr: &str, start: S) -> ExitCode
+/// Runs a server until ctrl-c: starts the runtime, calls `start` in it, and has every connection served by the function that it
+/// gives.
+pub fn run<S, H, F>(options: &Options, start: S) -> ExitCode
 where
-    S: AsyncFnOnce(&Options) -> io::Result<H>,
+    S: AsyncFnOnce() -> io::Result<H>,
     H: Fn(Connection) -> F + Clone + Send + 'static,
     F: Future<Output = io::Result<()>> + Send + 'static,
 {
-    let options = match words().and_then(|words| Options::parse(program, addr, words)) {
-        Ok(Parsed::Run(options)) => options,
-        Ok(Parsed::Help(text)) => {
-            say(format_args!("{text}"));
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => return fail(USAGE, format_args!("{program}: {error}")),
-    };
     let config = match options.config() {
         Ok(config) => config,
         Err(error) => return fail(USAGE, format_args!("{error}")),
     };
-    match run_with(&options, config, start) {
+    match run_with(options, config, start) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => fail(USAGE, format_args!("{error}")),
-        Err(error) => fail(1, format_args!("{program}: {error}")),
+        result => options.args.end(result),
     }
 }
 
 fn run_with<S, H, F>(options: &Options, config: Config, start: S) -> io::Result<()>
 where
-    S: AsyncFnOnce(&Options) -> io::Result<H>,
+    S: AsyncFnOnce() -> io::Result<H>,
     H: Fn(Connection) -> F + Clone + Send + 'static,
     F: Future<Output = io::Result<()>> + Send + 'static,
 {
@@ -89,7 +80,7 @@ where
                 shard::count()
             )),
         }
-        let handler = start(options).await?;
+        let handler = start().await?;
         serve(options, stays, handler).await
     };
     match flavor {

@@ -1,6 +1,6 @@
 //! Any file that the kernel can watch.
 
-#![expect(unsafe_code, reason = "the interface has two unsafe constructors, and lends the descriptor of any file")]
+#![expect(unsafe_code, reason = "two constructors are unsafe, and the descriptor of any file is lent")]
 
 use std::error::Error;
 use std::fmt;

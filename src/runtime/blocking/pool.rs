@@ -175,7 +175,6 @@ impl<J: Job> Shared<J> {
     }
 }
 
-
 fn call(hook: &Option<Hook>) {
     if let Some(hook) = hook {
         shield(|| hook());
