@@ -1,5 +1,7 @@
 //! Reading, writing and accepting that gives up loses no byte, no datagram and no connection: a row for each claim of the docs.
 
+#![expect(deprecated, reason = "the constructors of `AsyncFd` that most programs use")]
+
 #[path = "support/give_up.rs"]
 mod give_up;
 #[path = "support/poll.rs"]

@@ -1,5 +1,7 @@
 //! What a socket is ready for before its reactor has said anything, through the public API.
 
+#![expect(deprecated, reason = "the constructors of `AsyncFd` that most programs use")]
+
 use std::future::{Future, poll_fn};
 use std::io::{self, Write};
 use std::os::unix::net::UnixStream as StdStream;

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 /// Times to give to a file: see [`File::set_times`](super::File::set_times). What is not set stays.
 #[derive(Debug, Clone, Copy, Default)]
+#[must_use = "times do nothing unless they are given to a file"]
 pub struct FileTimes(fs::FileTimes);
 
 impl FileTimes {

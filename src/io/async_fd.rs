@@ -83,7 +83,8 @@ const THERE: &str = "the file is there until it is taken out";
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
 impl<T: AsRawFd> AsyncFd<T> {
-    /// Watches a file for reading and writing.
+    /// Watches a file for reading and writing. [`AsFd`] then lends its descriptor, which may be one that is closed or another file's:
+    /// nothing here asks for a promise.
     ///
     /// # Errors
     ///
@@ -93,25 +94,69 @@ impl<T: AsRawFd> AsyncFd<T> {
     ///
     /// Outside of a runtime.
     #[track_caller]
+    #[deprecated(note = "a number need not be an open file; use `AsyncFd::register`, which asks for that")]
     pub fn new(inner: T) -> io::Result<Self> {
-        Ok(Self::try_with_interest(inner, BOTH)?)
+        Ok(Self::watch(inner, BOTH)?)
     }
 
     /// As [`new`](Self::new), for the given interest. Waiting for anything else then waits for ever.
     #[track_caller]
+    #[deprecated(
+        note = "a number need not be an open file; use `AsyncFd::register_with_interest`, which asks for that"
+    )]
     pub fn with_interest(inner: T, interest: Interest) -> io::Result<Self> {
-        Ok(Self::try_with_interest(inner, interest)?)
+        Ok(Self::watch(inner, interest)?)
     }
 
     /// As [`new`](Self::new); the error gives the file back.
     #[track_caller]
+    #[deprecated(note = "a number need not be an open file; use `AsyncFd::register`, which asks for that")]
     pub fn try_new(inner: T) -> Result<Self, AsyncFdRegisterError<T>> {
-        Self::try_with_interest(inner, BOTH)
+        Self::watch(inner, BOTH)
     }
 
     /// As [`with_interest`](Self::with_interest); the error gives the file back.
     #[track_caller]
+    #[deprecated(
+        note = "a number need not be an open file; use `AsyncFd::register_with_interest`, which asks for that"
+    )]
     pub fn try_with_interest(inner: T, interest: Interest) -> Result<Self, AsyncFdRegisterError<T>> {
+        Self::watch(inner, interest)
+    }
+
+    /// Watches a file for reading and writing.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel can't watch it. The error gives the file back.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    ///
+    /// # Safety
+    ///
+    /// The descriptor is open, and stays so and the same until the value is dropped.
+    #[track_caller]
+    pub unsafe fn register(inner: T) -> Result<Self, AsyncFdRegisterError<T>> {
+        Self::watch(inner, BOTH)
+    }
+
+    /// As [`register`](Self::register), for the given interest. Waiting for anything else then waits for ever.
+    ///
+    /// # Safety
+    ///
+    /// As there.
+    #[track_caller]
+    pub unsafe fn register_with_interest(
+        inner: T,
+        interest: Interest,
+    ) -> Result<Self, AsyncFdRegisterError<T>> {
+        Self::watch(inner, interest)
+    }
+
+    #[track_caller]
+    fn watch(inner: T, interest: Interest) -> Result<Self, AsyncFdRegisterError<T>> {
         let bound = context::io_mesh().and_then(|mesh| {
             let registration = Registration::new(&mesh, inner.as_raw_fd(), interest);
             registration.bind_now().map(|()| registration)
@@ -120,29 +165,6 @@ impl<T: AsRawFd> AsyncFd<T> {
             Ok(registration) => Ok(Self { registration, inner: Some(inner) }),
             Err(cause) => Err(AsyncFdRegisterError { inner, cause }),
         }
-    }
-
-    /// As [`try_new`](Self::try_new).
-    ///
-    /// # Safety
-    ///
-    /// The descriptor is open, and stays so and the same until the value is dropped.
-    #[track_caller]
-    pub unsafe fn register(inner: T) -> Result<Self, AsyncFdRegisterError<T>> {
-        Self::try_new(inner)
-    }
-
-    /// As [`try_with_interest`](Self::try_with_interest).
-    ///
-    /// # Safety
-    ///
-    /// The descriptor is open, and stays so and the same until the value is dropped.
-    #[track_caller]
-    pub unsafe fn register_with_interest(
-        inner: T,
-        interest: Interest,
-    ) -> Result<Self, AsyncFdRegisterError<T>> {
-        Self::try_with_interest(inner, interest)
     }
 
     /// The file.
@@ -304,7 +326,7 @@ impl<T: AsRawFd> AsRawFd for AsyncFd<T> {
 
 impl<T: AsRawFd> AsFd for AsyncFd<T> {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        // SAFETY: who puts a file inside keeps its descriptor open meanwhile.
+        // SAFETY: promised to `register`. The deprecated constructors take it for granted.
         unsafe { BorrowedFd::borrow_raw(self.as_raw_fd()) }
     }
 }

@@ -1,5 +1,7 @@
 //! A server whose kernel refuses: who asked is told, and what it had goes on.
 
+#![expect(deprecated, reason = "the constructors of `AsyncFd` that most programs use")]
+
 use std::future::pending;
 use std::os::fd::AsRawFd;
 use std::os::unix::process::ExitStatusExt;

@@ -127,7 +127,7 @@ impl fmt::Debug for Interest {
 }
 
 /// What a resource was found ready for: a set of states.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ready(u8);
 
 impl Ready {

@@ -70,6 +70,7 @@ impl<T> JoinHandle<T> {
     }
 
     /// Another handle that can abort the task and cannot wait for it.
+    #[must_use = "an abort handle does nothing unless it is asked to abort"]
     pub fn abort_handle(&self) -> AbortHandle {
         if let Some(task) = self.task {
             waker::make_ref(task);

@@ -163,13 +163,14 @@ impl TcpSocket {
     }
 
     /// Has closing wait for what is not sent yet (`SO_LINGER`). It blocks the thread that drops the stream for as long.
+    #[deprecated(note = "it has the drop of the stream block its thread; `set_zero_linger` does not")]
     pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
         self.inner.set_linger(linger)
     }
 
     /// Has closing drop what is not sent yet and reset the connection (`SO_LINGER` of zero).
     pub fn set_zero_linger(&self) -> io::Result<()> {
-        self.set_linger(Some(Duration::ZERO))
+        self.inner.set_linger(Some(Duration::ZERO))
     }
 
     /// Whether small writes are sent at once (`TCP_NODELAY`).

@@ -111,15 +111,15 @@ impl TcpStream {
         SockRef::from(&self.io.io).linger()
     }
 
-    /// Has closing wait for what is not sent yet (`SO_LINGER`). It blocks the thread that drops the stream for as long:
-    /// [`set_zero_linger`](Self::set_zero_linger) is the one use that is harmless here.
+    /// Has closing wait for what is not sent yet (`SO_LINGER`). It blocks the thread that drops the stream for as long.
+    #[deprecated(note = "it has the drop of the stream block its thread; `set_zero_linger` does not")]
     pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
         SockRef::from(&self.io.io).set_linger(linger)
     }
 
     /// Has closing drop what is not sent yet and reset the connection (`SO_LINGER` of zero).
     pub fn set_zero_linger(&self) -> io::Result<()> {
-        self.set_linger(Some(Duration::ZERO))
+        SockRef::from(&self.io.io).set_linger(Some(Duration::ZERO))
     }
 
     /// The hops that packets may take (`IP_TTL`).

@@ -204,6 +204,7 @@ impl<T> fmt::Debug for Sender<T> {
 
 impl<T> WeakSender<T> {
     /// A sender, unless all are dropped.
+    #[must_use = "a sender that is not kept is dropped at once"]
     pub fn upgrade(&self) -> Option<Sender<T>> {
         let alive = self.shared.tail(|tail| {
             if tail.senders == 0 {
