@@ -30,7 +30,8 @@ mod window;
 #[cfg(all(test, loom))]
 mod loom_tests;
 
-pub use window::{Spin, Window};
+pub use window::Spin;
+pub(crate) use window::Window;
 
 use std::sync::{Arc, OnceLock};
 
@@ -49,11 +50,10 @@ pub trait Unpark: Send + Sync {
 
 /// See the module's head.
 #[derive(Debug)]
-pub struct SleepWord(AtomicU32);
+pub(crate) struct SleepWord(AtomicU32);
 
 impl SleepWord {
     /// A shard that is awake.
-    #[expect(clippy::new_without_default, reason = "loom's atomics have no const constructor to share")]
     pub fn new() -> Self {
         Self(AtomicU32::new(AWAKE))
     }

@@ -46,7 +46,7 @@ impl Spin {
 
 /// The look of one shard.
 #[derive(Debug)]
-pub struct Window {
+pub(crate) struct Window {
     spin: Spin,
     ns: u64,
 }

@@ -22,11 +22,11 @@
 
 use std::num::NonZeroU64;
 
-pub mod clock;
-pub mod entry;
-pub mod lane;
+mod clock;
+mod entry;
+mod lane;
 mod level;
-pub mod stamp;
+mod stamp;
 mod wheel;
 
 #[cfg(all(test, loom))]
@@ -40,7 +40,7 @@ pub use lane::{Counts, Filed, Lane, UNDATED_MOST};
 pub use stamp::{Stamp, Stamps};
 
 /// The time no clock reaches: "no deadline".
-pub const NEVER: u64 = u64::MAX;
+pub(crate) const NEVER: u64 = u64::MAX;
 
 /// How a lane's ticks lie on the clock's nanoseconds.
 #[derive(Debug, Clone, Copy)]

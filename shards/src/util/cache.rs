@@ -7,7 +7,7 @@ use std::ops::{Deref, DerefMut};
 /// 128 bytes, since x86 fetches lines in pairs and recent ARM servers have lines of that size.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-pub struct CachePadded<T>(pub T);
+pub(crate) struct CachePadded<T>(pub T);
 
 impl<T> Deref for CachePadded<T> {
     type Target = T;

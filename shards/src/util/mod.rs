@@ -6,5 +6,5 @@ mod rng;
 pub mod swallow;
 pub mod wake_list;
 
-pub use cache::CachePadded;
+pub(crate) use cache::CachePadded;
 pub use rng::Rng;
