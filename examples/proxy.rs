@@ -125,16 +125,28 @@ async fn one_way(
 ) -> io::Result<()> {
     let mut buf = vec![0; BUFFER];
     loop {
-        let moved = timeout(idle, async {
-            let n = from.read(&mut buf).await?;
-            to.write_all(&buf[..n]).await?;
-            io::Result::Ok(n)
-        });
-        let moved = moved.await.unwrap_or_else(|_| Err(too_long(idle, "nothing moved")));
-        if moved.map_err(|error| named(&error, name))? == 0 {
+        let n = moved(from.read(&mut buf), idle, name).await?;
+        if n == 0 {
             return to.shutdown().await;
         }
+        let mut rest = &buf[..n];
+        while !rest.is_empty() {
+            // Some of it at a time: who takes little is slow, and not idle.
+            if moved(to.write_buf(&mut rest), idle, name).await? == 0 {
+                return Err(named(&io::ErrorKind::WriteZero.into(), name));
+            }
+        }
     }
+}
+
+/// One step of a direction, which must not take too long.
+async fn moved(
+    step: impl Future<Output = io::Result<usize>>,
+    idle: Duration,
+    name: &str,
+) -> io::Result<usize> {
+    let step = timeout(idle, step).await.unwrap_or_else(|_| Err(too_long(idle, "nothing moved")));
+    step.map_err(|error| named(&error, name))
 }
 
 fn too_long(limit: Duration, what: &str) -> io::Error {

@@ -254,7 +254,7 @@ fn wrong_usage_is_status_2_and_says_what_is_expected() {
         (&["check"][..], "<FILE>..."),
         (&["plan", "--format", "gif"], "table, json, svg"),
         (&["pln"], "a similar subcommand exists: 'plan'"),
-        (&["show", "x"], "invalid value 'x' for '<PID>'"),
+        (&["show", "x"], "invalid value 'x' for '<PID>': expected the number of a process, such as 4711"),
         (
             &["topology", "--topology", "foo"],
             "expected sysfs:DIR, json:FILE, a file that ends in .xml, or synthetic:",

@@ -145,11 +145,12 @@ fn missing(option: &Opt) -> String {
 
 fn help(program: &str, options: &[Opt]) -> ! {
     say(format_args!("Usage: {program} [OPTIONS]\n"));
+    let width = options.iter().map(|option| option.name.len()).max().unwrap_or(0).max("--help".len());
     for Opt { name, expected, default } in options {
         let default = default.map(|default| format!(" ({default})")).unwrap_or_default();
-        say(format_args!("  {name:<12} {expected}{default}"));
+        say(format_args!("  {name:<width$}  {expected}{default}"));
     }
-    say(format_args!("  {:<12} this text", "--help"));
+    say(format_args!("  {:<width$}  this text", "--help"));
     process::exit(0)
 }
 

@@ -1,4 +1,5 @@
 #![expect(deprecated, reason = "the constructors of `AsyncFd` that most programs use")]
+
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind, IoSlice};

@@ -93,6 +93,7 @@ enum Command {
     /// Show where the threads of a running program really are
     Show {
         /// The program's process id
+        #[arg(value_parser = pid)]
         pid: u32,
         /// Where proc is, for tests
         #[arg(long, hide = true, default_value = "/")]
@@ -138,6 +139,10 @@ enum PlanFormat {
     Table,
     Json,
     Svg,
+}
+
+fn pid(text: &str) -> Result<u32, &'static str> {
+    text.parse().map_err(|_| "expected the number of a process, such as 4711")
 }
 
 fn main() -> ExitCode {
