@@ -27,6 +27,7 @@ const LONGEST: u32 = 6;
 const NAPS_AFTER: u32 = 20;
 
 /// About as long as the kernel lets a thread sleep at least.
+#[cfg(not(loom))]
 const NAP: Duration = Duration::from_micros(50);
 
 /// A value that one thread at a time may touch.
