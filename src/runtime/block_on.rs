@@ -178,7 +178,7 @@ impl Sitting<'_, Driven> {
         let output = self.occupied().block_on(inner, future);
         if output.is_none() {
             drop(self.remove());
-            inner.mesh.finish();
+            inner.seat_closed();
         }
         output
     }

@@ -301,6 +301,15 @@ impl Inner {
         self.ended.notify_all();
     }
 
+    /// The seated shard has closed. What is left is for the last worker to cancel, if there are workers: as long as one runs, an
+    /// alien that wakes a task must not come to drop it.
+    pub fn seat_closed(&self) {
+        let workers = *self.alive.lock().unwrap_or_else(|poison| poison.into_inner());
+        if workers == 0 {
+            self.mesh.finish();
+        }
+    }
+
     /// Waits for all workers; false if that took longer than the timeout.
     pub fn wait_for_workers(&self, timeout: Option<Duration>) -> bool {
         let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));

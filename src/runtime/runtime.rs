@@ -168,7 +168,7 @@ impl Runtime {
                 // Futures are dropped in the runtime's context.
                 let _entered = context::enter(inner, Blocking::Forbidden);
                 drop(driven);
-                inner.mesh.finish();
+                inner.seat_closed();
             }
             let start = std::time::Instant::now();
             // A task that blocks in place would wait for its own thread.
