@@ -13,11 +13,13 @@
 //!   differs from what `seen` holds for it. A user that tried and found nothing stores the count that it read *before* it tried:
 //!   what came meanwhile counts higher, and stays. So clearing is a plain store too, from any thread. Should two users clear at
 //!   once, the older count may win: the kind looks ready once too often, and one more try clears it.
-//! - A count begins again at zero when it gets to its field's top bit, which is never stored: that is a *lap*. What `seen` holds
-//!   from an earlier lap says nothing about this one, and nobody may have tried for long: who always has room to write never
-//!   finds out that there is none. So the owner first stores a value there that no count has, and the kind is ready until
-//!   somebody clears it in this lap. Only a user that lets a lap begin between reading and storing may hide an event: the one that
-//!   comes to the same count, 8,192 events or more after the other, if nobody has cleared meanwhile.
+//! - A count begins again at zero when it gets to its field's top bit, which is never stored: that is a *lap*. The lowest bit says
+//!   whether the lap is an odd one, and an event adds two. What `seen` holds from an earlier lap says nothing about this one, and
+//!   nobody may have tried for long: who always has room to write never finds out that there is none. So the owner first stores a
+//!   value there that no count has, and the kind is ready until somebody clears it in this lap. A user that has a lap begin
+//!   between reading and storing hides nothing: what it stores differs in the lowest bit until the next lap, and that begins with the
+//!   owner's store. Only a user that takes a whole lap for it, of 4,096 events at least, may hide an event: the one that comes to
+//!   the same count, if nobody has cleared meanwhile.
 //! - READ_CLOSED, WRITE_CLOSED stick: what is closed stays closed. They make a direction ready as well, except for one who
 //!   saw them, tried, and was told that it would block, as files that are no sockets may answer. It would spin.
 //! - SHUTDOWN: the reactor is gone; every wait ends.
@@ -70,7 +72,7 @@ use crate::util::wake_list::WakeList;
 
 use super::interest::{Interest, Ready};
 
-/// Where the counts begin, and how many bits each has.
+/// Where the counts begin, and how many bits each has: the lowest for the lap, and the top bit is none of the count.
 const COUNTS: [(u32, u32); 4] = [(0, 16), (16, 16), (32, 14), (46, 14)];
 /// Their top bits.
 const LAPS: u64 = 1 << 15 | 1 << 31 | 1 << 45 | 1 << 59;
@@ -105,7 +107,7 @@ static NEWS: [u64; Ready::ALL.index() + 1] = {
     let mut at = 0;
     while at < 4 * news.len() {
         if (at / 4) & KINDS[at % 4].index() != 0 {
-            news[at / 4] |= 1 << COUNTS[at % 4].0;
+            news[at / 4] |= 2 << COUNTS[at % 4].0;
         }
         at += 1;
     }
@@ -371,13 +373,16 @@ impl State {
     /// Of a word that is about to be published: has the counts that came to their top bits begin again.
     #[cold]
     fn begin_lap(&self, word: Word) -> Word {
+        let mut begun = word.0;
         for (kind, (at, bits)) in COUNTS.into_iter().enumerate() {
-            if word.0 >> (at + bits - 1) & 1 != 0 {
+            let top = 1 << (at + bits - 1);
+            if word.0 & top != 0 {
                 // Relaxed: shown to others by the word.
                 self.seen[kind].store(UNSEEN, Relaxed);
+                begun ^= top | 1 << at;
             }
         }
-        Word(word.0 & !LAPS)
+        Word(begun)
     }
 
     /// E1 for the end of the reactor.

@@ -261,6 +261,40 @@ fn what_is_ready_stays_so_however_many_events_come() {
     drop(shard);
 }
 
+/// Who took a readiness clears it when a count has begun again since, as a try on another thread may.
+#[test]
+fn what_is_cleared_late_hides_nothing() {
+    // The lengths of a lap, that of a count without a bit for the lap as well.
+    for lap in [1 << 14, 1 << 15] {
+        let mesh = mesh(1);
+        let mut shard = shard(&mesh, 0);
+        let (socket, mut peer) = pair(&mesh);
+        socket.registration.bind_now().unwrap();
+        assert_eq!(events(&mut shard), 1);
+        let (mut taken, mut there) = (None, 0);
+        for n in 2..4 * lap {
+            peer.write_all(b"1").unwrap();
+            assert_eq!(events(&mut shard), 1);
+            there += 1;
+            if there == 100 {
+                // Not by way of the registration, which would clear what is used up.
+                (&socket.stream).read_exact(&mut [0; 99]).unwrap();
+                there = 1;
+            }
+            if let Some(taken) = taken.take() {
+                socket.registration.clear_readiness(taken);
+            }
+            assert!(socket.is_ready(Interest::WRITABLE), "after {n} events");
+            if n == lap - 1 {
+                let event = pin!(socket.registration.readiness(Interest::WRITABLE)).poll(&mut noop());
+                let Poll::Ready(Ok(event)) = event else { panic!("it is ready") };
+                taken = Some(event);
+            }
+        }
+        drop(shard);
+    }
+}
+
 /// One answer to each of many requests: writing never blocks, so nobody ever finds it used up.
 #[test]
 fn a_connection_answers_more_requests_than_a_count_has_values() {
