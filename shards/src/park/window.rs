@@ -49,12 +49,13 @@ impl Spin {
 pub(crate) struct Window {
     spin: Spin,
     ns: u64,
+    found_event: bool,
 }
 
 impl Window {
     /// Closed at first.
     pub fn new(spin: Spin) -> Self {
-        Self { spin, ns: if spin == Spin::Auto { 0 } else { spin.to_word() } }
+        Self { spin, ns: if spin == Spin::Auto { 0 } else { spin.to_word() }, found_event: false }
     }
 
     /// Begins anew if that is not what it does already.
@@ -67,6 +68,15 @@ impl Window {
     /// How long to look now, in nanoseconds.
     pub fn ns(&self) -> u64 {
         self.ns
+    }
+
+    /// Whether the last look that found something found it in the reactor: the next one begins there.
+    pub fn found_event(&self) -> bool {
+        self.found_event
+    }
+
+    pub fn set_found_event(&mut self, found_event: bool) {
+        self.found_event = found_event;
     }
 
     /// The shard had nothing to do for `idle_ns`, looking and sleeping together.

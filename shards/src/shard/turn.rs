@@ -18,7 +18,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{Config, LOOKS_PER_EVENT, NEXT_IN_A_ROW, POLLS_PER_CLOCK, TURNS_UNSERVED};
+use crate::config::{
+    Config, LOOKS_AFTER_EVENT, LOOKS_PER_EVENT, NEXT_IN_A_ROW, POLLS_PER_CLOCK, TURNS_UNSERVED,
+};
 use crate::context::{self, Inside};
 use crate::mesh::{Mesh, ShardId};
 use crate::park::caution::CAUTION;
@@ -436,15 +438,21 @@ impl Shard {
     }
 
     fn look_until(&mut self, look_again: &impl Fn() -> bool, end_ns: u64) -> bool {
+        let mut looks_at_mail = if self.window.found_event() { 0 } else { LOOKS_PER_EVENT };
         loop {
             // Mail is a load away, events a system call: several looks at the one for each at the other.
-            for _ in 0..LOOKS_PER_EVENT {
+            for _ in 0..looks_at_mail {
                 if self.local.remote().mailbox.has_mail() || look_again() {
+                    self.window.set_found_event(false);
                     return true;
                 }
                 std::hint::spin_loop();
             }
-            if self.serve(Some(Duration::ZERO)) > 0 || self.finds_movable() {
+            if self.serve(Some(Duration::ZERO)) > 0 {
+                self.window.set_found_event(true);
+                return true;
+            }
+            if self.finds_movable() {
                 return true;
             }
             let now_ns = self.local.mesh().clock().now_ns();
@@ -458,6 +466,7 @@ impl Shard {
             // Where the CPU is this shard's alone this costs 0.3 µs. Where it is not, the other one may be the very peer whose message
             // the shard looks for, and to keep it from running, or to sleep and be woken by it, is slower than to take turns.
             std::thread::yield_now();
+            looks_at_mail = if self.window.found_event() { LOOKS_AFTER_EVENT } else { LOOKS_PER_EVENT };
         }
     }
 
