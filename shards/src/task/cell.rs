@@ -57,8 +57,17 @@ impl<F: Future> Cell<F> {
         }
     }
 
-    pub fn new(header: Header, future: F) -> Self {
-        Self { header, stage: Stage { future: ManuallyDrop::new(future) } }
+    /// Makes a new task there. Part by part: a cell that is put together first and then moved has its future copied twice.
+    ///
+    /// # Safety
+    /// `cell` is valid for writes, and nobody else uses that memory.
+    #[inline(always)]
+    pub unsafe fn write(cell: *mut Self, header: Header, future: F) {
+        // SAFETY: by contract; a union's fields begin where it does.
+        unsafe {
+            (&raw mut (*cell).header).write(header);
+            (&raw mut (*cell).stage).cast::<F>().write(future);
+        }
     }
 }
 

@@ -68,7 +68,7 @@ fn on_heap<F: Future>(header: Header, future: F) -> RawTask {
     // SAFETY: within the allocation.
     let cell = unsafe { memory.add(heap_offset(layout)) }.cast::<Cell<F>>();
     // SAFETY: sized and aligned for the cell.
-    unsafe { cell.write(Cell::new(header, future)) };
+    unsafe { Cell::write(cell, header, future) };
     let task = NonNull::new(cell).expect("not null").cast::<Header>();
     // SAFETY: the links lie in front of the header.
     unsafe { links(task).write(Links::NEW) };
@@ -83,7 +83,7 @@ pub(crate) fn pinned_here<F: Future>(local: &Local, id: Id, future: F) -> (RawTa
         let shard = Shard::of_arena(local.remote_ptr());
         let header = header(&Cell::<F>::PINNED_ARENA, shard, Words::owner_new(), id);
         // SAFETY: the slot is large enough and aligned.
-        unsafe { cell.write(Cell::new(header, future)) };
+        unsafe { Cell::write(cell.as_ptr(), header, future) };
         RawTask(cell.cast())
     } else {
         let shard = Shard::of_heap(local.remote_ptr());
@@ -128,7 +128,7 @@ where
     let shard = Shard::of_movable_in_arena(local.remote_ptr());
     let header = header(&Cell::<F>::MOVABLE_ARENA, shard, Words::with_state(State::new()), id);
     // SAFETY: the slot is large enough and aligned.
-    unsafe { cell.write(Cell::new(header, future)) };
+    unsafe { Cell::write(cell.as_ptr(), header, future) };
     let task = RawTask(cell.cast());
     // SAFETY: the new state counts the handle.
     (task, unsafe { JoinHandle::new(task) })
