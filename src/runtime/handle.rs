@@ -16,6 +16,7 @@ use crate::topology::Plan;
 use super::context::{self, EnterGuard};
 use super::hooks::{self, Origin};
 use super::inner::Inner;
+use super::large::boxed_if_large;
 use super::metrics::RuntimeMetrics;
 use super::span;
 
@@ -143,7 +144,7 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.spawn_as(future, Origin::caller(None))
+        boxed_if_large!(future: F => self.spawn_as(future, Origin::caller(None)))
     }
 
     pub(crate) fn spawn_as<F>(&self, future: F, origin: Origin<'_>) -> JoinHandle<F::Output>
@@ -161,7 +162,7 @@ impl Handle {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        self.0.spawn_blocking(func, Origin::caller(None))
+        boxed_if_large!(func: F, Box::new => self.0.spawn_blocking(func, Origin::caller(None)))
     }
 
     /// Runs a future to its end on this thread, which blocks meanwhile. On a current-thread runtime this does not drive
@@ -172,7 +173,8 @@ impl Handle {
     /// Inside of a runtime; when the future panics; when a timer is awaited after the runtime has ended.
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        super::block_on::on_alien(&self.0, span::of_root(future, &Origin::caller(None)))
+        let origin = Origin::caller(None);
+        boxed_if_large!(future: F => super::block_on::on_alien(&self.0, span::of_root(future, &origin)))
     }
 
     /// What kind of runtime it is.

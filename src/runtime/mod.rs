@@ -21,6 +21,7 @@ mod handle;
 mod histogram;
 pub(crate) mod hooks;
 mod inner;
+pub(crate) mod large;
 mod latency;
 mod local_runtime;
 mod metrics;

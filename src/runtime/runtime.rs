@@ -17,6 +17,7 @@ use super::context::{self, Blocking, EnterGuard};
 use super::handle::Handle;
 use super::hooks::Origin;
 use super::inner::Inner;
+use super::large::boxed_if_large;
 use super::metrics::RuntimeMetrics;
 use super::span;
 use super::watch::Watcher;
@@ -76,7 +77,7 @@ impl Runtime {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.handle.spawn(future)
+        boxed_if_large!(future: F => self.handle.spawn(future))
     }
 
     /// Runs a closure on a thread that may block. See [`task::spawn_blocking`](crate::task::spawn_blocking).
@@ -97,7 +98,8 @@ impl Runtime {
     /// Inside of a runtime, and when the future panics.
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        block_on::block_on(self.handle.inner(), span::of_root(future, &Origin::caller(None)))
+        let (inner, origin) = (self.handle.inner(), Origin::caller(None));
+        boxed_if_large!(future: F => block_on::block_on(inner, span::of_root(future, &origin)))
     }
 
     /// Puts this thread into the runtime's context until the guard drops.
@@ -136,7 +138,10 @@ impl Runtime {
     {
         let inner = self.handle.inner();
         match inner.seat.as_ref().and_then(|seat| seat.sit_down()) {
-            Some(mut sitting) => sitting.occupied().spawn_local(inner, future, Origin::caller(None)),
+            Some(mut sitting) => {
+                let origin = Origin::caller(None);
+                boxed_if_large!(future: F => sitting.occupied().spawn_local(inner, future, origin))
+            }
             // This thread is in `block_on` already.
             None => crate::task::spawn_local(future),
         }

@@ -3,6 +3,7 @@
 use corelane_shards::task::JoinHandle;
 
 use crate::runtime::hooks::Origin;
+use crate::runtime::large::boxed_if_large;
 use crate::runtime::{self, context};
 
 /// Runs a closure on a thread of the blocking pool.
@@ -30,7 +31,7 @@ where
     R: Send + 'static,
 {
     let origin = Origin::caller(None);
-    context::with_current(|inner| inner.spawn_blocking(f, origin))
+    boxed_if_large!(f: F, Box::new => context::with_current(|inner| inner.spawn_blocking(f, origin)))
 }
 
 /// Runs a closure that blocks, on this thread, inside of a task. What else the worker has to do goes on: a thread of the blocking

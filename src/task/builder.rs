@@ -6,6 +6,7 @@ use std::io;
 use corelane_shards::task::JoinHandle;
 
 use crate::runtime::hooks::Origin;
+use crate::runtime::large::boxed_if_large;
 use crate::runtime::{Handle, context};
 
 use super::LocalSet;
@@ -56,7 +57,7 @@ impl<'a> Builder<'a> {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        Ok(spawn_as(future, Origin::caller(self.name)))
+        Ok(boxed_if_large!(future: F => spawn_as(future, Origin::caller(self.name))))
     }
 
     /// As [`Handle::spawn`].
@@ -66,7 +67,7 @@ impl<'a> Builder<'a> {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        Ok(handle.spawn_as(future, Origin::caller(self.name)))
+        Ok(boxed_if_large!(future: F => handle.spawn_as(future, Origin::caller(self.name))))
     }
 
     /// As [`spawn_local`](super::spawn_local).
@@ -80,7 +81,7 @@ impl<'a> Builder<'a> {
         F: Future + 'static,
         F::Output: 'static,
     {
-        Ok(spawn_local_as(future, Origin::caller(self.name)))
+        Ok(boxed_if_large!(future: F => spawn_local_as(future, Origin::caller(self.name))))
     }
 
     /// As [`LocalSet::spawn_local`].

@@ -19,6 +19,7 @@ use corelane_shards::task::{self, JoinHandle};
 use crate::error;
 use crate::runtime::context::{self, Blocking, BlockingGuard};
 use crate::runtime::hooks::Origin;
+use crate::runtime::large::boxed_if_large;
 use crate::runtime::span;
 use crate::runtime::{Id, Runtime, UnhandledPanic};
 
@@ -188,7 +189,7 @@ impl LocalSet {
         F: Future + 'static,
         F::Output: 'static,
     {
-        self.tasks.spawn(future, origin)
+        boxed_if_large!(future: F => self.tasks.spawn(future, origin))
     }
 
     /// Runs a future to its end on this thread, and the set's tasks meanwhile. Tasks that are left run on when the set is
@@ -199,7 +200,7 @@ impl LocalSet {
     /// As [`Runtime::block_on`] does.
     #[track_caller]
     pub fn block_on<F: Future>(&self, rt: &Runtime, future: F) -> F::Output {
-        rt.block_on(self.run_until(future))
+        boxed_if_large!(future: F => rt.block_on(self.run_until(future)))
     }
 
     /// Polls a future, which may call `spawn_local`, and the set's tasks until the future is ready.

@@ -8,6 +8,7 @@ use corelane_shards::task::{Id, JoinHandle};
 use crate::error;
 use crate::runtime::context;
 use crate::runtime::hooks::{self, Origin};
+use crate::runtime::large::boxed_if_large;
 
 use super::local_set;
 
@@ -41,7 +42,7 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    spawn_as(future, Origin::caller(None))
+    boxed_if_large!(future: F => spawn_as(future, Origin::caller(None)))
 }
 
 #[track_caller]
@@ -83,6 +84,16 @@ where
 /// ```
 #[track_caller]
 pub fn spawn_local<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    boxed_if_large!(future: F => spawn_local_small(future))
+}
+
+#[inline]
+#[track_caller]
+fn spawn_local_small<F>(future: F) -> JoinHandle<F::Output>
 where
     F: Future + 'static,
     F::Output: 'static,
