@@ -1,11 +1,12 @@
 //! `AsyncBufReadExt`: reading up to a delimiter with `.await`, and what splits a stream at each one.
 
 use std::future::poll_fn;
-use std::io::{self, BufRead, ErrorKind};
+use std::io::{self, ErrorKind};
 use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use memchr::memchr;
 use pin_project_lite::pin_project;
 
 use super::AsyncBufRead;
@@ -14,6 +15,7 @@ use super::future::{Io, Op};
 use super::uninit::put_back;
 
 /// Appends what comes to `bytes`, up to and including `delimiter` or to the end of the stream.
+#[inline]
 fn poll_until<R: AsyncBufRead + ?Sized>(
     mut io: Pin<&mut R>,
     cx: &mut Context<'_>,
@@ -25,13 +27,11 @@ fn poll_until<R: AsyncBufRead + ?Sized>(
             Err(e) if e.kind() == ErrorKind::Interrupted => continue,
             data => data?,
         };
-        // The standard library's search for a byte, which is vectorized, is reached through its reader for
-        // slices: this is the length up to and including the delimiter, or all there is.
-        let len = { data }.skip_until(delimiter)?;
+        let found = memchr(delimiter, data);
+        let len = found.map_or(data.len(), |at| at + 1);
         bytes.extend_from_slice(&data[..len]);
-        let done = len == 0 || data[len - 1] == delimiter;
         io.as_mut().consume(len);
-        if done {
+        if found.is_some() || len == 0 {
             return Poll::Ready(Ok(()));
         }
     }
