@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use corelane_shards::loom::atomic::AtomicUsize;
-use corelane_shards::loom::atomic::Ordering::{Acquire, Relaxed, Release};
+use corelane_shards::loom::atomic::Ordering::Relaxed;
 use corelane_shards::loom::cell::UnsafeCell;
 use corelane_shards::loom::{self, thread};
 
@@ -117,7 +117,8 @@ fn loom_seat_stays_at_home() {
 }
 
 /// One parker for one `block_on` after the other: a waker that the first one left behind is woken in the middle of the second, whose
-/// own wake is not lost for that. Fails (sleeps for ever) if a thread that parks first forgets that it was woken.
+/// own wake is not lost for that, nor what it did before. Fails (sleeps for ever) if a thread that parks first forgets that it was woken,
+/// if the bell is rung without the lock, and if W1 or P1 are relaxed.
 #[test]
 fn loom_parker_is_woken_late() {
     ::loom::model(|| {
@@ -129,11 +130,11 @@ fn loom_parker_is_woken_late() {
         let wakes = thread::spawn({
             let (parker, done) = (parker.clone(), done.clone());
             move || {
-                done.store(1, Release);
+                done.store(1, Relaxed);
                 parker.unpark();
             }
         });
-        while done.load(Acquire) == 0 {
+        while done.load(Relaxed) == 0 {
             parker.park();
         }
         late.join().unwrap();
