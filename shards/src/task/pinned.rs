@@ -558,6 +558,12 @@ impl Words {
             && self.remote.load(Relaxed) & R_TAKEN == 0
     }
 
+    /// Whether the task keeps its mesh alive, asked by whoever frees.
+    pub fn is_orphan(&self) -> bool {
+        // Relaxed: as above.
+        self.remote.load(Relaxed) & R_ORPHAN != 0
+    }
+
     /// The push found the mailbox closed: takes MAILED back, once no joiner waits for the wake that its drain would have
     /// been. MAILED keeps the task alive until `Done`.
     pub fn unmail(&self) -> Unmail {

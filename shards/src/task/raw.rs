@@ -331,6 +331,7 @@ unsafe fn free_slow(task: RawTask, local: Option<&Local>) {
     let header = task.header();
     let (vtable, shard) = (header.vtable, header.shard.remote());
     let movable = header.is_movable();
+    let retains = if movable { !shard.is_null() } else { header.words.is_orphan() };
     if !movable && header.words.has_output() {
         // SAFETY: nobody else can reach the task.
         unsafe { (vtable.drop_output)(task.0, header.words.is_failed()) };
@@ -356,7 +357,7 @@ unsafe fn free_slow(task: RawTask, local: Option<&Local>) {
             unsafe { dealloc(memory.as_ptr(), heap_layout(vtable.layout)) };
         }
     }
-    if !shard.is_null() && (movable || local.is_none()) {
+    if retains {
         // SAFETY: movable tasks retain their mesh when made, pinned ones when orphaned; this gives that back. Nothing of the
         // mesh is used after it.
         unsafe { Mesh::release(shard) };

@@ -17,7 +17,7 @@ use crate::config::{Config, Reach};
 use crate::mesh::{Mesh, ShardId};
 use crate::park::Unpark;
 use crate::shard::{self, Driver, Shard, Turn};
-use crate::timer::Clock;
+use crate::timer::{Clock, Entry, Status};
 
 /// Waits for nothing.
 pub(crate) struct NoEvents;
@@ -608,4 +608,27 @@ fn nobody_is_inside_a_shard_that_is_lent() {
         drop(shard::spawn_local(local, async {}));
     });
     drop(shard);
+}
+
+/// A shard's end wakes who sleeps in its lane, which is foreign code that another thread may have handed a task to that the shard refused.
+#[test]
+fn what_a_closing_shard_refused_leaves_nothing_where_its_handle_drops_inside() {
+    struct Spawns(Arc<Mesh>);
+    impl std::task::Wake for Spawns {
+        fn wake(self: Arc<Self>) {
+            let mesh = Arc::clone(&self.0);
+            let refused = std::thread::spawn(move || shard::spawn_to(mesh.remote(ShardId(0)), async {}));
+            let mut handle = refused.join().unwrap();
+            assert!(shard::current(|local| local.is_some()));
+            assert!(matches!(poll(&mut handle), Poll::Ready(Err(error)) if error.is_cancelled()));
+        }
+    }
+    let shard = shard();
+    let mesh = Arc::clone(shard.local().mesh());
+    let mut entry = pin!(Entry::new());
+    let waker = Waker::from(Arc::new(Spawns(Arc::clone(&mesh))));
+    let _ = entry.as_mut().arm(mesh.remote(ShardId(0)).lane(), u64::MAX / 2, waker);
+    drop(shard);
+    assert_eq!(entry.status(), Status::Closed);
+    assert_eq!(Arc::strong_count(&mesh), 1, "the task's memory is gone and its count is not");
 }
