@@ -5,6 +5,7 @@ mod poll;
 
 use std::cell::RefCell;
 use std::future::{pending, poll_fn};
+use std::os::unix::process::ExitStatusExt;
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any, resume_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -287,4 +288,29 @@ fn a_thread_name_that_cannot_be_had_leaves_no_worker_behind() {
         assert!(built.is_err() || built.is_ok_and(|built| built.is_err()));
         assert_eq!(STARTED.load(Ordering::SeqCst), 0, "a worker runs for nobody");
     }
+}
+
+/// Wakers that are made and never dropped, until no number counts them. Each kind of task in a process of its own, which that ends.
+#[test]
+fn more_wakers_than_can_be_counted_end_the_process_and_it_says_why() {
+    const FLAVOR: &str = "CORELANE_TEST_WAKERS";
+    let Some(flavor) = std::env::var_os(FLAVOR) else {
+        for flavor in ["sharded", "multi_thread"] {
+            let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+            child.args(["more_wakers_than_can", "--nocapture"]).env(FLAVOR, flavor);
+            let output = child.output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.signal(), Some(libc::SIGABRT), "{said}");
+            assert!(said.contains("millions of wakers and handles"), "{said}");
+        }
+        return;
+    };
+    let mut builder = if flavor == "sharded" { Builder::new_sharded() } else { Builder::new_multi_thread() };
+    let forgets = poll_fn(|cx| -> Poll<()> {
+        loop {
+            std::mem::forget(cx.waker().clone());
+        }
+    });
+    let runtime = builder.worker_threads(1).build().unwrap();
+    let _ = runtime.block_on(runtime.spawn(forgets));
 }

@@ -32,7 +32,6 @@ pub use registry::Registry;
 
 use std::io;
 use std::mem::{self, MaybeUninit};
-use std::process;
 use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +43,7 @@ use crate::loom::atomic::Ordering::SeqCst;
 use crate::loom::atomic::fence;
 use crate::park::Unpark;
 use crate::shard::Driver;
+use crate::util::abort::die;
 
 use readiness::State;
 use timerfd::TimerFd;
@@ -77,18 +77,11 @@ struct Waker(mio::Waker);
 
 impl Unpark for Waker {
     fn unpark(&self) {
-        /// What was to be seen by the shard is never seen: its tasks wait for ever, and who ends the runtime for them.
-        struct Lost;
-        impl Drop for Lost {
-            fn drop(&mut self) {
-                process::abort();
-            }
-        }
         while let Err(error) = self.0.wake() {
             // That its counter is full is no error, and all others mean that the program has closed a file that is not its own.
             if error.kind() != io::ErrorKind::Interrupted {
-                let _lost = Lost;
-                panic!("the kernel refuses to wake a shard: {error}");
+                // What was to be seen by the shard is never seen: its tasks wait for ever, and who ends the runtime for them.
+                die(&format!("the kernel refuses to wake a shard: {error}"));
             }
         }
     }

@@ -12,6 +12,7 @@
 //! 6. What is still referenced from elsewhere is orphaned: see [`crate::task`].
 
 use crate::task::{RawTask, harness, raw};
+use crate::util::abort::AbortOnDrop;
 
 use super::local::NOBODY;
 use super::{Local, Shard};
@@ -19,15 +20,9 @@ use super::{Local, Shard};
 impl Drop for Shard {
     /// Closes the shard: cancels its tasks and refuses new ones.
     fn drop(&mut self) {
-        /// Tasks that are left half closed would be freed under those who refer to them. Foreign code that panics is caught
-        /// where it is called, so nothing should get here.
-        struct Unfinished;
-        impl Drop for Unfinished {
-            fn drop(&mut self) {
-                std::process::abort();
-            }
-        }
-        let unfinished = Unfinished;
+        // Tasks that are left half closed would be freed under those who refer to them. Foreign code that panics is caught
+        // where it is called, so nothing should get here.
+        let unfinished = AbortOnDrop;
         let inside = self.inside();
         let local = &*self.local;
         let remote = local.remote();

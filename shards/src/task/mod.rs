@@ -57,3 +57,11 @@ pub use join::{JoinHandle, wake_at_end};
 pub use raw::{BlockingTask, blocking, cancelled};
 pub(crate) use raw::{RawTask, fits_arena, movable_here, movable_on_heap, pinned_here, pinned_there, refuse};
 pub use waker::{clone_waker, wake};
+
+use crate::util::abort::die;
+
+/// The count of a task's references is about to overflow into a use after free.
+#[cold]
+fn too_many_references() -> ! {
+    die("a task has millions of wakers and handles: they are made and never dropped");
+}

@@ -238,8 +238,7 @@ impl State {
     pub fn make_ref(&self) {
         // Relaxed: made from a reference that exists; publishes nothing.
         if self.0.fetch_add(REF, Relaxed) >= MAX {
-            // The count would overflow into a use after free, so the process must not go on.
-            std::process::abort();
+            super::too_many_references();
         }
     }
 

@@ -484,8 +484,7 @@ impl Words {
         // Relaxed: made from a reference that exists; publishes nothing.
         let before = self.remote.fetch_add(REF, Relaxed);
         if count(before) > REMOTE_MAX {
-            // The count would overflow into a use after free, so the process must not go on.
-            std::process::abort();
+            super::too_many_references();
         }
     }
 

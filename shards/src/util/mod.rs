@@ -1,5 +1,6 @@
 //! Small parts without knowledge of the runtime.
 
+pub(crate) mod abort;
 mod cache;
 pub mod lock;
 mod rng;
