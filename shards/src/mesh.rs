@@ -20,7 +20,7 @@ use crate::config::{Config, Reach, Site};
 use crate::context;
 use crate::loom::atomic::Ordering::{Acquire, Relaxed, SeqCst};
 use crate::loom::atomic::{AtomicBool, AtomicUsize, fence};
-use crate::loom::{Mutex, SegQueue};
+use crate::loom::{Mutex, MutexGuard, SegQueue};
 use crate::metrics::{Counter, Counters};
 use crate::park::{Sleeper, Spin};
 use crate::queue::mailbox::{Mailbox, Node};
@@ -238,9 +238,13 @@ impl Remote {
         }
     }
 
+    fn owned(&self) -> MutexGuard<'_, Owned> {
+        self.owned.lock().expect("no code that can panic runs under this lock")
+    }
+
     /// Lists a new movable task that is on the heap; false if the shard is closing.
     pub(crate) fn list(&self, task: RawTask) -> bool {
-        let mut owned = self.owned.lock().expect("no code that can panic runs under this lock");
+        let mut owned = self.owned();
         // Relaxed: under the lock.
         if self.refuses.load(Relaxed) {
             return false;
@@ -253,7 +257,7 @@ impl Remote {
 
     /// Takes a movable task off the list; false if it was not there.
     pub(crate) fn unlist(&self, task: RawTask) -> bool {
-        let mut owned = self.owned.lock().expect("no code that can panic runs under this lock");
+        let mut owned = self.owned();
         let found = remove(&mut owned.first, task);
         owned.len -= usize::from(found);
         found
@@ -261,7 +265,7 @@ impl Remote {
 
     /// Movable tasks that have not completed; a moment's impression.
     fn movable_alive(&self) -> usize {
-        let listed = self.owned.lock().expect("no code that can panic runs under this lock").len;
+        let listed = self.owned().len;
         let here = self.completed_here.get() as usize;
         // Acquire: keeps the order, in which nothing has completed before it is there.
         let elsewhere = self.completed_elsewhere.load(Acquire);
@@ -270,7 +274,7 @@ impl Remote {
 
     /// Tasks of the shard, ever; a moment's impression.
     fn spawned(&self) -> u64 {
-        let listed = self.owned.lock().expect("no code that can panic runs under this lock").total;
+        let listed = self.owned().total;
         // Received first: each of those was sent before. It is among those spawned from a moment later on.
         let received = self.counters.received.get();
         let sent = self.sent.load(Relaxed) as u64;
@@ -280,7 +284,7 @@ impl Remote {
 
     /// Refuses movable tasks from now on, and gives those listed, each with a reference. By whoever is the shard.
     pub(crate) fn close_list(&self) -> Vec<RawTask> {
-        let owned = self.owned.lock().expect("no code that can panic runs under this lock");
+        let owned = self.owned();
         self.refuses.store(true, Relaxed);
         let mut all = Vec::new();
         let mut at = owned.first;
