@@ -11,7 +11,31 @@ pub(crate) fn stay_below(least: usize) -> usize {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::config::Config;
+    use crate::mesh::{Mesh, ShardId};
+    use crate::shard::{self, Shard, Turn};
+    use crate::task::tests::NoEvents;
+    use crate::timer::Clock;
+
+    fn two_shards() -> (Arc<Mesh>, [Shard; 2]) {
+        let mesh = Mesh::new(Config::new(2), Clock::new());
+        let shards = [0, 1].map(|id| Shard::new(Arc::clone(&mesh), ShardId(id), Box::new(NoEvents)));
+        (mesh, shards)
+    }
+
+    #[test]
+    fn a_fan_out_in_one_poll_spreads_and_mails_nothing_to_itself() {
+        let (mesh, mut shards) = two_shards();
+        shards[0].enter(|_| (0..100).for_each(|_| drop(shard::spawn(&mesh, async {}))));
+        for shard in &mut shards {
+            while shard.turn() == Turn::Again {}
+        }
+        let received = [0, 1].map(|id| mesh.remote(ShardId(id)).counters().received.get());
+        assert!(received[0] == 0 && (30..=50).contains(&received[1]), "{received:?}");
+    }
 
     #[test]
     fn an_accept_loop_spreads_its_connections() {

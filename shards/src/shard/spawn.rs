@@ -223,6 +223,8 @@ impl Local {
         {
             return None;
         }
+        // What was spawned since the last turn counts too, or this shard would seem the least loaded and be sent its own tasks.
+        self.publish_load();
         let least = mesh.least_loaded();
         self.stay_below.set(stay_below(least.load()));
         (self.live() >= self.stay_below.get()).then_some(least)
