@@ -583,3 +583,24 @@ fn what_workers_take_and_hand_on_is_counted() {
     assert!(operations <= steals, "one task or more each time");
     assert!(sum(&|worker| metrics.worker_mean_poll_time(worker).as_nanos() as u64) > 0);
 }
+
+/// Shard 0 is this thread's, which waits for others and drives nothing.
+#[test]
+fn between_two_block_ons_what_comes_from_outside_goes_where_somebody_is() {
+    let runtime =
+        Builder::new_sharded().worker_threads(2).enable_all().build_local(Default::default()).unwrap();
+    for _ in 0..2 {
+        let handle = runtime.handle().clone();
+        let outside = thread::spawn(move || {
+            for _ in 0..8 {
+                let task = handle.spawn(async { task::yield_now().await });
+                handle.block_on(async {
+                    task.await.unwrap();
+                    corelane::time::sleep(Duration::from_millis(1)).await;
+                });
+            }
+        });
+        outside.join().unwrap();
+        runtime.block_on(task::yield_now());
+    }
+}

@@ -2,6 +2,21 @@
 //!
 //! Here: finding a shard, the overflow of movable tasks, waking somebody for movable work. Not here: the owner halves,
 //! which belong to the threads; who is idle and who searches ([`idle`]). Threads: any.
+//!
+//! *A shard that nobody drives*, such as that of a `block_on` between two of them, is *away*. Placement leaves it out while there are
+//! others, and it does not count as running, so that nobody watches it. Where shards reach each other, those that sleep see to its
+//! timers: they get up by the deadline that they find in its lane as they lie down.
+//!
+//! ```text
+//!  who leaves                       who lies down             who arms a timer there from outside
+//!  L1  away := true                 W1  watching := false     A1  lock the lane, publish its deadline
+//!  L2  lock the lane, read its      W2  fence SeqCst          A2  away: call another
+//!      deadline                     W3  away? deadline?
+//!  L3  fence SeqCst
+//!  L4  there is one, and nobody watches: call another
+//! ```
+//! The lock orders L2 and A1: either L2 sees the deadline or A2 sees `away`. By the fences, W2 being that of the idle bit, either L4 sees
+//! that the watcher has stopped or W3 sees both. One that has not gets up within a millisecond, and comes to W3 then.
 
 #![expect(
     unsafe_code,
@@ -29,7 +44,7 @@ use crate::reactor::{Registry, Unbound};
 use crate::shard::lend::{Lend, Loan};
 use crate::task::header::{Header, links};
 use crate::task::{RawTask, harness};
-use crate::timer::{Clock, Lane};
+use crate::timer::{Clock, Lane, NEVER};
 use crate::util::CachePadded;
 
 use idle::Idle;
@@ -70,8 +85,8 @@ pub struct Remote {
     pub(crate) own_load: CachePadded<AtomicUsize>,
     /// Pinned tasks that others sent here.
     pub(crate) sent: AtomicUsize,
-    /// Nothing new is placed here any more.
-    closed: AtomicBool,
+    /// Nobody drives the shard, for now or for good.
+    away: AtomicBool,
     pub(crate) ring: CachePadded<Ring<Header>>,
     /// Movable tasks of the shard's arena, ever.
     pub(crate) movable: Counter,
@@ -149,14 +164,52 @@ impl Remote {
         (load as isize).max(0) as usize
     }
 
-    /// Has placement leave the shard out.
-    pub(crate) fn close(&self) {
-        self.closed.store(true, Relaxed);
+    /// Nobody drives the shard from now on.
+    pub(crate) fn leave(&self) {
+        // L1. Relaxed: see the module's head.
+        self.away.store(true, Relaxed);
+        if self.mesh().steals() && self.lane.settle() != NEVER {
+            // L3.
+            fence(SeqCst);
+            if !self.mesh().is_watched(self) {
+                self.mesh().notify(Some(self));
+            }
+        }
+    }
+
+    /// Somebody drives the shard again.
+    pub(crate) fn come_back(&self) {
+        // Relaxed: who sees it late places elsewhere, or looks for late timers once in vain.
+        self.away.store(false, Relaxed);
+    }
+
+    fn is_away(&self) -> bool {
+        // Relaxed: see the module's head; for placement an impression.
+        self.away.load(Relaxed)
     }
 
     /// Wakes the shard if it sleeps, after publishing something for it.
     pub fn wake(&self) {
         self.sleeper.wake();
+    }
+
+    /// As [`wake`](Self::wake), by a thread outside of all shards that has armed a timer in the lane, before all others there.
+    pub fn wake_for_timer(&self) {
+        self.wake();
+        // A2.
+        if self.mesh().steals() && self.is_away() {
+            self.mesh().notify(Some(self));
+        }
+    }
+
+    /// W3: when a shard that sleeps has to get up for the timers of those that nobody drives: once they are late.
+    pub(crate) fn deadline_left_ns(&self, now_ns: u64) -> u64 {
+        let away = self.reached().filter(|other| other.is_away());
+        let first_ns = away.map(|other| other.lane.next_deadline_ns()).min().unwrap_or(NEVER);
+        match first_ns {
+            NEVER => NEVER,
+            _ => first_ns.max(now_ns).saturating_add(WATCH.as_nanos() as u64),
+        }
     }
 
     /// Looks at the other shards on behalf of this one, which has no movable task: takes half of those of the nearest that has some,
@@ -391,7 +444,7 @@ impl Mesh {
                 sleeper: CachePadded(Sleeper::new()),
                 own_load: CachePadded(AtomicUsize::new(0)),
                 sent: AtomicUsize::new(0),
-                closed: AtomicBool::new(false),
+                away: AtomicBool::new(false),
                 ring: CachePadded(Ring::new()),
                 movable: Counter::default(),
                 completed_here: Counter::default(),
@@ -502,10 +555,9 @@ impl Mesh {
         self.overflow.len()
     }
 
-    /// The shard with the fewest pinned tasks, of those that are open as long as any is.
+    /// The shard with the fewest pinned tasks, of those that somebody drives as long as there is one.
     pub fn least_loaded(&self) -> &Remote {
-        // Relaxed: an impression; a shard that closes meanwhile refuses what comes.
-        let key = |remote: &&Remote| (remote.closed.load(Relaxed), remote.load());
+        let key = |remote: &&Remote| (remote.is_away(), remote.load());
         self.remotes.iter().min_by_key(key).expect("a mesh has at least one shard")
     }
 
@@ -516,7 +568,7 @@ impl Mesh {
         // Relaxed: any number will do.
         let first = self.alien_spawns.fetch_add(1, Relaxed) % self.remotes.len();
         let (before, after) = self.remotes.split_at(first);
-        let open = after.iter().chain(before).find(|remote| !remote.closed.load(Relaxed));
+        let open = after.iter().chain(before).find(|remote| !remote.is_away());
         open.unwrap_or(&self.remotes[first])
     }
 
@@ -588,7 +640,7 @@ impl Mesh {
     pub(crate) fn start_watching(&self, remote: &Remote) -> bool {
         let watching = self.watching(remote);
         // SeqCst: of the last two shards to announce sleep, one sees both asleep.
-        let one_runs = remote.victims.iter().any(|id| !self.remote(*id).sleeper.word.is_asleep());
+        let one_runs = remote.reached().any(|other| !other.sleeper.word.is_asleep() && !other.is_away());
         one_runs && !watching.load(Relaxed) && !watching.swap(true, SeqCst)
     }
 

@@ -56,7 +56,9 @@ pub(crate) struct Driven {
 }
 
 impl Driven {
-    pub fn new(shard: Shard) -> Self {
+    pub fn new(mut shard: Shard) -> Self {
+        // Nobody drives it yet.
+        shard.pause();
         let mesh = Arc::clone(shard.local().mesh());
         let root = Arc::new(Root { woken: AtomicBool::new(false), mesh });
         Self { shard, root, thread: None }

@@ -130,7 +130,7 @@ pub(super) fn arm(entry: Pin<&mut Entry>, deadline: Instant, waker: &Waker) -> S
         }
         match entry.arm(remote.lane(), deadline_ns, waker.clone()) {
             Filed::Refused => return Status::Closed,
-            Filed::Earliest if local.is_none() => remote.wake(),
+            Filed::Earliest if local.is_none() => remote.wake_for_timer(),
             Filed::Earliest | Filed::Later => {}
         }
         Status::Armed

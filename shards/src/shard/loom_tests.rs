@@ -22,10 +22,10 @@ use crate::loom::atomic::Ordering::{AcqRel, Acquire, Release};
 use crate::loom::atomic::{AtomicBool, AtomicUsize};
 use crate::loom::cell::UnsafeCell;
 use crate::loom::{Condvar, Mutex, thread};
-use crate::mesh::{Mesh, ShardId};
+use crate::mesh::{Mesh, ShardId, WATCH};
 use crate::park::{Spin, Unpark};
 use crate::task::{JoinHandle, arena};
-use crate::timer::{Clock, Entry};
+use crate::timer::{Clock, Entry, Filed, NEVER};
 
 fn bounded(preemptions: usize, f: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
@@ -733,6 +733,71 @@ fn loom_mesh_task_joins_task() {
         seen.check();
         end(&mesh, here);
         assert_eq!(arena::mapped(), 0, "a chunk is left behind");
+    });
+}
+
+/// A shard that another watches is left with a timer in its lane. Either the other one is called, or it finds the timer's deadline
+/// when it lies down again, or it still watches. Fails without L4 of [`mesh`](crate::mesh), and without L3.
+#[test]
+fn loom_shard_left_with_a_timer() {
+    bounded(3, || {
+        let mesh = mesh(2, Reach::All);
+        let mut timer = Box::pin(Entry::new());
+        let deadline_ns = mesh.clock().now_ns() + 1_000_000_000;
+        let _ = timer.as_mut().arm(mesh.remote(ShardId(0)).lane(), deadline_ns, Waker::noop().clone());
+        let mut other = Driven::new(&mesh, 1);
+        let leaves = {
+            let mesh = mesh.clone();
+            thread::spawn(move || mesh.remote(ShardId(0)).leave())
+        };
+        let lie_down = |other: &mut Driven| {
+            let mut until = None;
+            if other.shard.lie_down(|| false).is_some() {
+                let local = &other.shard.local;
+                local.rest.sleep(local.remote(), NEVER, |timeout| {
+                    until = timeout;
+                    0
+                });
+                return until;
+            }
+            Some(Duration::ZERO)
+        };
+        let mut until = lie_down(&mut other);
+        if until == Some(WATCH) {
+            other.shard.get_up();
+            until = lie_down(&mut other);
+        }
+        leaves.join().unwrap();
+        assert!(until.is_some() || other.eventfd.rung(), "nobody sees to the timer");
+        other.shard.get_up();
+        drop(timer);
+    });
+}
+
+/// A shard is left while a thread outside arms a timer in its lane. Another is called. Fails without A2 of [`mesh`](crate::mesh), and without
+/// L4.
+#[test]
+fn loom_shard_left_while_a_timer_is_armed() {
+    bounded(3, || {
+        let mesh = mesh(2, Reach::All);
+        let mut other = Driven::new(&mesh, 1);
+        assert!(other.shard.lie_down(|| false).is_some());
+        let deadline_ns = mesh.clock().now_ns() + 1_000_000_000;
+        let arms = {
+            let mesh = mesh.clone();
+            thread::spawn(move || {
+                let (mut timer, left) = (Box::pin(Entry::new()), mesh.remote(ShardId(0)));
+                if timer.as_mut().arm(left.lane(), deadline_ns, Waker::noop().clone()) == Filed::Earliest {
+                    left.wake_for_timer();
+                }
+                timer
+            })
+        };
+        mesh.remote(ShardId(0)).leave();
+        let timer = arms.join().unwrap();
+        assert!(other.eventfd.rung(), "nobody sees to the timer");
+        other.shard.get_up();
+        drop(timer);
     });
 }
 

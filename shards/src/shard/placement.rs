@@ -38,6 +38,20 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_placed_where_nobody_is_while_there_are_others() {
+        let (mesh, mut shards) = two_shards();
+        let least = || mesh.least_loaded().id();
+        shards[0].pause();
+        assert_eq!(least(), ShardId(1));
+        shards[1].pause();
+        assert_eq!(least(), ShardId(0));
+        shards[1].resume();
+        assert_eq!(least(), ShardId(1));
+        shards[0].resume();
+        assert_eq!(least(), ShardId(0));
+    }
+
+    #[test]
     fn an_accept_loop_spreads_its_connections() {
         // Two shards, all spawns on shard 0, nothing ends.
         let mut load = [0usize; 2];

@@ -55,6 +55,8 @@ impl Rest {
     pub fn sleep(&self, remote: &Remote, deadline_ns: u64, wait: impl FnOnce(Option<Duration>) -> usize) {
         let (mesh, counters) = (remote.mesh(), remote.counters());
         let now_ns = mesh.clock().now_ns();
+        let deadline_ns =
+            if mesh.steals() { deadline_ns.min(remote.deadline_left_ns(now_ns)) } else { deadline_ns };
         let until_deadline = Duration::from_nanos(deadline_ns.saturating_sub(now_ns));
         let watches = mesh.steals() && mesh.start_watching(remote);
         let cut_short = watches && until_deadline > WATCH;
@@ -214,7 +216,7 @@ pub(super) fn has_movable(remote: &Remote) -> bool {
 mod tests {
     use std::future::{Future, poll_fn};
     use std::panic::{AssertUnwindSafe, catch_unwind};
-    use std::pin::pin;
+    use std::pin::{Pin, pin};
     use std::sync::Arc;
     use std::task::{Context, Poll, Wake, Waker};
 
@@ -455,6 +457,78 @@ mod tests {
         shards[2].enter(|_| drop(shard::spawn(&mesh, async {})));
         assert!(mesh.clock().advance(Duration::from_secs(1)));
         (mesh, shards)
+    }
+
+    /// Two shards, the first of which somebody drives for a while, who leaves a timer of that long in its lane, if any. The clock
+    /// stands.
+    fn with_one_left(timer: Option<Duration>, entry: Pin<&mut Entry>) -> (Arc<Mesh>, [Shard; 2]) {
+        let clock = Clock::new();
+        assert!(clock.pause());
+        let mesh = Mesh::new(Config { steal: Reach::All, ..Config::new(2) }, clock);
+        let mut shards = [0, 1].map(|id| Shard::new(Arc::clone(&mesh), ShardId(id), Box::new(NoEvents)));
+        shards[0].resume();
+        if let Some(timer) = timer {
+            let deadline_ns = mesh.clock().now_ns() + timer.as_nanos() as u64;
+            let _ = entry.arm(mesh.remote(ShardId(0)).lane(), deadline_ns, Waker::noop().clone());
+        }
+        shards[0].pause();
+        (mesh, shards)
+    }
+
+    /// For how long the second waits meanwhile.
+    fn waits_beside_one_left(timer: Option<Duration>) -> Option<Duration> {
+        let mut entry = pin!(Entry::new());
+        let (_mesh, mut shards) = with_one_left(timer, entry.as_mut());
+        assert!(shards[1].lie_down(|| false).is_some());
+        let local = &shards[1].local;
+        let waited = Cell::new(None);
+        local.rest.sleep(local.remote(), NEVER, |timeout| {
+            waited.set(timeout);
+            0
+        });
+        shards[1].get_up();
+        waited.get()
+    }
+
+    #[test]
+    fn a_shard_that_nobody_drives_keeps_nobody_looking() {
+        assert_eq!(waits_beside_one_left(None), None);
+        let timer = Duration::from_secs(1);
+        let waits = waits_beside_one_left(Some(timer)).expect("somebody sees to the timer");
+        assert!((timer / 2..=timer + WATCH).contains(&waits), "{waits:?}");
+    }
+
+    #[test]
+    fn who_leaves_a_timer_behind_calls_another() {
+        let mut entry = pin!(Entry::new());
+        let (mesh, mut shards) = with_one_left(None, entry.as_mut());
+        shards[0].resume();
+        assert!(shards[1].lie_down(|| false).is_some());
+        shards[0].pause();
+        assert!(mesh.idle.is_set(ShardId(1)), "there is nothing to call it for");
+        shards[0].resume();
+        let left = mesh.remote(ShardId(0));
+        let deadline_ns = mesh.clock().now_ns() + 1_000_000_000;
+        let _ = entry.as_mut().arm(left.lane(), deadline_ns, Waker::noop().clone());
+        shards[0].pause();
+        assert!(!mesh.idle.is_set(ShardId(1)), "nobody sees to the timer");
+        shards[1].get_up();
+        assert_eq!(shards[1].turn(), Turn::Idle);
+        assert!(mesh.clock().advance(Duration::from_secs(2)));
+        while shards[1].turn() == Turn::Again {}
+        assert!(entry.is_fired());
+    }
+
+    #[test]
+    fn who_arms_a_timer_where_nobody_is_calls_another() {
+        let mut entry = pin!(Entry::new());
+        let (mesh, mut shards) = with_one_left(None, entry.as_mut());
+        assert!(shards[1].lie_down(|| false).is_some());
+        let left = mesh.remote(ShardId(0));
+        let _ = entry.as_mut().arm(left.lane(), mesh.clock().now_ns() + 1_000_000_000, Waker::noop().clone());
+        left.wake_for_timer();
+        assert!(!mesh.idle.is_set(ShardId(1)), "nobody sees to the timer");
+        shards[1].get_up();
     }
 
     #[test]

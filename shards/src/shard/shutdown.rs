@@ -28,7 +28,7 @@ impl Drop for Shard {
         let remote = local.remote();
         local.closing.set(true);
         local.trusted.set(NOBODY);
-        remote.close();
+        remote.leave();
         local.rest.woke(remote);
         local.rest.pause(remote, local.mesh().clock().now_ns());
         // Shards that stay open are woken for movable work only while nobody searches, and this one won't any more.

@@ -517,12 +517,14 @@ impl Shard {
 
     /// Somebody drives the shard from now on: the time counts as busy, except for waits in the kernel.
     pub fn resume(&mut self) {
+        self.local.remote().come_back();
         self.local.rest.resume(self.local.remote());
     }
 
     /// Nobody drives the shard for now.
     pub fn pause(&mut self) {
         self.local.rest.pause(self.local.remote(), self.local.mesh().clock().now_ns());
+        self.local.remote().leave();
         self.leave_to_others();
     }
 
