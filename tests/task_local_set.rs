@@ -308,3 +308,31 @@ fn a_set_that_was_entered_keeps_what_a_panic_does() {
     let panics = set.spawn_local(async { panic!("boom") });
     assert!(set.block_on(&current_thread(), panics).unwrap_err().is_panic());
 }
+
+#[test]
+fn a_set_drops_its_tasks_in_the_order_in_which_they_were_spawned() {
+    struct Notes(usize, Rc<RefCell<Vec<usize>>>);
+    impl Drop for Notes {
+        fn drop(&mut self) {
+            self.1.borrow_mut().push(self.0);
+        }
+    }
+    // Polled before the end, by so many turns, after three of the tasks were spawned.
+    for turns in 0..3 {
+        let (set, dropped) = (LocalSet::new(), Rc::default());
+        let spawn = |n| {
+            let notes = Notes(n, Rc::clone(&dropped));
+            drop(set.spawn_local(async move {
+                pending::<()>().await;
+                drop(notes);
+            }));
+        };
+        (0..3).for_each(spawn);
+        for _ in 0..turns {
+            current_thread().block_on(set.run_until(task::yield_now()));
+        }
+        (3..6).for_each(spawn);
+        drop(set);
+        assert_eq!(*dropped.borrow(), [0, 1, 2, 3, 4, 5], "{turns}");
+    }
+}

@@ -4,8 +4,8 @@
 //! 2. Movable tasks that this shard has spawned or lists are cancelled; new ones are refused. A movable task that is queued
 //!    is marked, and whoever takes it out of its queue cancels it: this shard for its own ring, and
 //!    [`Mesh::finish`](crate::mesh::Mesh::finish), once all shards have closed, for the overflow.
-//! 3. Pinned tasks are cancelled, their futures dropped here, inside the shard. A drop may wake, abort or send; so this
-//!    repeats until no task is left that has not completed and the mailbox is empty.
+//! 3. Pinned tasks are cancelled, their futures dropped here, inside the shard, those that one thread spawned in that order. A drop may
+//!    wake, abort or send; so this repeats until no task is left that has not completed and the mailbox is empty.
 //! 4. The mailbox is closed. What arrived since the last look is cancelled *before* its MAILED bit is cleared, so a closed
 //!    mailbox implies that every task of the shard has completed.
 //! 5. The lane is closed: whoever sleeps on it elsewhere is woken and finds an error.
@@ -42,8 +42,9 @@ impl Drop for Shard {
         }
         loop {
             remote.mailbox.drain(|task| harness::drain(RawTask(task), local));
-            let left: Vec<RawTask> =
+            let mut left: Vec<RawTask> =
                 local.pinned_tasks().into_iter().filter(|task| !task.header().is_complete()).collect();
+            left.sort_by_cached_key(|task| task.header().id.get());
             if left.is_empty() {
                 break;
             }

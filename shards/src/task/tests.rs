@@ -3,7 +3,7 @@
 #![expect(unsafe_code, reason = "maps memory")]
 
 use std::cell::{Cell, RefCell};
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::Rc;
@@ -631,4 +631,45 @@ fn what_a_closing_shard_refused_leaves_nothing_where_its_handle_drops_inside() {
     drop(shard);
     assert_eq!(entry.status(), Status::Closed);
     assert_eq!(Arc::strong_count(&mesh), 1, "the task's memory is gone and its count is not");
+}
+
+#[test]
+fn a_closing_shard_drops_its_tasks_in_the_order_in_which_they_were_spawned() {
+    struct Notes(usize, Arc<std::sync::Mutex<Vec<usize>>>);
+    impl Drop for Notes {
+        fn drop(&mut self) {
+            self.1.lock().unwrap().push(self.0);
+        }
+    }
+    // Through the mailbox, in the arena in two classes and more chunks than one, and large ones on the heap.
+    let mut shard = shard();
+    let mesh = Arc::clone(shard.local().mesh());
+    let dropped = Arc::default();
+    for n in 0..2_000 {
+        let notes = Notes(n, Arc::clone(&dropped));
+        let (small, large) = ([0_u8; 200], [0_u8; 2 * arena::MAX_SIZE]);
+        match n % 4 {
+            0 => drop(shard::spawn_to(mesh.remote(ShardId(0)), async move {
+                pending::<()>().await;
+                drop(notes)
+            })),
+            1 => drop(spawn(&shard, async move {
+                pending::<()>().await;
+                drop(notes)
+            })),
+            2 => drop(spawn(&shard, async move {
+                pending::<()>().await;
+                drop((notes, small))
+            })),
+            _ => drop(spawn(&shard, async move {
+                pending::<()>().await;
+                drop((notes, large))
+            })),
+        }
+        if n == 1_000 {
+            run(&mut shard);
+        }
+    }
+    drop(shard);
+    assert!(dropped.lock().unwrap().iter().copied().eq(0..2_000));
 }
