@@ -7,9 +7,13 @@
 //! it sleeps in the kernel until `SIGCHLD`. One that blocked in `waitpid` would have to be one a child, or take the children of
 //! others, whose status is theirs.
 //!
-//! *Why no end is missed.* The bell of `SIGCHLD` is hung before a child is put on the list, and there it is asked for once. If
+//! *Why no end is missed.* The bell of `SIGCHLD` is hung before a child is put on the list, and it is asked for once more then. If
 //! it ends later the bell rings later, and the reaper asks for all that are on the list. It watches the bell since before
-//! its first round.
+//! its first round. What is put on the list during a round is asked for in the next, which the bell rings for.
+//!
+//! *What it costs.* Who drops a child asks for that one alone, however many there are. The reaper asks for all after each ring, since
+//! the signal does not say whose end it is; rings that come during a round make one more together. It has the list to itself
+//! meanwhile, so that nobody waits for a round.
 //!
 //! *Who starts the reaper.* Who puts a child on the list and finds that there is none. The reaper leaves when the list is
 //! empty, and says so, under the same lock. If it can't be started the list waits for the next child that ends or is dropped.
@@ -17,6 +21,7 @@
 //! Threads: any. A static, so its lock is std's; what is done under it are system calls that don't wait.
 
 use std::io::{self, ErrorKind};
+use std::mem;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::Child;
 use std::sync::{Mutex, MutexGuard};
@@ -44,12 +49,14 @@ pub(super) fn adopt(mut child: Child) {
     }
     let bell = sigchld();
     let mut orphans = lock();
-    if runs {
+    if runs && is_running(&mut child) {
         orphans.list.push(child);
     }
-    orphans.sweep();
     if orphans.is_deserted() {
         orphans.has_reaper = bell.and_then(start_reaper).is_ok();
+        if !orphans.has_reaper {
+            orphans.list.retain_mut(is_running);
+        }
     }
 }
 
@@ -57,10 +64,6 @@ impl Orphans {
     /// Whether there are some that no reaper comes for.
     fn is_deserted(&self) -> bool {
         !self.list.is_empty() && !self.has_reaper
-    }
-
-    fn sweep(&mut self) {
-        self.list.retain_mut(is_running);
     }
 }
 
@@ -79,8 +82,10 @@ fn start_reaper(bell: OwnedFd) -> io::Result<()> {
 fn reap(mut poll: Poll, _bell: OwnedFd) {
     let mut events = Events::with_capacity(1);
     loop {
+        let mut list = mem::take(&mut lock().list);
+        list.retain_mut(is_running);
         let mut orphans = lock();
-        orphans.sweep();
+        orphans.list.append(&mut list);
         if orphans.list.is_empty() {
             orphans.has_reaper = false;
             return;
