@@ -6,6 +6,8 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::vec;
 
+use socket2::SockAddr;
+
 use crate::io::blocking::start;
 
 use sealed::{Answer, ToSocketAddrsPriv};
@@ -14,6 +16,12 @@ use sealed::{Answer, ToSocketAddrsPriv};
 ///
 /// Nobody else can implement this. Names are looked up by [`lookup_host`] and by what connects and binds.
 pub trait ToSocketAddrs: ToSocketAddrsPriv {}
+
+/// A socket's address, if it is one of IP: a descriptor may be passed as another kind of socket than it is.
+pub(super) fn ip(addr: SockAddr) -> io::Result<SocketAddr> {
+    let other = || io::Error::new(io::ErrorKind::InvalidInput, "invalid address family (not IPv4 or IPv6)");
+    addr.as_socket().ok_or_else(other)
+}
 
 mod sealed {
     use super::{SocketAddr, io, vec};

@@ -568,3 +568,25 @@ fn what_waits_for_a_listener_goes_to_another_one() {
         assert_eq!(other.read(&mut [0]).await.unwrap(), 0);
     });
 }
+
+/// As Tokio says it, and as the standard library does.
+#[test]
+fn addresses_of_other_families_are_refused() {
+    let mut shard = shards(1).remove(0);
+    run_on(&mut shard, async {
+        let (a, b) = std::os::unix::net::UnixDatagram::pair().unwrap();
+        a.set_nonblocking(true).unwrap();
+        let udp = UdpSocket::from_std(std::os::fd::OwnedFd::from(a).into()).unwrap();
+        b.send(b"x").unwrap();
+        let mut buf = [0; 4];
+        let kind = |error: io::Error| error.kind();
+        assert_eq!(udp.peek_from(&mut buf).await.map_err(kind), Err(ErrorKind::InvalidInput));
+        let mut room = ReadBuf::new(&mut buf);
+        let peeked = poll_fn(|cx| udp.poll_peek_from(cx, &mut room)).await;
+        assert_eq!(peeked.map_err(kind), Err(ErrorKind::InvalidInput));
+        assert_eq!(udp.peek_sender().await.map_err(kind), Err(ErrorKind::Other));
+        let (a, _b) = std::os::unix::net::UnixStream::pair().unwrap();
+        let tcp = TcpSocket::from_std_stream(std::os::fd::OwnedFd::from(a).into());
+        assert_eq!(tcp.local_addr().map_err(kind), Err(ErrorKind::InvalidInput));
+    });
+}

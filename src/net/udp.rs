@@ -6,11 +6,11 @@ use std::task::{Context, Poll, ready};
 
 use bytes::BufMut;
 use corelane_shards::reactor::Direction;
-use socket2::{SockAddr, SockRef};
+use socket2::SockRef;
 
 use crate::io::{Interest, ReadBuf};
 
-use super::addr::{ToSocketAddrs, resolve, with_each};
+use super::addr::{ToSocketAddrs, ip, resolve, with_each};
 use super::datagram::{ARRIVAL, datagram_methods};
 use super::source::{Source, fd_traits, fill, fill_read_buf, fill_with};
 
@@ -174,7 +174,8 @@ impl UdpSocket {
     }
 
     fn sender(&self) -> io::Result<SocketAddr> {
-        SockRef::from(&self.io.io).peek_sender().and_then(ip)
+        let addr = SockRef::from(&self.io.io).peek_sender()?;
+        addr.as_socket().ok_or_else(|| io::Error::other("sender not available"))
     }
 
     /// Whether datagrams may go to broadcast addresses (`SO_BROADCAST`).
@@ -276,10 +277,6 @@ impl UdpSocket {
     pub fn bind_device(&self, interface: Option<&[u8]>) -> io::Result<()> {
         SockRef::from(&self.io.io).bind_device(interface)
     }
-}
-
-fn ip(addr: SockAddr) -> io::Result<SocketAddr> {
-    addr.as_socket().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not an IP address"))
 }
 
 impl TryFrom<net::UdpSocket> for UdpSocket {

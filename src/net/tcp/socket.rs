@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::net::addr::ip;
 use crate::net::source::Source;
 
 use super::{TcpListener, TcpStream};
@@ -98,8 +99,7 @@ impl TcpSocket {
 
     /// The address of this side.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        let addr = self.inner.local_addr()?;
-        addr.as_socket().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not an IP address"))
+        self.inner.local_addr().and_then(ip)
     }
 
     /// Takes the error that the socket has to report (`SO_ERROR`).
