@@ -241,13 +241,19 @@ impl Builder {
             }
         }
         drop(started);
+        let mut reported = 0;
         for report in reports {
+            reported += 1;
             match report {
                 Ok(warnings) => warn(on_error, warnings),
                 Err(error) => all = all.and(Err(error)),
             }
         }
-        all
+        // The panic has been reported where it was.
+        all.and_then(|()| match reported == workers {
+            true => Ok(()),
+            false => Err(io::Error::other("a worker thread panicked before its shard stood")),
+        })
     }
 
     fn parts(
