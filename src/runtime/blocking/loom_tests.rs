@@ -1,6 +1,7 @@
 //! Models of the queue's protocol. Threads are loom's and do what `pool` does, without hooks and without a roll.
 
 use std::collections::VecDeque;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use loom::sync::{Arc, Condvar, Mutex};
@@ -95,7 +96,7 @@ impl World {
         spin: Duration,
         searchers: u64,
     ) -> Arc<Self> {
-        let limits = Limits { max_threads, keep_alive, spin, cpus: 2, searchers };
+        let limits = Limits { max_threads, keep_alive, spin, cpus: LazyLock::new(|| 2), searchers };
         let threads = Threads { left: system_threads, ..Threads::default() };
         Arc::new(Self {
             queue: Queue::new(limits),

@@ -12,6 +12,7 @@
 //! A panic that leaves a job or a hook ends there: the thread goes on, so that the counts stay true.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 use std::{io, mem};
 
@@ -51,7 +52,7 @@ impl<J: Job> Pool<J> {
             max_threads: config.max_threads,
             keep_alive: config.keep_alive,
             spin: config.spin,
-            cpus: std::thread::available_parallelism().map_or(1, |cpus| cpus.get()),
+            cpus: LazyLock::new(|| std::thread::available_parallelism().map_or(1, usize::from)),
             searchers: SEARCHERS,
         };
         let queue = Queue::new(limits);

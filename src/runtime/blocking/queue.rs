@@ -65,6 +65,7 @@
 //! switches the two. A look in whose middle it lost its CPU all the same has nobody look there for a while ([`CAUTION`]).
 
 use std::io;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 #[cfg(not(all(test, loom)))]
@@ -170,8 +171,9 @@ pub(super) struct Limits {
     pub(super) max_threads: usize,
     pub(super) keep_alive: Duration,
     pub(super) spin: Duration,
-    /// CPUs there are; looking about is for a thread that finds one free.
-    pub(super) cpus: usize,
+    /// CPUs there are; looking about is for a thread that finds one free. Asked for by the first thread that may look: to read the
+    /// quota takes files, and most runtimes that live for a moment have no such thread.
+    pub(super) cpus: LazyLock<usize>,
     /// How many may search at once: at most [`SEARCHERS`].
     pub(super) searchers: u64,
 }
@@ -361,12 +363,13 @@ impl<J: Job> Queue<J> {
 
     /// Looks for a job until so long after `begin`, if nobody else does and a CPU is free for it: whether there may be one.
     fn look_about(&self, begin: Instant, searching: &mut bool, idler: &Idler) -> bool {
-        let Limits { spin, cpus, .. } = self.limits;
+        let Limits { spin, ref cpus, .. } = self.limits;
         if spin.is_zero() || !self.submitter.is_elsewhere() {
             return false;
         }
         // The thread that submits wants a CPU too.
-        let free = |word: Word| word.threads() - word.idle() < cpus as u64;
+        let cpus = **cpus as u64;
+        let free = |word: Word| word.threads() - word.idle() < cpus;
         let quiet = |word: Word| !word.closed() && word.pending() == 0 && free(word);
         if *searching {
             if !quiet(self.load()) {
