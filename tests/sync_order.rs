@@ -3,10 +3,12 @@
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex as StdMutex};
+use std::sync::{Arc, Mutex as StdMutex, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 
-use corelane::sync::{Barrier, Mutex, Notify, OnceCell, RwLock, Semaphore, SetOnce};
+use corelane::sync::{
+    Barrier, Mutex, Notify, OnceCell, OwnedMutexGuard, OwnedRwLockWriteGuard, RwLock, Semaphore, SetOnce,
+};
 
 /// Counts wakes.
 #[derive(Default)]
@@ -407,4 +409,53 @@ fn more_permits_than_there_may_be_are_refused() {
     let over = format!("number of added permits ({most}) would overflow MAX_PERMITS ({most})");
     assert_eq!(text(most), over);
     assert_eq!(text(most + 1), format!("cannot add more than MAX_PERMITS permits ({most})"));
+}
+
+/// Notes how many handles a lock has when who waits for it is woken.
+struct HandlesAtWake<L> {
+    lock: Weak<L>,
+    seen: StdMutex<Vec<usize>>,
+}
+
+impl<L: Send + Sync> Wake for HandlesAtWake<L> {
+    fn wake(self: Arc<Self>) {
+        self.seen.lock().unwrap().push(self.lock.strong_count());
+    }
+}
+
+/// What the waker of a wait sees when the guard drops that was waited for.
+fn handles_at_wake<'a, L: Send + Sync + 'static, F: Future + 'a>(
+    lock: &'a Arc<L>,
+    wait: impl FnOnce(&'a L) -> F,
+    held: impl Send,
+) -> Vec<usize> {
+    let handles = Arc::new(HandlesAtWake { lock: Arc::downgrade(lock), seen: StdMutex::default() });
+    let waker = Waker::from(Arc::clone(&handles));
+    let mut wait = pin!(wait(lock));
+    assert!(wait.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    drop(held);
+    assert!(wait.poll(&mut Context::from_waker(&waker)).is_ready());
+    handles.seen.lock().unwrap().clone()
+}
+
+/// Some take a lock only to see its holder gone, and then take the `Arc` apart.
+#[test]
+fn an_owned_guard_lets_go_of_the_lock_before_the_next_is_woken() {
+    let mutex = Arc::new(Mutex::new((1, 2)));
+    let held = Arc::clone(&mutex).try_lock_owned().unwrap();
+    assert_eq!(handles_at_wake(&mutex, Mutex::lock, held), [1]);
+    let held = OwnedMutexGuard::map(Arc::clone(&mutex).try_lock_owned().unwrap(), |both| &mut both.0);
+    assert_eq!(handles_at_wake(&mutex, Mutex::lock, held), [1]);
+    assert_eq!(Arc::try_unwrap(mutex).unwrap().into_inner(), (1, 2));
+
+    let lock = Arc::new(RwLock::new((1, 2)));
+    let held = Arc::clone(&lock).try_read_owned().unwrap();
+    assert_eq!(handles_at_wake(&lock, RwLock::write, held), [1]);
+    let held = Arc::clone(&lock).try_write_owned().unwrap();
+    assert_eq!(handles_at_wake(&lock, RwLock::write, held), [1]);
+    let held = Arc::clone(&lock).try_write_owned().unwrap();
+    assert_eq!(handles_at_wake(&lock, RwLock::read, held), [1]);
+    let held = OwnedRwLockWriteGuard::map(Arc::clone(&lock).try_write_owned().unwrap(), |both| &mut both.0);
+    assert_eq!(handles_at_wake(&lock, RwLock::read, held), [1]);
+    assert_eq!(Arc::try_unwrap(lock).unwrap().into_inner(), (1, 2));
 }

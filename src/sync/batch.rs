@@ -157,22 +157,33 @@ impl<D: Domain> Batch<D> {
     #[inline]
     #[track_caller]
     pub fn release(&self, permits: usize) {
+        if let Some(next) = self.give_back(permits) {
+            next.wake();
+        }
+    }
+
+    /// As [`release`](Self::release), but if they all go to one who waits, the caller has to wake that one. It may do without
+    /// the semaphore by then.
+    #[inline]
+    #[track_caller]
+    #[must_use = "who waits has to be woken"]
+    pub fn give_back(&self, permits: usize) -> Option<Waker> {
         // Relaxed: confirmed by the compare-exchange; a `QUEUED` that is seen leads to the lock.
         let mut word = self.word.load(Ordering::Relaxed);
         while word & QUEUED == 0 {
             // Release: pairs with the Acquire in `try_acquire`.
             match self.word.replace_if(word, with_more(word, permits), Ordering::Release) {
-                Ok(_) => return,
+                Ok(_) => return None,
                 Err(found) => word = found,
             }
         }
-        self.hand_over(permits);
+        self.hand_over(permits)
     }
 
     /// Gives permits to those who wait, in order, and what is left to the word.
     #[cold]
     #[track_caller]
-    fn hand_over(&self, mut permits: usize) {
+    fn hand_over(&self, mut permits: usize) -> Option<Waker> {
         // Checked here as well, so that it can't fail with wakers in hand: with `QUEUED` the word has none.
         if permits > MAX_PERMITS {
             too_many(permits);
@@ -180,7 +191,7 @@ impl<D: Domain> Batch<D> {
         // One on its own: a lock that is given back serves one, and a list of wakers costs more than all the rest.
         let first = self.queue.with(|locked| self.serve(&mut locked.waiters, &mut permits));
         if permits == 0 {
-            return first.map_or((), Waker::wake);
+            return first;
         }
         let mut wakers = WakeList::new();
         if let Some(first) = first {
@@ -196,6 +207,7 @@ impl<D: Domain> Batch<D> {
             });
             wakers.wake_all();
         }
+        None
     }
 
     /// Under the lock: gives permits to the first who waits, whose waker it returns if these were the last missing ones.

@@ -79,11 +79,18 @@ impl<L: Deref<Target: Guarding>, A: Access> Held<L, A> {
         self.lock.as_ref().expect("a guard has its lock until it is consumed")
     }
 
-    /// Gives the permits back if they are still here. For the drop, which drops the lock next.
+    /// Gives the permits back if they are still here. For the drop.
+    ///
+    /// An owned guard's handle goes before the next is woken: some wait for a lock only to see its holder gone, and then take
+    /// the `Arc` apart.
     #[inline]
     pub fn release(&mut self) {
-        if let Some(lock) = &self.lock {
-            lock.batch().release(if A::WRITES { lock.all() } else { 1 });
+        if let Some(lock) = self.lock.take() {
+            let next = lock.batch().give_back(if A::WRITES { lock.all() } else { 1 });
+            drop(lock);
+            if let Some(next) = next {
+                next.wake();
+            }
         }
     }
 
