@@ -3,15 +3,17 @@
 #![expect(unsafe_code, reason = "takes a system call away from a thread")]
 
 use std::future::Future;
-use std::io::IoSlice;
+use std::io::{ErrorKind, IoSlice};
 use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use corelane::config::Config;
 use corelane::io::{AsyncReadExt, AsyncWriteExt};
 use corelane::net::{TcpListener, TcpStream};
 use corelane::runtime::{Builder, Runtime};
+use corelane::sync::Notify;
 use corelane::time::timeout;
 use corelane::topology::{Plan, Topology};
 
@@ -203,4 +205,45 @@ fn a_connection_has_seventy_thousand_requests() {
         drop(client);
         assert_eq!(served.await.unwrap().unwrap(), 490_000);
     });
+}
+
+/// Owns the connection that it waits for, as the wakers of a queue of streams do.
+#[derive(Default)]
+struct Owner {
+    stream: OnceLock<TcpStream>,
+    woken: Notify,
+}
+
+impl Wake for Owner {
+    fn wake(self: Arc<Self>) {
+        self.woken.notify_one();
+    }
+}
+
+/// The runtimes are those where the task that is woken can't run before the event has been dealt with.
+#[test]
+fn a_connection_that_its_waker_owns_is_closed_with_the_last_handle() {
+    for mut builder in [Builder::new_current_thread(), Builder::new_sharded()] {
+        let rt = builder.worker_threads(1).enable_all().build().unwrap();
+        let served = rt.spawn(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let owner = Arc::<Owner>::default();
+            owner.stream.set(listener.accept().await.unwrap().0).unwrap();
+            let stream = owner.stream.get().unwrap();
+            assert_eq!(stream.try_read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::WouldBlock);
+            let waker = Waker::from(Arc::clone(&owner));
+            assert!(stream.poll_read_ready(&mut Context::from_waker(&waker)).is_pending());
+            drop(waker);
+            client.write_all(b"x").await.unwrap();
+            owner.woken.notified().await;
+            assert_eq!(stream.try_read(&mut [0; 8]).unwrap(), 1);
+
+            let left = Arc::downgrade(&owner);
+            drop(owner);
+            assert_eq!(left.strong_count(), 0, "somebody else keeps the connection open");
+            assert_eq!(client.read(&mut [0; 8]).await.unwrap(), 0);
+        });
+        rt.block_on(served).unwrap();
+    }
 }

@@ -44,8 +44,10 @@
 //! U2. Otherwise the lock decides: either E3 finds the waker, or the user had the lock later, and sees E1 by it. One fence serves a whole
 //! batch: a first pass stores the words and wakes the owner's pollers, who need no fence, a second one looks for `shared`.
 //!
-//! A waker that was woken stays in `own`, marked as not armed: the task that reads again leaves it there without cloning it. A
+//! A task's waker that was woken stays in `own`, marked as not armed: the task that reads again leaves it there without cloning it. A
 //! task of this very shard, which most are, is known as such from then on, and woken where its waker stands: that runs no foreign code.
+//! Any other waker is dropped once it was woken. It may own whoever owns the resource, as that of a queue of streams does: kept here, it
+//! would keep a connection open that nobody else has.
 //!
 //! # Reuse
 //!
@@ -229,11 +231,13 @@ struct Own {
     armed: u8,
     /// The directions whose poller is a task of this shard.
     local: u8,
+    /// The directions whose poller is a task, here or elsewhere: its waker stays.
+    kept: u8,
 }
 
 impl Default for Own {
     fn default() -> Self {
-        Self { wakers: [const { Waker::noop() }; 2].map(Waker::clone), armed: 0, local: 0 }
+        Self { wakers: [const { Waker::noop() }; 2].map(Waker::clone), armed: 0, local: 0, kept: 0 }
     }
 }
 
@@ -466,15 +470,19 @@ impl State {
         swallow(|| waker.wake_by_ref());
         // SAFETY: as above.
         let spare = unsafe {
-            self.own(|own| match own.wakers[at].will_wake(nobody) {
-                true => {
-                    own.local |= local;
-                    mem::replace(&mut own.wakers[at], waker)
+            self.own(|own| {
+                if own.kept & bit == 0 || !ptr::eq(own.wakers[at].vtable(), nobody.vtable()) {
+                    return Some(waker);
                 }
-                false => waker,
+                own.local |= local;
+                // That of nobody has nothing to give back.
+                mem::forget(mem::replace(&mut own.wakers[at], waker));
+                None
             })
         };
-        swallow(|| drop(spare));
+        if let Some(spare) = spare {
+            swallow(|| drop(spare));
+        }
     }
 
     /// E3 for all who wait, at the end of the reactor or of the registration. Says whether there was somebody. The caller has passed
@@ -562,10 +570,12 @@ impl State {
             // Cloned and dropped outside: both run foreign code.
             let new = waker.clone();
             let local = if waker::is_here(&new) { direction.bit() } else { 0 };
+            let kept = if waker::is_of_task(&new) { direction.bit() } else { 0 };
             // SAFETY: by contract, and this runs no foreign code.
             let old = unsafe {
                 self.own(|own| {
                     own.local = own.local & !direction.bit() | local;
+                    own.kept = own.kept & !direction.bit() | kept;
                     mem::replace(&mut own.wakers[direction as usize], new)
                 })
             };

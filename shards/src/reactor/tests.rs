@@ -569,6 +569,29 @@ fn other_threads_end_a_wait() {
     drop(shard);
 }
 
+/// What such a waker owns may be whoever owns the resource.
+#[test]
+fn a_waker_of_no_task_is_dropped_once_it_was_woken() {
+    let mesh = mesh(1);
+    let mut shard = shard(&mesh, 0);
+    let (socket, mut peer) = pair(&mesh);
+    let (wakes, waker) = counting();
+    for round in 1..=3 {
+        shard.enter(|_| {
+            assert!(socket.poll_read(&mut Context::from_waker(&waker), &mut [0; 8]).is_pending());
+        });
+        assert_eq!(Arc::strong_count(&wakes), 3);
+        peer.write_all(b"x").unwrap();
+        events(&mut shard);
+        assert_eq!((wakes.count(), Arc::strong_count(&wakes)), (round, 2));
+        shard.enter(|_| {
+            assert!(matches!(socket.poll_read(&mut noop(), &mut [0; 8]), Poll::Ready(Ok(1))));
+        });
+    }
+    drop(socket);
+    drop(shard);
+}
+
 #[test]
 fn a_timer_below_a_millisecond_ends_a_wait() {
     let mut reactor = Reactor::new(16, 50).unwrap();

@@ -125,7 +125,12 @@ pub(crate) fn is_here(waker: &Waker) -> bool {
     std::ptr::eq(waker.vtable(), &PINNED) && on_owner(task(waker.data()))
 }
 
-/// Wakes such a task of the shard `local`, which this thread is inside, because of an event. Runs no foreign code.
+/// Whether the waker is one of a task, of any shard. It keeps the task's memory, and nothing of the future once that is done.
+pub(crate) fn is_of_task(waker: &Waker) -> bool {
+    std::ptr::eq(waker.vtable(), &PINNED) || std::ptr::eq(waker.vtable(), &MOVABLE)
+}
+
+/// Wakes a task of the shard `local`, which this thread is inside, because of an event. Runs no foreign code.
 ///
 /// # Safety
 /// [`is_here`] was true in that shard.
