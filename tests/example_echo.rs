@@ -212,6 +212,17 @@ fn it_says_where_its_shards_are() {
 }
 
 #[test]
+fn workers_that_take_over_tasks_are_not_bound() {
+    let server = Server::start("echo", &["--mode", "stealing"]);
+    // No machine has this address, so this one ends by itself, and leaves all that it said.
+    let (code, out, _) = run("echo", &["--addr", "192.0.2.1:7777", "--mode", "stealing"]);
+    assert_eq!(code, Some(1));
+    assert!(out.starts_with("shard 0 → any cpu (not placed)\n"), "{out}");
+    let masks = server.cpus_of_threads();
+    assert!(masks.iter().all(|mask| *mask == masks[0]), "{masks:?}");
+}
+
+#[test]
 fn a_wrong_command_line_is_an_error_that_says_what_is_accepted() {
     for (args, error) in [
         (&["--addr", "nowhere"][..], "--addr nowhere: expected HOST:PORT to listen at"),

@@ -19,10 +19,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::task::Poll;
 
-use corelane::config::{Config, Flavor};
+use corelane::config::Flavor;
 use corelane::net::TcpListener;
-use corelane::runtime::{Builder, LocalOptions};
-use corelane::topology::{Plan, Topology};
+use corelane::runtime::{Builder, Handle, LocalOptions, RuntimeFlavor};
 use corelane::{select, shard, signal, task};
 
 use accept::{Served, Server};
@@ -42,29 +41,23 @@ where
     H: Fn(Connection) -> F + Clone + Send + 'static,
     F: Future<Output = io::Result<()>> + Send + 'static,
 {
-    let config = match options.config() {
-        Ok(config) => config,
+    let (flavor, builder) = match options.builder() {
+        Ok(asked) => asked,
         Err(error) => return fail(USAGE, format_args!("{error}")),
     };
-    match run_with(options, config, start) {
+    match run_with(options, flavor, builder, start) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => fail(USAGE, format_args!("{error}")),
         result => options.args.end(result),
     }
 }
 
-fn run_with<S, H, F>(options: &Options, config: Config, start: S) -> io::Result<()>
+fn run_with<S, H, F>(options: &Options, flavor: Flavor, mut builder: Builder, start: S) -> io::Result<()>
 where
     S: AsyncFnOnce() -> io::Result<H>,
     H: Fn(Connection) -> F + Clone + Send + 'static,
     F: Future<Output = io::Result<()>> + Send + 'static,
 {
-    let flavor = config.runtime.flavor;
-    let stays = flavor != Flavor::MultiThread;
-    if flavor == Flavor::Sharded {
-        say(format_args!("{}", Plan::new(&Topology::discover(), &config)?.to_string().trim_end()));
-    }
-    let mut builder = Builder::from_config(config);
     builder.enable_all();
     // If the file says `watch` or `reload`.
     builder.on_placement_change(|change| {
@@ -72,16 +65,10 @@ where
         change.warnings().for_each(|warning| warn(format_args!("warning: {warning}")));
     });
     let life = async {
-        match flavor {
-            Flavor::Sharded => {}
-            Flavor::CurrentThread => say(format_args!("1 shard → any cpu (the main thread)")),
-            Flavor::MultiThread => say(format_args!(
-                "{} workers → any cpu (not bound; idle ones take over tasks)",
-                shard::count()
-            )),
-        }
+        let runtime = Handle::current();
+        say(format_args!("{}", runtime.plan().to_string().trim_end()));
         let handler = start().await?;
-        serve(options, stays, handler).await
+        serve(options, runtime.runtime_flavor() != RuntimeFlavor::MultiThread, handler).await
     };
     match flavor {
         // One shard on this thread, with tasks that stay.

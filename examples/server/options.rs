@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use corelane::config::{Config, Flavor};
+use corelane::runtime::Builder;
 
 use super::args::{Args, HostPort, LISTEN, Opt};
 
@@ -71,16 +72,24 @@ impl Options {
         }
     }
 
-    /// The runtime's config: the file named here or by `CORELANE_CONFIG`, and the mode.
-    pub fn config(&self) -> Result<Config, String> {
+    /// The runtime that the config file asks for, the one named here or by `CORELANE_CONFIG`, with the mode if one is given.
+    pub fn builder(&self) -> Result<(Flavor, Builder), String> {
         let config = match &self.config {
-            Some(file) => Config::from_file(file),
-            None => Config::from_env().map(Option::unwrap_or_default),
+            Some(file) => Config::from_file(file).map(Some),
+            None => Config::from_env(),
         };
-        let mut config = config.map_err(|error| error.to_string())?;
-        if let Some(flavor) = self.flavor {
-            config.runtime.flavor = flavor;
+        let config = config.map_err(|error| error.to_string())?;
+        let asked = config.as_ref().map(|config| config.runtime.flavor);
+        let flavor = self.flavor.or(asked).unwrap_or(Flavor::Sharded);
+        let mut builder = match flavor {
+            Flavor::Sharded => Builder::new_sharded(),
+            Flavor::MultiThread => Builder::new_multi_thread(),
+            Flavor::CurrentThread => Builder::new_current_thread(),
+        };
+        // A multi-thread runtime that is given no config is not bound to CPUs.
+        if let Some(config) = config {
+            builder.config(config);
         }
-        Ok(config)
+        Ok((flavor, builder))
     }
 }

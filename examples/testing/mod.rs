@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test uses what it needs")]
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -100,6 +100,16 @@ impl Server {
 
     pub fn resume(&self) {
         self.signal("CONT");
+    }
+
+    /// The CPUs that each of its threads may use, as the kernel writes them.
+    pub fn cpus_of_threads(&self) -> Vec<String> {
+        let cpus = |thread: io::Result<fs::DirEntry>| {
+            let status = fs::read_to_string(thread.unwrap().path().join("status")).unwrap();
+            let cpus = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+            cpus.unwrap().to_owned()
+        };
+        fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap().map(cpus).collect()
     }
 
     /// How many files it has open.
