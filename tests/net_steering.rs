@@ -1,6 +1,4 @@
 //! `[listen] steering = "least-connections"`: who gets a connection, and what becomes of it when listeners go.
-//! Linux-only: it counts descriptors.
-#![cfg(target_os = "linux")]
 
 use std::future::{pending, poll_fn};
 use std::io::{Read, Write};

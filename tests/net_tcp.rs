@@ -106,7 +106,6 @@ fn io_has_to_be_enabled() {
     rt.block_on(async { drop(TcpListener::bind("127.0.0.1:0").await) });
 }
 
-#[cfg(target_os = "linux")]
 #[test]
 fn listeners_want_what_comes_in_on_their_shards_cpu() {
     for (steering, steered) in [("reuseport", false), ("incoming-cpu", true)] {

@@ -2,7 +2,6 @@
 //!
 //! All that is a process's, so the tests of this file take turns. Those that need two CPUs, or a cpuset of their own, say so and pass
 //! where there are none.
-#![cfg(target_os = "linux")]
 #![expect(
     unsafe_code,
     reason = "sets the main thread's mask, raises a signal, and gives a descriptor another file"

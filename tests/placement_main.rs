@@ -1,7 +1,6 @@
 //! The main thread as a shard, which the harness's tests are never on: so this file has its own `main`.
 //!
 //! Its mask is the process's, and ours while a runtime has it. Without two CPUs there is nothing to see, and it says so.
-#![cfg(target_os = "linux")]
 #![expect(unsafe_code, reason = "sets the masks of threads")]
 
 use std::path::PathBuf;

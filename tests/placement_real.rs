@@ -1,6 +1,5 @@
 //! What the kernel says of each thread against the plan, on the machine the tests run on. One test, so that the process has no
 //! other runtime's threads.
-#![cfg(target_os = "linux")]
 
 #[path = "support/threads.rs"]
 mod threads;

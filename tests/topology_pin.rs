@@ -1,5 +1,4 @@
 //! Binding threads, on the machine the tests run on.
-#![cfg(target_os = "linux")]
 
 use std::{fs, thread};
 

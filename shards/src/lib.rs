@@ -8,6 +8,9 @@
 
 #![allow(rustdoc::private_intra_doc_links, reason = "module heads are written for readers of the code too")]
 
+#[cfg(not(target_os = "linux"))]
+compile_error!("Corelane runs on Linux only: it needs epoll, eventfd and timerfd");
+
 pub mod config;
 pub mod context;
 pub mod coop;

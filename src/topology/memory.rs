@@ -26,7 +26,6 @@ pub fn interleave(nodes: &[u32], on_error: OnError) -> io::Result<Option<String>
     if on_error == OnError::Fail { Err(io::Error::new(error.kind(), message)) } else { Ok(Some(message)) }
 }
 
-#[cfg(target_os = "linux")]
 mod sys {
     use std::io;
 
@@ -61,16 +60,7 @@ mod sys {
     }
 }
 
-#[cfg(not(target_os = "linux"))]
-mod sys {
-    use std::io;
-
-    pub(super) fn interleave(_: &[u32]) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-}
-
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
     use std::{fs, thread};
 

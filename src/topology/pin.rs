@@ -137,7 +137,6 @@ pub(crate) fn bind(
 /// The CPUs core_affinity can express: it writes beyond its mask's end, and panics, from here on.
 const CORE_AFFINITY_CPUS: u32 = 1024;
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
 mod sys {
     use std::io;
     use std::mem::size_of_val;
@@ -182,26 +181,6 @@ mod sys {
         // SAFETY: the kernel reads as many bytes as it is told the mask has. Aligned as in `get`.
         let result = unsafe { libc::sched_setaffinity(thread.0, size_of_val(&mask), mask.as_ptr().cast()) };
         if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-    }
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-mod sys {
-    use std::io;
-
-    use super::Tid;
-    use crate::config::CpuList;
-
-    pub(super) fn current() -> Tid {
-        Tid::CALLING
-    }
-
-    pub(super) fn get(_: Tid) -> io::Result<CpuList> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    pub(super) fn set(_: Tid, _: &[u32]) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
     }
 }
 

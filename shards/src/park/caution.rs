@@ -15,7 +15,7 @@
 //!
 //! It decides how long things take and nothing else, so it is none of the models'.
 
-#![cfg_attr(target_os = "linux", expect(unsafe_code, reason = "asks the system for the CPU"))]
+#![expect(unsafe_code, reason = "asks the system for the CPU")]
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -111,7 +111,6 @@ impl Place {
 }
 
 /// The CPU that this thread is on, where the system tells.
-#[cfg(target_os = "linux")]
 pub fn cpu() -> Option<u32> {
     // Models take the same way again wherever they run, and Miri does not know that function.
     if cfg!(any(loom, miri)) {
@@ -120,12 +119,6 @@ pub fn cpu() -> Option<u32> {
     // SAFETY: takes nothing and changes nothing. It is a load where the kernel has restartable sequences.
     let cpu = unsafe { libc::sched_getcpu() };
     u32::try_from(cpu).ok()
-}
-
-/// The CPU that this thread is on, where the system tells.
-#[cfg(not(target_os = "linux"))]
-pub fn cpu() -> Option<u32> {
-    None
 }
 
 #[cfg(all(test, not(loom)))]

@@ -36,7 +36,7 @@ impl Submitter {
     }
 }
 
-#[cfg(all(test, target_os = "linux", not(loom)))]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use crate::topology::pin;

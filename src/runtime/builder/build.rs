@@ -376,7 +376,7 @@ fn site(topology: &Topology, shard: &ShardPlan) -> Site {
     cpu.map_or(Site::default(), |cpu| Site { llc: known(cpu.llc), node: known(cpu.node) })
 }
 
-#[cfg(all(test, target_os = "linux", not(loom)))]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 

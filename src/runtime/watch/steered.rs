@@ -42,17 +42,10 @@ impl Listeners {
     }
 }
 
-#[cfg(target_os = "linux")]
 fn want(listener: BorrowedFd<'_>, cpu: Option<u32>) -> io::Result<()> {
     // The kernel's -1 is no CPU, which is what a socket begins with.
     let cpu = cpu.map_or(usize::MAX, |cpu| cpu as usize);
     socket2::SockRef::from(&listener).set_cpu_affinity(cpu)
-}
-
-/// There is no such option here, and no CPU that a shard is bound to either.
-#[cfg(not(target_os = "linux"))]
-fn want(_: BorrowedFd<'_>, _: Option<u32>) -> io::Result<()> {
-    Ok(())
 }
 
 /// What such a listener holds. To be dropped before the listener is closed.
