@@ -139,6 +139,9 @@ impl Builder {
     }
 
     /// The kind of runtime that a config asks for, with its settings.
+    ///
+    /// A program that has set the flavor to [`MultiThread`](Flavor::MultiThread) itself sets `scheduler.steal` too: that it is
+    /// [`All`](crate::config::Steal::All) follows from the flavor only in a file.
     pub fn from_config(config: Config) -> Self {
         let mut builder = Self::new(config.runtime.flavor);
         builder.config(config);
