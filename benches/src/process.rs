@@ -2,11 +2,12 @@
 
 #![expect(unsafe_code, reason = "std has no getrusage")]
 
+use std::io::{self, Write as _};
 use std::mem::MaybeUninit;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{self, Command, ExitCode, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
-use std::{env, fs};
+use std::{env, fmt, fs};
 
 use core_affinity::CoreId;
 
@@ -51,12 +52,10 @@ pub fn cpu_times() -> (Duration, Duration) {
 ///
 /// Where there is no `/proc`.
 pub fn resident_bytes() -> u64 {
-    let pages = fs::read_to_string("/proc/self/statm").expect("Linux has /proc");
-    let resident = pages.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
-    resident.expect("the second field of statm is a number") * PAGE_BYTES
+    let status = fs::read_to_string("/proc/self/status").expect("Linux has /proc");
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next());
+    resident.and_then(|kib| kib.parse::<u64>().ok()).expect("a process has memory") * 1024
 }
-
-const PAGE_BYTES: u64 = 4096;
 
 /// Lets as many descriptors be open as the hard limit allows.
 pub fn raise_descriptor_limit() {
@@ -68,6 +67,13 @@ pub fn raise_descriptor_limit() {
     // SAFETY: the pointer is to a valid `rlimit`.
     let result = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
     assert_eq!(result, 0, "up to the hard limit is allowed");
+}
+
+/// What [`say!`](crate::say) does.
+pub fn say(line: fmt::Arguments<'_>) {
+    if writeln!(io::stdout(), "{line}").is_err() {
+        process::exit(1);
+    }
 }
 
 /// A mode's name, and what measures it.
@@ -94,7 +100,7 @@ pub fn mode_by_mode(
         [mode, count] => {
             let found = modes.iter().find(|(name, _)| *name == mode).zip(number(count));
             if let Some(((_, measure), count)) = found {
-                println!("{}", measure(count));
+                say!("{}", measure(count));
                 return ExitCode::SUCCESS;
             }
             None
@@ -105,9 +111,9 @@ pub fn mode_by_mode(
         eprintln!("usage: {program} [{option} N]");
         return ExitCode::from(2);
     };
-    println!("{:<15} {heading}", "mode");
+    say!("{:<15} {heading}", "mode");
     for (mode, _) in modes {
-        println!("{mode:<15} {}", run_self(&[mode, &count.to_string()]).trim_end());
+        say!("{mode:<15} {}", run_self(&[mode, &count.to_string()]).trim_end());
     }
     ExitCode::SUCCESS
 }

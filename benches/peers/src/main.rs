@@ -38,9 +38,9 @@ mod rows;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use corelane_benches::process;
 use corelane_benches::rounds::{self, Options};
 use corelane_benches::rows::Row;
+use corelane_benches::{process, say};
 
 use report::{Figure, Report};
 use rows::Group;
@@ -126,7 +126,7 @@ fn run() -> Result<(), String> {
 
 fn answer(mode: &str, ask: impl Fn(&probes::Mode) -> String) -> Result<(), String> {
     let mode = probes::modes().into_iter().find(|known| known.name == mode).ok_or("no such mode")?;
-    println!("{}", ask(&mode));
+    say!("{}", ask(&mode));
     Ok(())
 }
 

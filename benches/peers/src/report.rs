@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use corelane_benches::say;
+
 use crate::rows::{Group, is_ours};
 
 /// The rows that mean little where sleeps end early.
@@ -83,7 +85,7 @@ impl Report {
         for figure in &figures {
             let Figure { row, mode, quartiles: [low, median, high], ratio, .. } = figure;
             let mark = self.mark(row, mode);
-            println!("{row:<19} {mode:<15} {median:>10.1} {low:>10.1} to {high:<10.1} {ratio:>7.3} {mark}");
+            say!("{row:<19} {mode:<15} {median:>10.1} {low:>10.1} to {high:<10.1} {ratio:>7.3} {mark}");
         }
         self.figures.extend(figures);
     }
@@ -94,11 +96,11 @@ impl Report {
         for group in Group::ALL {
             self.print_table(group);
         }
-        println!();
+        say!("");
         for (i, note) in self.notes.iter().enumerate() {
-            println!("[{}] {} {}", i + 1, note.mode, note.text);
+            say!("[{}] {} {}", i + 1, note.mode, note.text);
         }
-        println!("\nWhere Corelane stands among those that keep their promises:");
+        say!("\nWhere Corelane stands among those that keep their promises:");
         for group in Group::ALL {
             for row in self.rows(group) {
                 self.print_place(group, row);
@@ -141,15 +143,11 @@ impl Report {
         if modes.is_empty() {
             return;
         }
-        println!(
-            "\n{} (ns, or bytes; ratio to the best):\n\n| row | {} |",
-            group.title().0,
-            modes.join(" | ")
-        );
-        println!("|{}", "---|".repeat(modes.len() + 1));
+        say!("\n{} (ns, or bytes; ratio to the best):\n\n| row | {} |", group.title().0, modes.join(" | "));
+        say!("|{}", "---|".repeat(modes.len() + 1));
         for row in self.rows(group) {
             let cells: Vec<_> = modes.iter().map(|mode| self.cell(group, row, mode)).collect();
-            println!("| {row} | {} |", cells.join(" | "));
+            say!("| {row} | {} |", cells.join(" | "));
         }
     }
 
@@ -182,7 +180,7 @@ impl Report {
         for figure in sibling.filter(|figure| figure.quartiles[1] < our.quartiles[1]) {
             print!(" <{} {:.2}>", figure.mode, our.quartiles[1] / figure.quartiles[1]);
         }
-        println!();
+        say!("");
     }
 
     /// All figures, for programs.

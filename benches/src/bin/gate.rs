@@ -23,9 +23,9 @@ use std::fs;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use corelane_benches::process;
 use corelane_benches::rounds;
 use corelane_benches::rows::{self, Row, Size};
+use corelane_benches::{process, say};
 
 /// Row, our mode, Tokio's mode, bound.
 const TIMES: &[(&str, &str, &str, f64)] = &[
@@ -83,7 +83,7 @@ fn main() -> ExitCode {
     // The exact ones first: who made something worse needs not wait for the others.
     if chosen.contains(&"instructions") {
         if let Err(error) = instructions() {
-            println!("instructions: {error}");
+            say!("instructions: {error}");
             missed += 1;
         }
     }
@@ -93,10 +93,7 @@ fn main() -> ExitCode {
             Err(error) => (error, false),
         };
         missed += usize::from(!met);
-        println!(
-            "{what:<13} {row:<16} {mode:<10} {figure:>9} <= {bound:<6} {}",
-            if met { "" } else { "MISSED" }
-        );
+        say!("{what:<13} {row:<16} {mode:<10} {figure:>9} <= {bound:<6} {}", if met { "" } else { "MISSED" });
     };
     if chosen.contains(&"writes") {
         for &(row, mode, operations, bound) in WRITES {
@@ -109,7 +106,7 @@ fn main() -> ExitCode {
         }
     }
     if missed > 0 {
-        println!("{missed} missed");
+        say!("{missed} missed");
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS

@@ -7,6 +7,7 @@
 use std::process::ExitCode;
 
 use corelane_benches::rows::{self, Size};
+use corelane_benches::say;
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
@@ -21,6 +22,6 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let time = (cell.sample)(Size { warm: 0, batches: operations.div_ceil(row.ops) });
-    println!("{time:?}");
+    say!("{time:?}");
     ExitCode::SUCCESS
 }

@@ -11,9 +11,9 @@
 
 use std::process::ExitCode;
 
-use corelane_benches::process;
 use corelane_benches::rounds::{self, Options};
 use corelane_benches::rows::{self, Cell, Row, Target};
+use corelane_benches::{process, say};
 
 const USAGE: &str = "usage: ratios [--rows a,b] [--rounds N] [--quick] [--check] [--json FILE]";
 
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    println!("{:<19} {:<15} {:>10} {:>7}  {:<15}", "row", "mode", "ns", "ratio", "p25 to p75");
+    say!("{:<19} {:<15} {:>10} {:>7}  {:<15}", "row", "mode", "ns", "ratio", "p25 to p75");
     let mut missed = false;
     let mut json = Vec::new();
     for row in &rows {
@@ -61,7 +61,7 @@ fn main() -> ExitCode {
                 })
                 .collect();
             let (name, mode, ns) = (row.name, result.mode, result.ns);
-            println!("{name:<19} {mode:<15} {ns:>10.1} {ratio:>7.3}  {low:>6.3} {high:>6.3}{targets}");
+            say!("{name:<19} {mode:<15} {ns:>10.1} {ratio:>7.3}  {low:>6.3} {high:>6.3}{targets}");
             json.push(format!(
                 r#"  {{"row": "{name}", "mode": "{mode}", "ns": {ns:.2}, "ratio": {ratio:.4}, "p25": {low:.4}, "p75": {high:.4}}}"#
             ));

@@ -27,7 +27,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
 use std::time::Duration;
 
-use corelane_benches::process;
+use corelane_benches::{process, say};
 
 use servers::SERVERS;
 
@@ -69,9 +69,15 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let cores = process::two_cores();
-    println!(
+    say!(
         "{:<13} {:>11} {:>9} {:>9} {:>9} {:>12} {:>7}",
-        "server", "connections", "req/s", "p50 us", "p99 us", "user ns/req", "fullest"
+        "server",
+        "connections",
+        "req/s",
+        "p50 us",
+        "p99 us",
+        "user ns/req",
+        "fullest"
     );
     for &connections in &options.connections {
         let mut results = vec![Vec::new(); options.servers.len()];
@@ -96,7 +102,7 @@ fn main() -> ExitCode {
             // Summed: the kernel divides a process's time into user and system by its ticks, which is coarse in one window.
             let user: Duration = results.iter().map(|sample| sample.user).sum();
             let requests: usize = results.iter().map(|sample| sample.requests).sum();
-            println!(
+            say!(
                 "{name:<13} {connections:>11} {:>9.0} {:>9.1} {:>9.1} {:>12.0} {:>7}",
                 of(|sample| sample.requests_per_s),
                 of(|sample| sample.p50_us),
@@ -193,10 +199,10 @@ fn report(port: u16) {
     if let Some("count") = std::env::args().nth(1).as_deref() {
         return batches::start(port, &std::env::args().nth(3).unwrap_or_default());
     }
-    println!("{port}");
+    say!("{port}");
     std::thread::spawn(|| {
         for _ in std::io::stdin().lines() {
-            println!("{} {}", process::cpu_times().0.as_micros(), servers::most());
+            say!("{} {}", process::cpu_times().0.as_micros(), servers::most());
         }
         std::process::exit(0);
     });
