@@ -47,7 +47,7 @@ pub enum Asked {
     Closed,
     /// Requests a second.
     Rate(f64),
-    /// Of what Tokio answers in the closed loop.
+    /// Of what [`Grid::saturation`] finds.
     Load(f64),
 }
 

@@ -76,8 +76,8 @@ pub struct Options {
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "constant,exponential,bimodal")]
     #[arg(hide_possible_values = true, verbatim_doc_comment, help_heading = "The load")]
     work: Vec<Work>,
-    /// Open loop, at this part of the requests a second that Tokio answers
-    /// in the closed loop [default: 0.7]
+    /// Open loop, at this part of the requests a second that Tokio, or the
+    /// first column without Tokio, answers in the closed loop [default: 0.7]
     #[arg(long, value_name = "PART", value_parser = above_zero, verbatim_doc_comment)]
     #[arg(help_heading = "The load", conflicts_with_all = ["rate", "closed"])]
     load: Option<f64>,

@@ -1,13 +1,9 @@
 //! Processes and threads: on which CPUs they run, what they cost, and the server's as a child of this one.
 
-#![expect(
-    unsafe_code,
-    reason = "std has no affinity, no limits of descriptors and no wait shorter than a millisecond"
-)]
+#![expect(unsafe_code, reason = "std has no limits of descriptors and no wait shorter than a millisecond")]
 
 use std::fs;
 use std::io::{self, BufRead, BufReader};
-use std::mem;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::process::{Child, Command, Stdio};
@@ -16,28 +12,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use corelane::config::CpuList;
+use corelane::topology::pin;
 use mio::Poll;
 
 /// Lets this thread, and those it starts from now on, run on these CPUs alone.
 pub fn bind(cpus: &[u32]) -> Result<(), String> {
-    let refused = |why: &dyn std::fmt::Display| {
+    pin::pin(cpus).map_err(|error| {
         let list: CpuList = cpus.iter().copied().collect();
-        format!("cannot run on CPUs {list}: {why}")
-    };
-    // SAFETY: a set of CPUs is an array of integers, for which zeros are a value.
-    let mut set: libc::cpu_set_t = unsafe { mem::zeroed() };
-    for &cpu in cpus {
-        if cpu as usize >= 8 * mem::size_of_val(&set) {
-            return Err(refused(&format_args!("{cpu} is too large")));
-        }
-        // SAFETY: the index is within the set, as was just seen.
-        unsafe { libc::CPU_SET(cpu as usize, &mut set) };
-    }
-    // SAFETY: the pointer is to a set of that size; 0 means this thread.
-    match unsafe { libc::sched_setaffinity(0, mem::size_of_val(&set), &raw const set) } {
-        0 => Ok(()),
-        _ => Err(refused(&io::Error::last_os_error())),
-    }
+        format!("cannot run on CPUs {list}: {error}")
+    })
 }
 
 /// Waits until the poll has events, with the precision of the kernel's timers: `epoll_wait` counts in milliseconds.

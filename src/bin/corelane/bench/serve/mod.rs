@@ -34,7 +34,7 @@ use store::Store;
 pub enum Runtime {
     /// Corelane: pinned shards, a listener on each, tasks that stay.
     Sharded,
-    /// Corelane's multi-thread flavour: idle workers steal tasks.
+    /// Corelane's multi-thread flavor: idle workers steal tasks.
     Stealing,
     /// Tokio's multi-thread runtime.
     Tokio,
