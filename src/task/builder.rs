@@ -46,7 +46,7 @@ impl<'a> Builder<'a> {
     ///
     /// # Errors
     ///
-    /// None so far; the same holds for the other methods.
+    /// None; nor have the other methods that spawn a future.
     ///
     /// # Panics
     ///

@@ -33,7 +33,7 @@ impl<'a, T: 'static> Builder<'a, T> {
     ///
     /// # Errors
     ///
-    /// None so far; the same holds for the other methods.
+    /// None; nor have the other methods that spawn a future.
     ///
     /// # Panics
     ///
