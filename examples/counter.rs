@@ -58,7 +58,8 @@ fn main() -> ExitCode {
     let shards = args.number("--shards", 1..=8192) as usize;
     let (tasks, hits) = (args.get("--tasks"), args.get("--hits"));
     let run = || -> Result<(), Box<dyn Error>> {
-        let runtime = Builder::new_sharded().worker_threads(shards).build()?;
+        let runtime = Builder::new_sharded().worker_threads(shards).build();
+        let runtime = runtime.map_err(|error| format!("cannot start {shards} shards: {error}"))?;
         runtime.block_on(count(tasks, hits))
     };
     args.end(run())
