@@ -1,6 +1,6 @@
 //! Lying down and getting up: what an owner and a [caretaker](super::care) do alike around a wait in the kernel.
 //!
-//! The protocols are those of [`crate::park`] (sleep word), `mesh::idle` (idle bit) and [`crate::timer::lane`] (next deadline).
+//! The protocols are those of [`crate::park`] (sleep word), `mesh::idle` (idle bit) and `timer::lane` (next deadline).
 //! Threads: the one that is the shard towards the others.
 
 use std::cell::Cell;
