@@ -6,7 +6,8 @@
 //!
 //! Chunks are [`CHUNK`] bytes and aligned to that, so the chunk of a slot is a mask away. They are mapped from the kernel: the C
 //! allocator kept the memory of a million finished tasks. A chunk whose last slot is freed goes back, unless its class
-//! allocates from it just now or it becomes one of a few spare ones.
+//! allocates from it just now or it becomes one of a few spare ones. Where an arena ends, its thread keeps a few for the next one: a
+//! `LocalSet` may live for one task.
 //!
 //! After the shard has closed, slots that are still referenced are freed by whoever drops the last reference, on any
 //! thread: [`Arena::abandon`] stores their number in the chunk, and the free that counts it down to zero returns the
@@ -15,6 +16,7 @@
 #![expect(unsafe_code, reason = "an allocator")]
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::cell::Cell;
 use std::ptr::{self, NonNull};
 
 use crate::loom::atomic::{AtomicUsize, Ordering};
@@ -23,6 +25,8 @@ use crate::loom::cell::UnsafeCell;
 const CHUNK: usize = 64 * 1024;
 /// Free chunks that an arena keeps: a fan-out that comes again and again then maps no memory.
 const SPARE: usize = 16;
+/// Free chunks that a thread keeps of the arenas that ended on it.
+const LEFT: usize = 2;
 
 /// Larger tasks go to the heap: a future of this size is rare and its cost is not the allocation.
 pub(crate) const MAX_SIZE: usize = 4096;
@@ -147,7 +151,7 @@ impl Arena {
             return NonNull::new(slot).expect("a listed chunk has a free slot").cast();
         }
         let stride = stride_of(index);
-        let memory = self.spare.pop().unwrap_or_else(map);
+        let memory = self.spare.pop().or_else(Left::take).unwrap_or_else(map);
         let slots = (CHUNK - FIRST) / stride;
         let chunk = Chunk {
             free: ptr::null_mut(),
@@ -291,11 +295,11 @@ impl Drop for Arena {
             let chunk = self.all;
             self.unlink(chunk);
             // SAFETY: unlinked, no slot in use.
-            unsafe { unmap(chunk) };
+            unsafe { Left::leave(chunk) };
         }
         for chunk in self.spare.drain(..) {
             // SAFETY: a spare chunk is in no list and has no slot in use.
-            unsafe { unmap(chunk) };
+            unsafe { Left::leave(chunk) };
         }
     }
 }
@@ -316,6 +320,44 @@ impl Chunk {
             if !unsafe { slot.cast::<*const ()>().read() }.is_null() {
                 f(NonNull::new(slot).expect("an address inside a chunk"));
             }
+        }
+    }
+}
+
+/// The chunks that arenas have left behind on a thread, as far as it keeps them.
+struct Left([Cell<*mut Chunk>; LEFT]);
+
+thread_local! {
+    static OF_THREAD: Left = const { Left([const { Cell::new(ptr::null_mut()) }; LEFT]) };
+}
+
+impl Left {
+    fn take() -> Option<*mut Chunk> {
+        OF_THREAD.try_with(Self::next).ok().flatten()
+    }
+
+    fn next(&self) -> Option<*mut Chunk> {
+        self.0.iter().map(|place| place.replace(ptr::null_mut())).find(|chunk| !chunk.is_null())
+    }
+
+    /// # Safety
+    /// As of [`unmap`].
+    unsafe fn leave(chunk: *mut Chunk) {
+        let keep =
+            |left: &Self| left.0.iter().find(|place| place.get().is_null()).map(|place| place.set(chunk));
+        // Models count what is mapped, and a thread that ends keeps nothing.
+        if cfg!(loom) || OF_THREAD.try_with(keep).ok().flatten().is_none() {
+            // SAFETY: by contract.
+            unsafe { unmap(chunk) };
+        }
+    }
+}
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        while let Some(chunk) = self.next() {
+            // SAFETY: it was left, and is in no place any more.
+            unsafe { unmap(chunk) };
         }
     }
 }
@@ -403,7 +445,7 @@ fn count_down(chunk: *mut Chunk) {
     if orphans.fetch_sub(1, Ordering::AcqRel) == 1 {
         slots.with_mut(|_| ());
         // SAFETY: no slot is in use and no arena knows it any more.
-        unsafe { unmap(chunk) };
+        unsafe { Left::leave(chunk) };
     }
 }
 
