@@ -11,13 +11,13 @@
 //!
 //! A panic that leaves a job or a hook ends there: the thread goes on, so that the counts stay true.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::io;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
-use std::{io, mem};
 
 use corelane_shards::loom::thread::{self, JoinHandle};
 use corelane_shards::loom::{Arc, Condvar, Mutex, MutexGuard};
+use corelane_shards::util::swallow::swallow;
 
 use super::queue::{Idler, Limits, NEVER_POISONED, Queue, SEARCHERS};
 use super::{Hook, Job, PoolConfig, SubmitError};
@@ -91,7 +91,7 @@ impl<J: Job> Pool<J> {
     /// A pool thread may call it; it waits for the others, not for itself and not for those that wait here too.
     pub(crate) fn shutdown(&self, timeout: Option<Duration>) -> bool {
         for job in self.shared.queue.close(&|| Shared::start(&self.shared)) {
-            shield(|| job.cancel());
+            swallow(|| job.cancel());
         }
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let me = thread::current().id();
@@ -127,11 +127,9 @@ impl<J: Job> Shared<J> {
         let PoolConfig { thread_name, stack_size, .. } = &this.config;
         let shared = this.clone();
         // A name that panics, or that the system cannot take, must not unwind through the queue's lock.
-        let name = catch_unwind(AssertUnwindSafe(|| thread_name())).map_err(|payload| {
-            // As in `shield`.
-            mem::forget(payload);
-            io::Error::other("the thread name function panicked")
-        })?;
+        let mut name = None;
+        swallow(|| name = Some(thread_name()));
+        let name = name.ok_or_else(|| io::Error::other("the thread name function panicked"))?;
         if name.contains('\0') {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "the thread name contains a null byte"));
         }
@@ -153,7 +151,7 @@ impl<J: Job> Shared<J> {
         enter(&mut || {
             call(on_start);
             while let Some(job) = job.take().or_else(|| this.queue.next(&mut idler, &start)) {
-                shield(|| job.run());
+                swallow(|| job.run());
             }
             call(on_stop);
         });
@@ -178,15 +176,7 @@ impl<J: Job> Shared<J> {
 
 fn call(hook: &Option<Hook>) {
     if let Some(hook) = hook {
-        shield(|| hook());
-    }
-}
-
-/// Calls foreign code and lets no panic out.
-fn shield(foreign: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(foreign)) {
-        // Its drop is foreign too, and might panic again; this is a bug in a job, so leaking it is the lesser evil.
-        mem::forget(payload);
+        swallow(|| hook());
     }
 }
 

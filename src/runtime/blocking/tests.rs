@@ -1,6 +1,7 @@
 //! The pool with real threads.
 
 use std::collections::HashSet;
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Barrier, Mutex};
@@ -175,10 +176,14 @@ fn hooks_names_and_stack_size_reach_every_thread() {
 
 #[test]
 fn a_panic_in_a_job_or_a_hook_leaves_the_thread_serving() {
-    let pool = Pool::new(PoolConfig {
-        on_start: Some(Arc::new(|| panic!("a hook panics in this test"))),
-        ..config(1)
-    });
+    /// Quietly: the hook would print each.
+    fn panics_with(brought: &Arc<()>) -> impl Fn() + Clone + Send + Sync + use<> {
+        let brought = Arc::clone(brought);
+        move || resume_unwind(Box::new(Arc::clone(&brought)))
+    }
+    let brought = Arc::new(());
+    let panics = panics_with(&brought);
+    let pool = Pool::new(PoolConfig { on_start: Some(Arc::new(panics.clone())), ..config(1) });
     let (send, got) = channel();
     submit(
         &pool,
@@ -186,13 +191,15 @@ fn a_panic_in_a_job_or_a_hook_leaves_the_thread_serving() {
             let send = send.clone();
             move || {
                 send.send(thread::current().id()).unwrap();
-                panic!("a job panics in this test");
+                panics();
             }
         }),
     );
     submit(&pool, job(move || send.send(thread::current().id()).unwrap()));
     assert_eq!(got.recv().unwrap(), got.recv().unwrap());
     assert!(pool.shutdown(None));
+    drop(pool);
+    assert_eq!(Arc::strong_count(&brought), 1, "what the panics brought along is leaked");
 }
 
 #[test]
