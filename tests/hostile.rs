@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use corelane::net::UnixStream;
 use corelane::runtime::{Builder, Handle, Runtime, UnhandledPanic};
+use corelane::shard::ShardId;
 use corelane::sync::oneshot;
 use corelane::task::JoinHandle;
 use corelane::time::{Sleep, sleep_until};
@@ -113,6 +114,38 @@ fn wakers_panic_while_the_shard_closes() {
 
 fn far() -> corelane::time::Instant {
     (Instant::now() + Duration::from_secs(1_000)).into()
+}
+
+/// Both wait where the other shard has ended, in a poll that goes on. They end with their task, and don't fail before.
+#[test]
+fn a_sleep_and_a_socket_of_a_shard_that_has_ended() {
+    for mut builder in [Builder::new_multi_thread(), Builder::new_sharded()] {
+        let (stop, stopped) = mpsc::channel();
+        builder.worker_threads(2).on_thread_stop(move || stop.send(()).unwrap());
+        let rt = builder.enable_all().build().unwrap();
+        let theirs = rt.handle().spawn_on(ShardId(0), || async {
+            let (socket, peer) = UnixStream::pair().unwrap();
+            let mut waits = Box::pin(async move { socket.readable().await });
+            let mut sleep = Box::pin(sleep_until(far()));
+            left(&mut waits);
+            left(&mut sleep);
+            (waits, sleep, peer)
+        });
+        let (mut waits, mut sleep, _peer) = rt.block_on(theirs).unwrap();
+        let (begin, begun) = mpsc::channel();
+        let (tell, told) = mpsc::channel();
+        drop(rt.handle().spawn_on(ShardId(1), || async move {
+            begin.send(()).unwrap();
+            stopped.recv().unwrap();
+            let mut cx = Context::from_waker(Waker::noop());
+            let slept = catch_unwind(AssertUnwindSafe(|| sleep.as_mut().poll(&mut cx).is_pending()));
+            tell.send((slept.is_ok_and(|pending| pending), waits.as_mut().poll(&mut cx).is_pending()))
+                .unwrap();
+        }));
+        begun.recv().unwrap();
+        rt.shutdown_background();
+        assert_eq!(told.recv().unwrap(), (true, true), "the sleep and the socket still wait");
+    }
 }
 
 #[test]

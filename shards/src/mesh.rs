@@ -41,6 +41,7 @@ use crate::park::{Sleeper, Spin};
 use crate::queue::mailbox::{Mailbox, Node};
 use crate::queue::steal::Ring;
 use crate::reactor::{Registry, Unbound};
+use crate::shard::Driver;
 use crate::shard::lend::{Lend, Loan};
 use crate::task::header::{Header, links};
 use crate::task::{RawTask, harness};
@@ -48,6 +49,8 @@ use crate::timer::{Clock, Lane, NEVER};
 use crate::util::CachePadded;
 
 use idle::Idle;
+
+const NO_PANIC: &str = "no code that can panic runs under this lock";
 
 /// How often an idle shard looks while others run.
 pub(crate) const WATCH: Duration = Duration::from_millis(1);
@@ -292,7 +295,7 @@ impl Remote {
     }
 
     fn owned(&self) -> MutexGuard<'_, Owned> {
-        self.owned.lock().expect("no code that can panic runs under this lock")
+        self.owned.lock().expect(NO_PANIC)
     }
 
     /// Lists a new movable task that is on the heap; false if the shard is closing.
@@ -409,6 +412,15 @@ pub struct Mesh {
     /// While positive a paused clock stands even if all is idle: somebody works outside of the shards.
     clock_holds: AtomicUsize,
     pub(crate) unbound: Unbound,
+    standing: Mutex<Standing>,
+}
+
+/// See [`Mesh::shard_closed`].
+#[derive(Default)]
+struct Standing {
+    shards: usize,
+    /// Those of shards that have closed.
+    drivers: Vec<Box<dyn Driver>>,
 }
 
 /// Has a thread call [`take_care`](crate::shard::take_care) for a shard. False if there is none.
@@ -468,6 +480,7 @@ impl Mesh {
                 clock_holds: AtomicUsize::new(0),
                 call_caretaker: OnceLock::new(),
                 unbound: Unbound::new(),
+                standing: Mutex::new(Standing::default()),
                 spin: std::sync::atomic::AtomicU64::new(config.spin.to_word()),
                 config,
                 clock,
@@ -587,6 +600,29 @@ impl Mesh {
         if !self.call_caretaker.get().is_some_and(|call| call(remote.id())) {
             remote.lend.uncall();
         }
+    }
+
+    /// A shard was built.
+    pub(crate) fn shard_stands(&self) {
+        self.standing.lock().expect(NO_PANIC).shards += 1;
+    }
+
+    /// A shard has cancelled its tasks. The last one closes all lanes and reactors: until then tasks of the others may wait there,
+    /// which are to be cancelled as well, and not to find an error before that. A shard that a panic ends closes its own at once, for
+    /// the others may go on without it.
+    pub(crate) fn shard_closed(&self, shard: &Remote, driver: Option<Box<dyn Driver>>) {
+        let mut standing = self.standing.lock().expect(NO_PANIC);
+        standing.shards -= 1;
+        let is_last = standing.shards == 0;
+        if !is_last && !std::thread::panicking() {
+            standing.drivers.extend(driver);
+            return;
+        }
+        let others = if is_last { std::mem::take(&mut standing.drivers) } else { Vec::new() };
+        drop(standing);
+        let closing = if is_last { &*self.remotes } else { std::slice::from_ref(shard) };
+        closing.iter().for_each(|remote| remote.lane().close());
+        drop((driver, others));
     }
 
     /// Keeps the mesh alive for a task.

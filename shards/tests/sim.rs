@@ -143,6 +143,15 @@ impl World {
         self.with(|state| state.closed[shard])
     }
 
+    /// Lanes are closed with the last shard.
+    fn lanes_are_closed(&self) -> bool {
+        self.with(|state| state.lanes_are_closed())
+    }
+
+    fn sleeps_without_a_shard(&self, timer: u64) -> bool {
+        self.with(|state| state.timers.get(&timer).is_some_and(|(lane, _)| state.closed[*lane]))
+    }
+
     fn io(&self, shard: usize) -> &Io {
         self.sim.io(ShardId(shard as u32))
     }
@@ -351,6 +360,10 @@ impl World {
 }
 
 impl State {
+    fn lanes_are_closed(&self) -> bool {
+        self.closed.iter().all(|closed| *closed)
+    }
+
     /// Why a task should not be as it is while all shards sleep.
     fn why_lost(&self, n: usize, task: &Task) -> Option<String> {
         if task.gone {
@@ -648,7 +661,7 @@ impl Wake for Alarm {
         self.world.trace.note("fired", self.key);
         let wrong = self.world.with(|state| {
             let armed = state.timers.remove(&self.key);
-            armed.is_none_or(|(lane, at)| now_ns < at && !state.closed[lane])
+            armed.is_none_or(|(_, at)| now_ns < at && !state.lanes_are_closed())
         });
         if wrong {
             self.world.fail(format!("timer {} fired early, or twice, at {now_ns} ns", self.key));
@@ -716,7 +729,7 @@ async fn nap(world: &Arc<World>, me: usize, rng: &mut Rng) {
             (Status::Closed, _) => true,
         };
         if closed {
-            if !world.is_closed(lane) {
+            if !world.lanes_are_closed() {
                 world.fail(format!("timer {key} was told that lane {lane} is closed"));
             }
             return Poll::Ready(());
@@ -831,6 +844,8 @@ impl Run {
                     }
                 }
                 On::Io { .. } => self.world.raise(n),
+                // Nobody turns the lane any more, and it is not closed before the last one.
+                On::Timer(key) if self.world.sleeps_without_a_shard(key) => self.world.abort(n, 1),
                 _ => continue,
             }
             given = true;

@@ -4,6 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::TcpListener;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use crate::config::{Config, Reach};
 use crate::mesh::{Mesh, ShardId};
 use crate::park::Spin;
 use crate::shard::{Driver, Shard, Turn, spawn_local};
-use crate::timer::Clock;
+use crate::timer::{Clock, Entry, Status};
 
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
@@ -689,6 +690,57 @@ fn after_the_reactor_nothing_waits() {
     drop(future);
     drop(waker);
     assert_eq!(Arc::strong_count(&wakes), 1, "a waker is left behind");
+}
+
+#[test]
+fn the_last_shard_closes_the_reactors_and_lanes_of_all() {
+    let mesh = mesh(2);
+    let (first, last) = (shard(&mesh, 0), shard(&mesh, 1));
+    let (socket, _peer) = pair(&mesh);
+    let (wakes, waker) = counting();
+    let mut cx = Context::from_waker(&waker);
+    let mut buf = [0; 8];
+    let mut sleep = Box::pin(Entry::new());
+    first.enter(|local| {
+        assert!(socket.poll_read(&mut cx, &mut buf).is_pending());
+        let _ = sleep.as_mut().arm(local.remote().lane(), u64::MAX / 2, waker.clone());
+    });
+    drop(first);
+    assert_eq!((wakes.count(), sleep.status()), (0, Status::Armed));
+    drop(last);
+    assert_eq!((wakes.count(), sleep.status()), (2, Status::Closed));
+    assert!(matches!(socket.poll_read(&mut cx, &mut buf), Poll::Ready(Err(_))));
+}
+
+/// Nobody else would close them before all others end. What those that are gone left is closed by the last all the same.
+#[test]
+fn a_shard_that_a_panic_ends_closes_its_own() {
+    fn panics_in(shard: Shard) {
+        let ended = catch_unwind(AssertUnwindSafe(move || {
+            let _ends = shard;
+            resume_unwind(Box::new(()))
+        }));
+        assert!(ended.is_err());
+    }
+    let mesh = mesh(3);
+    let shards = [0, 1, 2].map(|id| shard(&mesh, id));
+    let (wakes, waker) = counting();
+    let mut cx = Context::from_waker(&waker);
+    let mut buf = [0; 8];
+    let pairs = [0, 1].map(|_| pair(&mesh));
+    for ((socket, _), shard) in pairs.iter().zip(&shards) {
+        shard.enter(|_| assert!(socket.poll_read(&mut cx, &mut buf).is_pending()));
+    }
+    let [first, second, last] = shards;
+    panics_in(first);
+    assert_eq!(wakes.count(), 1);
+    drop(second);
+    assert_eq!(wakes.count(), 1);
+    panics_in(last);
+    assert_eq!(wakes.count(), 2);
+    for (socket, _) in &pairs {
+        assert!(matches!(socket.poll_read(&mut cx, &mut buf), Poll::Ready(Err(_))));
+    }
 }
 
 #[test]

@@ -8,8 +8,10 @@
 //!    wake, abort or send; so this repeats until no task is left that has not completed and the mailbox is empty.
 //! 4. The mailbox is closed. What arrived since the last look is cancelled *before* its MAILED bit is cleared, so a closed
 //!    mailbox implies that every task of the shard has completed.
-//! 5. The lane is closed: whoever sleeps on it elsewhere is woken and finds an error.
-//! 6. What is still referenced from elsewhere is orphaned: see [`crate::task`].
+//! 5. What is still referenced from elsewhere is orphaned: see [`crate::task`].
+//! 6. The last shard of the mesh closes the lanes and reactors of all: whoever still waits on one is woken and finds an error. Not
+//!    each its own: a task of a shard that stands may sleep in this one's lane, or have a socket here, and is not to find an error
+//!    while it may be polled. See [`Mesh::shard_closed`](crate::mesh::Mesh::shard_closed).
 
 use crate::task::{RawTask, harness, raw};
 use crate::util::abort::AbortOnDrop;
@@ -70,7 +72,6 @@ impl Drop for Shard {
             }
             harness::drain(task, local);
         });
-        remote.lane().close();
         local.run_queue(|run| run.clear());
         local.publish_load();
         // From here on this thread is an alien like all others.
@@ -80,6 +81,7 @@ impl Drop for Shard {
         for task in heap {
             raw::orphan(task, local.mesh());
         }
+        local.mesh().shard_closed(remote, local.driver.take());
         std::mem::forget(unfinished);
     }
 }

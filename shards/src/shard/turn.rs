@@ -97,6 +97,7 @@ impl Shard {
         let window = Window::new(mesh.spin());
         let &Config { polls_per_event, polls_per_mail, polls_per_overflow, .. } = mesh.config();
         assert!(polls_per_event > 0 && polls_per_mail > 0 && polls_per_overflow > 0, "a shard runs tasks");
+        mesh.shard_stands();
         Self {
             local: Box::new(Local::new(mesh, id, driver)),
             window,
