@@ -10,6 +10,7 @@ use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
+use corelane::config::Config;
 use corelane::io::{AsyncReadExt, AsyncWriteExt};
 use corelane::net::UnixStream;
 use corelane::runtime::{Builder, Handle, Runtime};
@@ -380,6 +381,9 @@ fn where_it_panics() {
     };
     in_task(&current);
     in_task(&sharded);
+    let file = "[runtime]\nflavor = \"multi_thread\"\n[scheduler]\nsteal = \"off\"";
+    let stays = Config::parse("c", file).unwrap();
+    in_task(&Builder::from_config(stays).worker_threads(1).build().unwrap());
     let panicked =
         catch_unwind(AssertUnwindSafe(|| current.block_on(async { block_in_place(|| ()) }))).unwrap_err();
     assert_eq!(*panicked.downcast::<String>().unwrap(), text);

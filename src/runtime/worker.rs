@@ -110,7 +110,7 @@ pub(crate) fn prepare(
 
 fn run(inner: &Inner, shard: Shard) {
     let blocking = match inner.flavor {
-        RuntimeFlavor::MultiThread => Blocking::InPlaceOnly,
+        RuntimeFlavor::MultiThread if inner.mesh.steals() => Blocking::InPlaceOnly,
         _ => Blocking::Forbidden,
     };
     let _entered = context::enter(inner, blocking);

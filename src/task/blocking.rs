@@ -52,8 +52,9 @@ where
 ///
 /// # Panics
 ///
-/// On a shard whose tasks all stay, that is in a task of a `sharded` or `current_thread` runtime, and in the latter's own
-/// `block_on`: there everything would wait for the closure. Use [`spawn_blocking`].
+/// On a shard whose tasks all stay, that is in a task of a `sharded` or `current_thread` runtime or of one whose config file has
+/// `steal = "off"`, and in a `current_thread` runtime's own `block_on`: there everything would wait for the closure. Use
+/// [`spawn_blocking`].
 #[track_caller]
 pub fn block_in_place<F, R>(f: F) -> R
 where
