@@ -1,6 +1,6 @@
 //! `block_in_place`: what else the worker has to do goes on.
 
-use std::future::Future;
+use std::future::{Future, pending};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream as StdStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -415,6 +415,26 @@ fn many_short_loans() {
     for task in tasks {
         rt.block_on(task).unwrap();
     }
+}
+
+/// Then the pool has no caretaker to give, and the task waits for one that is cancelled.
+#[test]
+fn a_task_blocks_after_its_runtime_was_left_to_end() {
+    let rt = runtime(1);
+    let (begin, begun) = mpsc::channel();
+    let (go, going) = mpsc::channel();
+    let (tell, told) = mpsc::channel();
+    rt.spawn(async move {
+        begin.send(()).unwrap();
+        going.recv().unwrap();
+        let ended = block_in_place(|| Handle::current().block_on(corelane::spawn(pending::<()>())));
+        tell.send(ended.unwrap_err().is_cancelled()).unwrap();
+    });
+    begun.recv().unwrap();
+    rt.shutdown_background();
+    go.send(()).unwrap();
+    // Only a failure takes so long.
+    assert!(told.recv_timeout(Duration::from_secs(60)).expect("the task waits for ever"));
 }
 
 /// A worker does not wait for its own end.

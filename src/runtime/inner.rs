@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, Weak};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use corelane_shards::loom::atomic::{AtomicBool, Ordering};
@@ -263,7 +264,15 @@ impl Inner {
             shard::take_care(inner.mesh.remote(id), || inner.is_shutting_down());
         });
         let work = Work { task, mandatory: false, _hold: None };
-        self.pool.submit(work).map_err(|(work, _)| work.cancel()).is_ok()
+        match self.pool.submit(work) {
+            Ok(()) => true,
+            // Who ended the runtime did not wait for the task that blocks. It may wait for one that is to be cancelled.
+            Err((work, SubmitError::ShutDown)) => thread::Builder::new().spawn(|| work.run()).is_ok(),
+            Err((work, SubmitError::NoThread(_))) => {
+                work.cancel();
+                false
+            }
+        }
     }
 
     /// Whether the runtime is ending.
