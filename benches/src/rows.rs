@@ -5,7 +5,7 @@
 //! - [`tasks`]: within one runtime
 //! - [`cross`]: between cores
 //! - [`timers`]: timers that don't fire
-//! - [`channels`]: the runtimes' own channels
+//! - [`channels`]: the runtimes' own channels and sockets
 //! - [`crowds`]: one task that wakes, joins or chooses from many
 //! - [`contention`]: channels and locks between cores
 //! - [`memory`]: what a task weighs, which is no row: it takes a process a mode
@@ -158,7 +158,7 @@ macro_rules! contended {
     };
 }
 
-/// A row over each runtime's own channels that builds what it runs in.
+/// A row over each runtime's own types that builds what it runs in.
 macro_rules! own {
     ($name:literal, $body:ident, $ours:literal, $tokios:literal, targets[$($target:expr),*]) => {
         Row {
@@ -208,6 +208,7 @@ pub fn all() -> Vec<Row> {
         ], targets [Of("stealing", "tokio-mt", 0.95)]),
         plain!("spawn_blocking", 1, tasks::spawn_blocking, targets []),
         plain!("block_on", 1, tasks::block_on, targets[OfBest("sharded", 0.5)]),
+        plain!("build", 1, tasks::build, targets[]),
         row!("outside1", 1, cell(cross::outside1) in [
             Sharded, CurrentThread, Stealing, Placed, TokioCurrentThread, TokioMultiThread
         ], targets []),
@@ -234,6 +235,10 @@ pub fn all() -> Vec<Row> {
         plain!("sleep_drop_100k", 1, timers::sleep_drop_among_others, targets[OfBest("sharded", 0.1)]),
         plain!("reset_1m", 1, timers::reset_among_million, targets[OfBest("sharded", 1.25)]),
         each_its_own!("pp_mpsc", 1, channels::pp_mpsc, targets[Of("sharded", "tokio-ct", 0.5)]),
+        each_its_own!("pp_socket", 1, channels::pp_socket, targets[
+            Of("sharded", "tokio-ct", 1.1),
+            Of("stealing", "tokio-mt", 1.1)
+        ]),
         each_its_own!("pp_oneshot", 1, channels::pp_oneshot, targets[Of("sharded", "tokio-ct", 0.85)]),
         own!("own_chan", own_chan, "sharded", "tokio-local", targets[Of("sharded", "tokio-local", 0.34)]),
         each_its_own!("mpsc_ready", 1, channels::mpsc_ready, targets[OfBest("sharded", 1.0)]),

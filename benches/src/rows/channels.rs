@@ -1,4 +1,4 @@
-//! Rows over a runtime's own channels. The bodies are written once and stand here twice, since Corelane's channels and
+//! Rows over a runtime's own channels and sockets. The bodies are written once and stand here twice, since Corelane's channels and
 //! Tokio's are different types.
 //!
 //! Within one runtime: [`pp_mpsc`](ours::pp_mpsc) and its like. Between two threads that are of no runtime and never
@@ -22,6 +22,8 @@ macro_rules! bodies {
         $(#[$doc])*
         pub mod $module {
             use super::*;
+            use $krate::io::{AsyncReadExt, AsyncWriteExt};
+            use $krate::net::UnixStream;
             use $krate::sync::{broadcast, mpsc, oneshot, watch};
             use $local as local;
 
@@ -87,6 +89,26 @@ macro_rules! bodies {
                     }
                     drop(requests);
                     server.await.expect("the server ends well");
+                })
+            }
+
+            /// Two tasks, a pair of Unix sockets, 64 bytes there and back: each wait is one of the reactor's.
+            pub fn pp_socket<R: Rt>(runtime: &R, size: Size) -> Duration {
+                in_task(runtime, size, |count| async move {
+                    let (mut here, mut there) = UnixStream::pair().expect("the system gives sockets");
+                    let echo = R::spawn(async move {
+                        let mut bytes = [0; 64];
+                        while there.read_exact(&mut bytes).await.is_ok() {
+                            there.write_all(&bytes).await.expect("somebody waits");
+                        }
+                    });
+                    let mut bytes = [1; 64];
+                    for _ in 0..count {
+                        here.write_all(&bytes).await.expect("the echo waits");
+                        here.read_exact(&mut bytes).await.expect("the echo answers");
+                    }
+                    drop(here);
+                    echo.await.expect("the echo ends well");
                 })
             }
 

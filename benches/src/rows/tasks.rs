@@ -164,6 +164,15 @@ pub fn block_on<R: Rt>(runtime: &R, size: Size) -> Duration {
     start.elapsed()
 }
 
+/// A runtime that is built and dropped.
+pub fn build<R: Rt>(_: &R, size: Size) -> Duration {
+    let build = |count| (0..count).for_each(|_| drop(black_box(R::new())));
+    build(size.warm);
+    let start = Instant::now();
+    build(size.batches);
+    start.elapsed()
+}
+
 /// Returns `Pending` so many times, woken by itself.
 fn wake_self(mut count: u64) -> impl Future<Output = ()> + Send {
     poll_fn(move |cx| {
