@@ -354,11 +354,15 @@ fn available_cpus() -> usize {
 }
 
 /// A plan that binds nothing. Shards may look if there is a CPU for each, and one for whoever sends them what they look for. Where
-/// the program has bound this thread to a CPU, that may be any other CPU of the process.
+/// the program has bound this thread to a CPU, that may be any other CPU of the process. A single shard is not asked for the quota,
+/// which is read from some files: many such runtimes live for a moment.
 fn unplaced(shards: usize) -> Plan {
-    let cpus = available_cpus();
-    let others = || pin::Tid::main().cpus().is_some_and(|all| all.len() > 1);
-    Plan { may_spin: shards <= cpus && (cpus > 1 || others()), ..Plan::unplaced(shards) }
+    let several = |cpus: Option<CpuList>| cpus.is_some_and(|cpus| cpus.len() > 1);
+    let may_spin = match shards {
+        1 => several(pin::current()) || several(pin::Tid::main().cpus()),
+        _ => shards <= available_cpus(),
+    };
+    Plan { may_spin, ..Plan::unplaced(shards) }
 }
 
 pub(in crate::runtime) fn spin(config: &Config, may_spin: bool) -> Spin {
