@@ -82,22 +82,24 @@ impl Driven {
             inner.drivers.drive(SEATED);
         }
         let mut future = pin!(future);
-        // A future that is ready at once is not timed: reading the clock takes longer than most of them.
         if inner.has_panicked() {
             return None;
         }
-        if let Poll::Ready(output) = self.poll_root(future.as_mut()) {
-            return unless_panicked(inner, output);
-        }
         /// Nobody drives it afterwards, also when the future panics.
-        struct Resumed<'a>(&'a mut Driven);
-        impl Drop for Resumed<'_> {
+        struct Left<'a>(&'a mut Driven);
+        impl Drop for Left<'_> {
             fn drop(&mut self) {
                 self.0.shard.pause();
             }
         }
-        self.shard.resume();
-        Resumed(self).0.turn_until(inner, future)
+        let left = Left(self);
+        let driven = &mut *left.0;
+        // A future that is ready at once is not timed: reading the clock takes longer than most of them.
+        if let Poll::Ready(output) = driven.poll_root(future.as_mut()) {
+            return unless_panicked(inner, output);
+        }
+        driven.shard.resume();
+        driven.turn_until(inner, future)
     }
 
     fn poll_root<F: Future>(&self, future: Pin<&mut F>) -> Poll<F::Output> {

@@ -154,6 +154,11 @@ impl Rest {
         self.polls_then.set(remote.counters().polls.get());
     }
 
+    /// Whether its time counts as busy.
+    pub fn is_busy(&self) -> bool {
+        self.busy_from_ns.get().is_some()
+    }
+
     /// Its time does not count as busy from `now_ns` on. False if it did not before.
     pub fn pause(&self, remote: &Remote, now_ns: u64) -> bool {
         let from_ns = self.busy_from_ns.take();

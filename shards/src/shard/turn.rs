@@ -524,8 +524,15 @@ impl Shard {
 
     /// Nobody drives the shard for now.
     pub fn pause(&mut self) {
-        self.local.rest.pause(self.local.remote(), self.local.mesh().clock().now_ns());
-        self.local.remote().leave();
+        let (local, remote) = (&*self.local, self.local.remote());
+        if local.rest.is_busy() {
+            local.rest.pause(remote, local.mesh().clock().now_ns());
+        }
+        // What was armed or stamped since the last turn counts from now, and not from whenever somebody drives the shard again.
+        if remote.lane().undated() != 0 || local.stamps().is_awaited() {
+            local.read_clock();
+        }
+        remote.leave();
         self.leave_to_others();
     }
 
