@@ -175,7 +175,7 @@ impl Remote {
             // L3.
             fence(SeqCst);
             if !self.mesh().is_watched(self) {
-                self.mesh().notify(Some(self));
+                self.mesh().notify_of_timer(self);
             }
         }
     }
@@ -201,7 +201,7 @@ impl Remote {
         self.wake();
         // A2.
         if self.mesh().steals() && self.is_away() {
-            self.mesh().notify(Some(self));
+            self.mesh().notify_of_timer(self);
         }
     }
 
@@ -658,6 +658,14 @@ impl Mesh {
             None => self.idle.claim_for_work(self.remotes.iter().map(Remote::id)),
         };
         if let Some(id) = claimed {
+            self.remote(id).wake();
+        }
+    }
+
+    /// There is a timer in the lane of a shard that nobody drives: wakes one idle shard that reaches it, which finds the deadline as it
+    /// lies down. Also while one is searching, who looks for something else.
+    fn notify_of_timer(&self, left: &Remote) {
+        if let Some(id) = self.idle.claim_for_timer(left.victims.iter().copied()) {
             self.remote(id).wake();
         }
     }

@@ -72,10 +72,22 @@ impl Idle {
     }
 
     /// N3 and N4, for a push that a watcher finds if nobody else does.
-    pub fn claim_near(&self, mut candidates: impl Iterator<Item = ShardId>) -> Option<ShardId> {
+    pub fn claim_near(&self, candidates: impl Iterator<Item = ShardId>) -> Option<ShardId> {
         if self.searching.load(Relaxed) > 0 || self.bits.iter().all(|word| word.load(Relaxed) == 0) {
             return None;
         }
+        self.claim_one(candidates)
+    }
+
+    /// As [`claim_for_work`](Self::claim_for_work), for what who searches does not look for: he may find something else first, or not
+    /// reach it.
+    pub fn claim_for_timer(&self, candidates: impl Iterator<Item = ShardId>) -> Option<ShardId> {
+        fence(SeqCst);
+        self.claim_one(candidates)
+    }
+
+    /// N4.
+    fn claim_one(&self, mut candidates: impl Iterator<Item = ShardId>) -> Option<ShardId> {
         let claimed = candidates.find(|id| self.claim(*id))?;
         self.searching.fetch_add(1, SeqCst);
         Some(claimed)

@@ -536,6 +536,22 @@ mod tests {
         shards[1].get_up();
     }
 
+    /// Who searches may find something to run first, or be none that reaches the timer.
+    #[test]
+    fn who_leaves_a_timer_behind_calls_another_though_one_searches() {
+        let mut entry = pin!(Entry::new());
+        let (mesh, mut shards) = with_one_left(None, entry.as_mut());
+        assert!(shards[1].lie_down(|| false).is_some());
+        assert!(mesh.idle.start_searching());
+        shards[0].resume();
+        let deadline_ns = mesh.clock().now_ns() + 1_000_000_000;
+        let _ = entry.as_mut().arm(mesh.remote(ShardId(0)).lane(), deadline_ns, Waker::noop().clone());
+        shards[0].pause();
+        assert!(!mesh.idle.is_set(ShardId(1)), "nobody sees to the timer");
+        mesh.idle.stop_searching();
+        shards[1].get_up();
+    }
+
     #[test]
     fn late_lanes_may_fill_the_ring_of_who_turns_them() {
         let (mesh, mut shards) = late_lanes(600);
