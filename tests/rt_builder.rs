@@ -11,13 +11,14 @@ use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use corelane::config::{Config, Pin};
+use corelane::config::{Config, Pin, Place};
 use corelane::io::AsyncReadExt;
 use corelane::net::{TcpListener, UnixStream};
 use corelane::runtime::{
     self, Builder, Handle, HistogramConfiguration, HistogramScale, LocalOptions, LocalRuntime, RngSeed,
     Runtime, TaskMeta, UnhandledPanic,
 };
+use corelane::shard::ShardId;
 use corelane::task::{self, block_in_place, spawn_blocking, spawn_local, yield_now};
 
 const PANICKED: &str =
@@ -424,6 +425,57 @@ fn a_seed_repeats_the_branches_that_select_takes() {
     assert_eq!(run(b"a seed"), run(b"a seed"));
     assert_ne!(run(b"a seed"), run(b"another"));
     assert_ne!(run(b"a seed").0, run(b"a seed").1);
+}
+
+#[test]
+fn the_place_says_where_tasks_begin() {
+    for (place, on_one) in [(Place::Local, true), (Place::Balanced, false)] {
+        let mut config = Config::default();
+        config.scheduler.place = place;
+        let rt = Builder::new_sharded().worker_threads(2).config(config).build().unwrap();
+        let begun = rt.handle().spawn_on(ShardId(0), || async {
+            // All are alive at once, and this poll lets none of them run.
+            let tasks: Vec<_> =
+                (0..1_000).map(|_| corelane::spawn(async { runtime::worker_index() })).collect();
+            let mut begun = HashSet::new();
+            for task in tasks {
+                begun.insert(task.await.unwrap());
+            }
+            begun
+        });
+        let begun = rt.block_on(begun).unwrap();
+        assert!(begun.contains(&Some(0)));
+        assert_eq!(begun.len() == 1, on_one, "{place:?}: {begun:?}");
+    }
+}
+
+#[test]
+fn a_local_runtime_need_not_wait_for_what_blocks() {
+    let ends: [fn(LocalRuntime); 2] =
+        [LocalRuntime::shutdown_background, |rt| rt.shutdown_timeout(Duration::from_millis(1))];
+    for end in ends {
+        let rt = LocalRuntime::new().unwrap();
+        let (started, starts) = mpsc::channel();
+        let (release, released) = mpsc::channel::<()>();
+        let (dropped, drops) = mpsc::channel();
+        let guard = Guard(dropped);
+        let job = rt.spawn_blocking(move || {
+            started.send(()).unwrap();
+            released.recv().unwrap();
+            3
+        });
+        rt.spawn_local(async move {
+            pending::<()>().await;
+            drop(guard);
+        });
+        starts.recv().unwrap();
+        end(rt);
+        drops.try_recv().unwrap();
+        assert!(!job.is_finished());
+        release.send(()).unwrap();
+        let current = Builder::new_current_thread().build().unwrap();
+        assert_eq!(current.block_on(job).unwrap(), 3);
+    }
 }
 
 #[test]

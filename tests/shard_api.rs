@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -562,6 +563,10 @@ fn calls_end_with_the_runtime() {
         drop(rt);
         let error = caller.join().unwrap();
         assert!(error.is_closed(), "{error}");
+        assert_eq!(format!("{error:?}"), "CallError(the shard is closed)");
+        let error = error.try_into_panic().unwrap_err();
+        let misuse = std::panic::catch_unwind(AssertUnwindSafe(|| error.into_panic())).unwrap_err();
+        assert_eq!(*misuse.downcast::<String>().unwrap(), "the call did not panic: the shard is closed");
     }
 }
 

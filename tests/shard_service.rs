@@ -171,7 +171,9 @@ fn a_stopped_service_says_so() {
         service.stop().await.unwrap();
         assert_dropped_once_each(&drops, 2);
         other.stop().await.unwrap();
-        assert!(other.invoke_on(A, |_| ()).await.unwrap_err().is_stopped());
+        let error = other.invoke_on(A, |_| ()).await.unwrap_err();
+        assert!(error.is_stopped());
+        assert_eq!(error.to_string(), "the sharded service is stopped");
         assert!(other.invoke_on_async(B, |_| async {}).await.unwrap_err().is_stopped());
         assert!(other.invoke_on_all(|_| ()).await.unwrap_err().is_stopped());
         let local = shard::spawn_on(A, move || async move { other.local().is_none() });

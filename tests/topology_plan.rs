@@ -229,6 +229,14 @@ fn a_cpuset_and_an_affinity_mask() {
          quota: none\n\
          blocking pool → cpus 3,5,9 (shared with the shards, which have every allowed CPU)\n"
     );
+    // Read one after the other, they may be of two different moments. The mask is this process's own.
+    let moved = Machine::with_cpus("0-3")
+        .affinity("0-1")
+        .cgroup2("/pod")
+        .file("sys/fs/cgroup/pod/cpuset.cpus.effective", "2-3")
+        .read();
+    assert_eq!(moved.allowed(), list("0-1"));
+    assert_eq!(moved.warnings, ["the affinity mask and the cpuset have no CPU in common"]);
     // The kernel's mask may name CPUs a machine could have but has not.
     assert_eq!(Machine::with_cpus("0-1").affinity("0-127").read().allowed(), list("0-1"));
     // The first generation keeps the set in another place.
