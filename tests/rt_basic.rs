@@ -653,3 +653,25 @@ fn between_two_block_ons_what_comes_from_outside_goes_where_somebody_is() {
         runtime.block_on(task::yield_now());
     }
 }
+
+/// A task that sends and gives way lets the future of `block_on` go on, which waits for what it sends.
+#[test]
+fn a_task_gives_way_to_the_root_future_as_well() {
+    async fn lengths() -> Vec<usize> {
+        let (tx, mut rx) = corelane::sync::mpsc::channel(100);
+        let sends = task::spawn(async move {
+            for _ in 0..10 {
+                tx.send(()).await.unwrap();
+                task::yield_now().await;
+            }
+        });
+        let mut lengths = Vec::new();
+        while rx.recv().await.is_some() {
+            lengths.push(rx.len());
+        }
+        sends.await.unwrap();
+        lengths
+    }
+    assert_eq!(Builder::new_current_thread().build().unwrap().block_on(lengths()), [0; 10]);
+    assert_eq!(LocalRuntime::new().unwrap().block_on(lengths()), [0; 10]);
+}

@@ -40,10 +40,11 @@ impl ArcWake for Root {
         // SeqCst: published before the sleep word is looked at.
         this.woken.store(true, Ordering::SeqCst);
         let remote = this.mesh.remote(SEATED);
-        let here = shard::current(|local| local.is_some_and(|local| ptr::eq(local.remote(), remote)));
-        if !here {
-            remote.wake();
-        }
+        shard::current(|local| match local {
+            // Who gives way from now on comes after the root.
+            Some(local) if ptr::eq(local.remote(), remote) => local.hold(),
+            _ => remote.wake(),
+        });
     }
 }
 

@@ -118,6 +118,8 @@ impl Guest {
         let Some(shard) = shard.as_mut() else { return true };
         self.bell.hang(cx.waker());
         shard.get_up();
+        // Tasks that give way do so to whoever polls the guest, too.
+        shard.local().hold();
         if shard.turn() == Turn::Again || shard.lie_down(|| false).is_none() {
             shard.get_up();
             cx.waker().wake_by_ref();

@@ -135,6 +135,12 @@ impl Local {
         self.run_queue(|run| run.push_back(task));
     }
 
+    /// Tasks that give way from now on wait for the end of the turn: somebody was woken who is not in the queue, and whose turn is before
+    /// theirs.
+    pub fn hold(&self) {
+        self.run_queue(RunQueue::hold);
+    }
+
     /// Puts a pinned task that gave way behind all that are queued.
     #[inline(always)]
     pub(crate) fn push_last(&self, task: RawTask) {
