@@ -3,7 +3,8 @@
 use std::future::poll_fn;
 use std::task::Poll;
 
-/// Lets other tasks run: the task goes behind all that are queued.
+/// Lets other tasks run: the task goes behind all that are queued, and behind the future of the `block_on` that drives its shard, or of
+/// its `LocalSet`, if that was woken.
 ///
 /// # On shards
 ///
