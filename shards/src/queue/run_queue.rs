@@ -121,9 +121,10 @@ impl RunQueue {
     pub fn rest(&mut self) {
         self.holds = false;
         if !self.held.is_empty() {
-            for task in mem::take(&mut self.held) {
-                self.push_last(task);
-            }
+            let mut held = mem::take(&mut self.held);
+            held.drain(..).for_each(|task| self.push_last(task));
+            // With its memory: a set whose tasks give way does so each turn.
+            self.held = held;
         }
         self.by_tasks.rest();
         self.by_world.rest();
