@@ -654,17 +654,18 @@ fn between_two_block_ons_what_comes_from_outside_goes_where_somebody_is() {
     }
 }
 
-/// A task that sends and gives way lets the future of `block_on` go on, which waits for what it sends.
+/// A task that sends and gives way lets the future of `block_on` go on, or the one beside its set, which waits for what it sends.
 #[test]
 fn a_task_gives_way_to_the_root_future_as_well() {
-    async fn lengths() -> Vec<usize> {
+    type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+    async fn lengths(spawn: fn(Task) -> task::JoinHandle<()>) -> Vec<usize> {
         let (tx, mut rx) = corelane::sync::mpsc::channel(100);
-        let sends = task::spawn(async move {
+        let sends = spawn(Box::pin(async move {
             for _ in 0..10 {
                 tx.send(()).await.unwrap();
                 task::yield_now().await;
             }
-        });
+        }));
         let mut lengths = Vec::new();
         while rx.recv().await.is_some() {
             lengths.push(rx.len());
@@ -672,6 +673,8 @@ fn a_task_gives_way_to_the_root_future_as_well() {
         sends.await.unwrap();
         lengths
     }
-    assert_eq!(Builder::new_current_thread().build().unwrap().block_on(lengths()), [0; 10]);
-    assert_eq!(LocalRuntime::new().unwrap().block_on(lengths()), [0; 10]);
+    let runtime = Builder::new_current_thread().build().unwrap();
+    assert_eq!(runtime.block_on(lengths(task::spawn)), [0; 10]);
+    assert_eq!(LocalRuntime::new().unwrap().block_on(lengths(task::spawn)), [0; 10]);
+    assert_eq!(task::LocalSet::new().block_on(&runtime, lengths(task::spawn_local)), [0; 10]);
 }

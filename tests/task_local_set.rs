@@ -336,23 +336,3 @@ fn a_set_drops_its_tasks_in_the_order_in_which_they_were_spawned() {
         assert_eq!(*dropped.borrow(), [0, 1, 2, 3, 4, 5], "{turns}");
     }
 }
-
-#[test]
-fn a_task_gives_way_to_the_future_beside_the_set_as_well() {
-    let lengths = LocalSet::new().block_on(&current_thread(), async {
-        let (tx, mut rx) = corelane::sync::mpsc::channel(100);
-        let sends = task::spawn_local(async move {
-            for _ in 0..10 {
-                tx.send(()).await.unwrap();
-                task::yield_now().await;
-            }
-        });
-        let mut lengths = Vec::new();
-        while rx.recv().await.is_some() {
-            lengths.push(rx.len());
-        }
-        sends.await.unwrap();
-        lengths
-    });
-    assert_eq!(lengths, [0; 10]);
-}
