@@ -186,7 +186,8 @@ impl Remote {
         self.away.store(false, Relaxed);
     }
 
-    fn is_away(&self) -> bool {
+    #[inline]
+    pub(crate) fn is_away(&self) -> bool {
         // Relaxed: see the module's head; for placement an impression.
         self.away.load(Relaxed)
     }

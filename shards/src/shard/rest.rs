@@ -155,6 +155,7 @@ impl Rest {
     }
 
     /// Whether its time counts as busy.
+    #[inline]
     pub fn is_busy(&self) -> bool {
         self.busy_from_ns.get().is_some()
     }

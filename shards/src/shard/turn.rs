@@ -523,7 +523,21 @@ impl Shard {
     }
 
     /// Nobody drives the shard for now.
+    #[inline]
     pub fn pause(&mut self) {
+        let (local, remote) = (&*self.local, self.local.remote());
+        // Else it was entered for a future that was ready at once and left nothing: it is away, as it was.
+        if local.rest.is_busy()
+            || !remote.is_away()
+            || local.mesh().steals()
+            || remote.lane().undated() != 0
+            || local.stamps().is_awaited()
+        {
+            self.leave();
+        }
+    }
+
+    fn leave(&mut self) {
         let (local, remote) = (&*self.local, self.local.remote());
         if local.rest.is_busy() {
             local.rest.pause(remote, local.mesh().clock().now_ns());
