@@ -75,11 +75,10 @@ impl Driven {
         self.shard.enter(|local| hooks::spawn_local(Some(inner), local, future, origin))
     }
 
-    /// Turns the shard until the future completes. `None` if a panic in a task ends the runtime before.
-    pub fn block_on<F: Future>(&mut self, inner: &Inner, future: F) -> Option<F::Output> {
-        let here = Some(context::thread_id());
-        if self.thread != here {
-            self.thread = here;
+    /// Turns the shard until the future completes. `None` if a panic in a task ends the runtime before. `here` is this thread's id.
+    pub fn block_on<F: Future>(&mut self, inner: &Inner, here: ThreadId, future: F) -> Option<F::Output> {
+        if self.thread != Some(here) {
+            self.thread = Some(here);
             inner.drivers.drive(SEATED);
         }
         let mut future = pin!(future);
@@ -87,20 +86,28 @@ impl Driven {
             return None;
         }
         /// Nobody drives it afterwards, also when the future panics.
-        struct Left<'a>(&'a mut Driven);
+        struct Left<'a> {
+            driven: &'a mut Driven,
+            resumed: bool,
+        }
         impl Drop for Left<'_> {
+            #[inline]
             fn drop(&mut self) {
-                self.0.shard.pause();
+                if self.resumed {
+                    self.driven.shard.pause();
+                } else {
+                    self.driven.shard.stay_away();
+                }
             }
         }
-        let left = Left(self);
-        let driven = &mut *left.0;
+        let mut left = Left { driven: self, resumed: false };
         // A future that is ready at once is not timed: reading the clock takes longer than most of them.
-        if let Poll::Ready(output) = driven.poll_root(future.as_mut()) {
+        if let Poll::Ready(output) = left.driven.poll_root(future.as_mut()) {
             return unless_panicked(inner, output);
         }
-        driven.shard.resume();
-        driven.turn_until(inner, future)
+        left.driven.shard.resume();
+        left.resumed = true;
+        left.driven.turn_until(inner, future)
     }
 
     fn poll_root<F: Future>(&self, future: Pin<&mut F>) -> Poll<F::Output> {
@@ -179,8 +186,8 @@ pub(crate) fn hook(shard: &mut Shard, hook: Option<&super::hooks::Callback>) -> 
 impl Sitting<'_, Driven> {
     /// Turns the shard until the future completes. If a panic in a task ends the runtime before, what is left of it ends
     /// here, where it belongs, and the answer is `None`.
-    fn block_on<F: Future>(mut self, inner: &Inner, future: F) -> Option<F::Output> {
-        let output = self.occupied().block_on(inner, future);
+    fn block_on<F: Future>(mut self, inner: &Inner, here: ThreadId, future: F) -> Option<F::Output> {
+        let output = self.occupied().block_on(inner, here, future);
         if output.is_none() {
             drop(self.remove());
             inner.seat_closed();
@@ -195,9 +202,10 @@ pub(crate) fn block_on<F: Future>(inner: &Inner, future: F) -> F::Output {
     let Some(seat) = &inner.seat else { return on_alien(inner, future) };
     let _entered = enter(inner, Blocking::Forbidden);
     let _seeded = inner.seed_thread();
-    let output = match seat.sit_down() {
-        Some(sitting) => sitting.block_on(inner, future),
-        None => wait_for_seat(inner, seat, future),
+    let here = context::thread_id();
+    let output = match seat.sit_down(here) {
+        Some(sitting) => sitting.block_on(inner, here, future),
+        None => wait_for_seat(inner, seat, here, future),
     };
     output.unwrap_or_else(|| panicked())
 }
@@ -209,7 +217,12 @@ fn panicked() -> ! {
 
 /// Polls the future as an alien until it completes or the seat is free.
 #[cold]
-fn wait_for_seat<F: Future>(inner: &Inner, seat: &Seat<Driven>, future: F) -> Option<F::Output> {
+fn wait_for_seat<F: Future>(
+    inner: &Inner,
+    seat: &Seat<Driven>,
+    here: ThreadId,
+    future: F,
+) -> Option<F::Output> {
     let mut future = pin!(future);
     let parker = Arc::new(Parker::default());
     let waker = waker_ref(&parker);
@@ -217,9 +230,9 @@ fn wait_for_seat<F: Future>(inner: &Inner, seat: &Seat<Driven>, future: F) -> Op
     let queued = seat.queue(&parker);
     let _waiting = inner.wait_as(&parker);
     while !inner.has_panicked() {
-        if let Some(sitting) = seat.sit_down() {
+        if let Some(sitting) = seat.sit_down(here) {
             drop(queued);
-            return sitting.block_on(inner, future);
+            return sitting.block_on(inner, here, future);
         }
         if let Poll::Ready(output) = coop::with_budget(Budget::initial(), || future.as_mut().poll(&mut cx)) {
             return unless_panicked(inner, output);

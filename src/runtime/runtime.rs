@@ -137,7 +137,7 @@ impl Runtime {
         F::Output: 'static,
     {
         let inner = self.handle.inner();
-        match inner.seat.as_ref().and_then(|seat| seat.sit_down()) {
+        match inner.seat.as_ref().and_then(|seat| seat.sit_down(context::thread_id())) {
             Some(mut sitting) => {
                 let origin = Origin::caller(None);
                 boxed_if_large!(future: F => sitting.occupied().spawn_local(inner, future, origin))
@@ -169,7 +169,9 @@ impl Runtime {
             if let Some(watcher) = &self.watcher {
                 watcher.wake();
             }
-            if let Some(driven) = inner.seat.as_ref().and_then(|seat| seat.sit_down()).map(|s| s.remove()) {
+            if let Some(driven) =
+                inner.seat.as_ref().and_then(|seat| seat.sit_down(context::thread_id())).map(|s| s.remove())
+            {
                 // Futures are dropped in the runtime's context.
                 let _entered = context::enter(inner, Blocking::Forbidden);
                 drop(driven);

@@ -91,11 +91,11 @@ impl<T> Seat<T> {
         drop(Sitting { seat: self, there: NonNull::from(Box::leak(Box::new(value))) });
     }
 
-    /// Takes what is there, if nobody has it.
-    pub fn sit_down(&self) -> Option<Sitting<'_, T>> {
+    /// Takes what is there, if nobody has it. `here` is this thread's id.
+    pub fn sit_down(&self, here: ThreadId) -> Option<Sitting<'_, T>> {
         let there = match self.home {
             None => self.swap(ptr::null_mut()),
-            Some(home) if home == context::thread_id() => {
+            Some(home) if home == here => {
                 // Relaxed: this thread alone reads and writes it.
                 let there = self.there.load(Ordering::Relaxed);
                 self.there.store(ptr::null_mut(), Ordering::Relaxed);
@@ -139,7 +139,7 @@ impl<T> Seat<T> {
 
 impl<T> Drop for Seat<T> {
     fn drop(&mut self) {
-        drop(self.sit_down().map(Sitting::remove));
+        drop(self.sit_down(context::thread_id()).map(Sitting::remove));
     }
 }
 

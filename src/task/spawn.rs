@@ -136,7 +136,7 @@ where
         match inner.local_thread {
             None => Err(error::NO_LOCAL),
             Some(thread) if thread != context::thread_id() => Err(error::OTHER_THREAD),
-            Some(_) => match inner.seat.as_ref().and_then(|seat| seat.sit_down()) {
+            Some(_) => match inner.seat.as_ref().and_then(|seat| seat.sit_down(context::thread_id())) {
                 Some(mut sitting) => Ok(sitting.occupied().spawn_local(inner, future, origin)),
                 None => Err(error::NO_LOCAL),
             },

@@ -522,22 +522,18 @@ impl Shard {
         self.local.rest.resume(self.local.remote());
     }
 
-    /// Nobody drives the shard for now.
+    /// The shard was entered while nobody drives it.
     #[inline]
-    pub fn pause(&mut self) {
-        let (local, remote) = (&*self.local, self.local.remote());
-        // Else it was entered for a future that was ready at once and left nothing: it is away, as it was.
-        if local.rest.is_busy()
-            || !remote.is_away()
-            || local.mesh().steals()
-            || remote.lane().undated() != 0
-            || local.stamps().is_awaited()
-        {
-            self.leave();
+    pub fn stay_away(&mut self) {
+        let local = &*self.local;
+        // Else nothing was left that others must know of.
+        if local.mesh().steals() || local.remote().lane().undated() != 0 || local.stamps().is_awaited() {
+            self.pause();
         }
     }
 
-    fn leave(&mut self) {
+    /// Nobody drives the shard for now.
+    pub fn pause(&mut self) {
         let (local, remote) = (&*self.local, self.local.remote());
         if local.rest.is_busy() {
             local.rest.pause(remote, local.mesh().clock().now_ns());

@@ -9,7 +9,7 @@ use corelane_shards::loom::atomic::Ordering::Relaxed;
 use corelane_shards::loom::cell::UnsafeCell;
 use corelane_shards::loom::{self, thread};
 
-use super::{Parker, Seat};
+use super::{Parker, Seat, context};
 
 struct World {
     seat: Seat<UnsafeCell<u32>>,
@@ -35,7 +35,7 @@ impl World {
 
     /// Sits, if nobody does.
     fn sit(&self) -> bool {
-        let Some(mut sitting) = self.seat.sit_down() else { return false };
+        let Some(mut sitting) = self.seat.sit_down(context::thread_id()) else { return false };
         // SAFETY: checked by loom: one at a time, and each sees what the one before did.
         sitting.occupied().with_mut(|n| unsafe { *n += 1 });
         self.sat.fetch_add(1, Relaxed);
@@ -79,7 +79,7 @@ fn check(others: [fn(&World); 2]) {
             other.join().unwrap();
         }
         let sat = world.sat.load(Relaxed) as u32;
-        let mut left = world.seat.sit_down().expect("given back");
+        let mut left = world.seat.sit_down(context::thread_id()).expect("given back");
         // SAFETY: all threads are through.
         assert_eq!(left.occupied().with(|n| unsafe { *n }), sat);
     });
