@@ -21,8 +21,8 @@
 //! | `task_bytes` | resident memory of a task that holds its own waker |
 //!
 //! First each peer runs each row for a moment in a process of its own: what panics or hangs there is left out, and said. Every mode is
-//! also asked whether its sleeps end early, whether `spawn` polls, and whether a task that gives way lets the others run. A figure behind which such a promise is broken is marked, and is
-//! nobody's target.
+//! also asked whether its sleeps end early, whether `spawn` polls, whether a task that gives way lets the others run, and whether a
+//! task may start another runtime on its thread. A figure behind which such a promise is broken is marked, and is nobody's target.
 //!
 //! Printed as it goes: the median of the rounds, the quartiles, and the median of each round's ratio to the fastest unmarked mode of
 //! the group. Then a table for each group (one thread, two workers, two cores), the notes, and where Corelane stands.
@@ -73,6 +73,7 @@ fn run() -> Result<(), String> {
         // The program calls itself so.
         ["--probe", row, mode] => return probe(row, mode),
         ["--early", mode] => return answer(mode, |mode| (mode.early_us)().to_string()),
+        ["--nests", mode] => return answer(mode, |mode| (mode.nests)().to_string()),
         ["--starves", mode] => return answer(mode, |mode| (mode.starves)().to_string()),
         ["--polls-at-spawn", mode] => return answer(mode, |mode| (mode.polls_at_spawn)().to_string()),
         ["--bytes", mode, tasks] => {
@@ -164,6 +165,11 @@ fn note_promises(report: &mut Report) {
                 report.note(mode.name, report::TIMERS, format!("ends sleeps up to {} µs early", early.trim()))
             }
             Err(what) => report.note(mode.name, report::TIMERS, format!("with 20,000 sleeps: {what}")),
+        }
+        // A refusal is a panic.
+        if probes::run(&["--nests", mode.name], PATIENCE).is_ok() {
+            let text = "lets a task start a runtime on its thread, which stops the thread's other tasks";
+            report.note(mode.name, report::NESTING, text.into());
         }
         // Where another worker may have run it, that it ran says nothing.
         if Group::of("", mode.name) == Group::OneThread {

@@ -1,7 +1,8 @@
 //! What is tried before a figure counts, each in a process of its own that may panic or hang: does the row run, does a sleep end
-//! early, does `spawn` poll, does giving way let others run.
+//! early, does `spawn` poll, does giving way let others run, may `block_on` stop the thread of another.
 
 use std::io::Read;
+use std::mem::ManuallyDrop;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -31,6 +32,8 @@ pub struct Mode {
     pub polls_at_spawn: fn() -> bool,
     /// Whether a task that gives way many times keeps another from running.
     pub starves: fn() -> bool,
+    /// Whether what a thread drives may start another runtime there, which stops all other tasks of that thread.
+    pub nests: fn() -> bool,
     /// What a task weighs.
     pub bytes_a_task: fn(u64) -> f64,
 }
@@ -41,6 +44,7 @@ fn mode<R: Timed>() -> Mode {
         early_us: early_us::<R>,
         polls_at_spawn: polls_at_spawn::<R>,
         starves: starves::<R>,
+        nests: nests::<R>,
         bytes_a_task: bytes_a_task::<R>,
     }
 }
@@ -129,6 +133,15 @@ fn starves<R: Rt>() -> bool {
             starves
         });
         root.await.expect("the task ends well")
+    })
+}
+
+/// Refused with a panic where it is not let.
+fn nests<R: Rt>() -> bool {
+    R::new().block_on(async {
+        // Not dropped, which is refused as well there, while the first panic is on its way.
+        let inner = ManuallyDrop::new(R::new());
+        inner.block_on(async { true })
     })
 }
 

@@ -15,6 +15,9 @@ pub const YIELDS: &[&str] = &["yield1", "yield1000"];
 /// The rows that mean little where who gives way comes first again.
 pub const FAIRNESS: &[&str] = &["yield1000", "wake1000"];
 
+/// The row that means little where nothing is refused.
+pub const NESTING: &[&str] = &["block_on"];
+
 /// A mode in a row.
 #[derive(Debug)]
 pub struct Figure {
