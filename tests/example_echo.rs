@@ -159,6 +159,35 @@ fn a_second_ctrl_c_cuts_at_once() {
 }
 
 #[test]
+fn sigterm_stops_it_as_ctrl_c_does() {
+    for mode in MODES {
+        let server = Server::start("echo", mode);
+        let mut stream = server.connect();
+        exchange(&mut stream, b"before", b"before");
+        server.signal("TERM");
+        server.expect_out("stopping");
+        exchange(&mut stream, b"after", b"after");
+        server.signal("TERM");
+        server.wait().assert_summary("served 1 connections, 0 reset by the peer, 1 cut");
+    }
+}
+
+#[test]
+fn it_stops_in_order_when_no_file_can_be_opened() {
+    for mode in MODES {
+        let server = Server::start("echo", mode);
+        let mut stream = server.connect();
+        exchange(&mut stream, b"before", b"before");
+        server.limit_files(0);
+        server.interrupt();
+        server.expect_out("stopping");
+        exchange(&mut stream, b"after", b"after");
+        assert_eq!(finish(stream), []);
+        server.wait().assert_summary("served 1 connections, 0 reset by the peer, 0 cut");
+    }
+}
+
+#[test]
 fn without_files_it_says_so_once_and_goes_on() {
     const LIMIT: u32 = 48;
     for mode in MODES {

@@ -1,12 +1,12 @@
-//! An echo server on every allowed core, until ctrl-c.
+//! An echo server on every allowed core, until ctrl-c or SIGTERM.
 //!
 //! ```text
 //! cargo run --release --example echo
 //! cargo run --release --example echo -- --addr 0.0.0.0:7777 --mode stealing --config config/throughput.toml
 //! ```
 //!
-//! In sharded mode each shard has a listener of its own, and a connection stays on the shard that took it. After ctrl-c
-//! the open connections go on until their peers end them or the time is up.
+//! In sharded mode each shard has a listener of its own, and a connection stays on the shard that took it. After the
+//! signal the open connections go on until their peers end them or the time is up.
 
 #[path = "../server/mod.rs"]
 mod server;

@@ -11,18 +11,18 @@ mod options;
 mod stop;
 
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::task::Poll;
 
 use corelane::config::Flavor;
 use corelane::net::TcpListener;
 use corelane::runtime::{Builder, Handle, LocalOptions, RuntimeFlavor};
-use corelane::{select, shard, signal, task};
+use corelane::signal::unix::{Signal, SignalKind, signal};
+use corelane::{select, shard, task};
 
 use accept::{Served, Server};
 use args::{say, warn};
@@ -33,7 +33,7 @@ use stop::{Phase, Stop};
 /// The exit code for a command line or a config that can't be.
 const USAGE: u8 = 2;
 
-/// Runs a server until ctrl-c: starts the runtime, calls `start` in it, and has every connection served by the function that it
+/// Runs a server until ctrl-c or SIGTERM: starts the runtime, calls `start` in it, and has every connection served by the function that it
 /// gives.
 pub fn run<S, H, F>(options: &Options, start: S) -> ExitCode
 where
@@ -115,10 +115,9 @@ where
         });
     }
 
-    let interrupted = on_ctrl_c().await?;
+    let mut told = Told::new()?;
     say(format_args!("listening on {addr}"));
-    interrupted.await?;
-    let interrupted = on_ctrl_c().await?;
+    told.to_stop().await;
     say(format_args!("stopping: open connections have {} ms; ctrl-c cuts them", options.drain.as_millis()));
     server.stop.advance(Phase::Draining);
 
@@ -135,8 +134,7 @@ where
     let all = select! {
         biased;
         all = &mut end => all?,
-        result = interrupted => {
-            result?;
+        () = told.to_stop() => {
             server.stop.advance(Phase::Cutting);
             end.await?
         }
@@ -154,14 +152,25 @@ async fn bind_sharded(addr: &str) -> io::Result<Vec<TcpListener>> {
     TcpListener::bind_sharded(alone).await
 }
 
-/// What waits for the next ctrl-c. It listens already, so whoever reads what is said next may interrupt at once.
-async fn on_ctrl_c() -> io::Result<Pin<Box<impl Future<Output = io::Result<()>>>>> {
-    let mut told = Box::pin(signal::ctrl_c());
-    let early = poll_fn(|cx| Poll::Ready(told.as_mut().poll(cx))).await;
-    if let Poll::Ready(Err(error)) = early {
-        return Err(error);
+/// What stops the server: ctrl-c, and SIGTERM from what runs it. Each takes a file descriptor, so both listen from the start: when
+/// the signal comes, clients may have taken them all.
+struct Told {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Told {
+    fn new() -> io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
-    Ok(Box::pin(async move { if early.is_ready() { Ok(()) } else { told.await } }))
+
+    /// Waits to be told so, once more each time.
+    async fn to_stop(&mut self) {
+        select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }
 
 fn fail(code: u8, line: fmt::Arguments<'_>) -> ExitCode {

@@ -57,7 +57,7 @@ impl Options {
             },
             Opt {
                 name: "--drain-ms",
-                expected: "a whole number of milliseconds from 0 to 86400000 that connections have to end after ctrl-c",
+                expected: "a whole number of milliseconds from 0 to 86400000 that connections have to end after ctrl-c or SIGTERM",
                 default: Some("5000"),
             },
         ];

@@ -87,6 +87,12 @@ impl Server {
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
+    /// From now on it may not open a file whose number is that or more.
+    pub fn limit_files(&self, limit: u32) {
+        let limit = format!("prlimit --pid {} --nofile={limit}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &limit]).status().unwrap().success());
+    }
+
     /// Stops it in its tracks, until `resume`. The kernel stops its threads one by one.
     pub fn suspend(&self) {
         self.signal("STOP");
