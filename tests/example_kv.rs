@@ -5,7 +5,7 @@ mod testing;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::thread;
+use std::{iter, thread};
 
 use testing::{Server, ends, eventually, exchange, finish, reset, run};
 
@@ -261,6 +261,27 @@ fn large_values_and_small_pieces() {
             s.write_all(&[byte]).unwrap();
         }
         exchange(&mut s, b"", b"$-1\r\n");
+    });
+}
+
+#[test]
+fn a_large_request_leaves_little_behind() {
+    const KEYS: usize = 200_000;
+    const LARGE: usize = 4 << 20;
+    each(|server| {
+        let before = server.memory();
+        let mut keys = server.connect();
+        let many = iter::once("MGET").chain(iter::repeat_n("k", KEYS)).collect::<Vec<_>>();
+        exchange(&mut keys, &request(&many), format!("*{KEYS}\r\n{}", "$-1\r\n".repeat(KEYS)).as_bytes());
+        let mut text = server.connect();
+        let large = "x".repeat(LARGE);
+        exchange(&mut text, &request(&["ECHO", &large]), bulk(&large).as_bytes());
+        exchange(&mut text, &request(&["SET", "key", &large]), b"+OK\r\n");
+        exchange(&mut text, &request(&["GET", "key"]), bulk(&large).as_bytes());
+        // The value stays, and both connections.
+        eventually("the memory is given back", || server.memory() < before + 2 * LARGE);
+        ask(&mut keys, "PING", "+PONG\r\n");
+        ask(&mut text, "PING", "+PONG\r\n");
     });
 }
 

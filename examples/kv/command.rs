@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use crate::resp::number;
-use crate::store::{Batch, Only, Op, Reply};
+use crate::store::{Batch, Only, Op, Reply, empty};
 
 /// The answers of a batch of requests, complete or yet to come.
 pub struct Answers {
@@ -53,9 +53,9 @@ impl Answers {
 
     pub fn clear(&mut self) {
         self.batches.iter_mut().for_each(Batch::clear);
-        self.answers.clear();
-        self.parts.clear();
-        self.text.clear();
+        empty(&mut self.answers);
+        empty(&mut self.parts);
+        empty(&mut self.text);
         self.quits = false;
     }
 

@@ -11,6 +11,8 @@
 //! shard and one write back, with the answers in order.
 //!
 //! A command on several keys is done on each of them in order, not on all at one moment. Nothing is kept on disk.
+//! Nothing limits the memory that keys take, nor that of the answers to up to 1,024 requests, which a client may be slow to read.
+//! Further requests of that client wait meanwhile.
 //!
 //! - `resp` finds requests in bytes; [`command`] says what they mean; `store` is a shard's part of the keys.
 
@@ -35,7 +37,7 @@ use command::{Answers, ShardInfo};
 use resp::{Limits, Parser};
 use server::args::Opt;
 use server::{Connection, Options};
-use store::{Batch, Store};
+use store::{Batch, Store, empty};
 
 /// What a connection's buffer starts with, and goes back to, in bytes.
 const BUFFER: usize = 2 * 1024;
@@ -119,7 +121,6 @@ async fn serve(kv: Kv, mut connection: Connection) -> io::Result<()> {
     loop {
         let mut broken = None;
         let mut taken = 0;
-        answers.clear();
         while answers.len() < BATCH && !answers.quits() {
             let request = &input[start + taken..end];
             match parser.parse(request) {
@@ -134,21 +135,22 @@ async fn serve(kv: Kv, mut connection: Connection) -> io::Result<()> {
                 }
             }
         }
-        let is_full = answers.len() == BATCH;
+        let (is_full, quits) = (answers.len() == BATCH, answers.quits());
         if answers.len() > 0 || broken.is_some() {
             let here = shard::id();
             kv.counters[here.index()].commands.fetch_add(answers.len() as u64, Ordering::Relaxed);
             kv.ask_shards(here, &mut answers.batches).await.map_err(io::Error::other)?;
-            output.clear();
-            output.shrink_to(64 * 1024);
             answers.write(&mut output, || kv.counters.iter().map(Counters::info).collect());
             if let Some(error) = &broken {
                 output.extend_from_slice(format!("-ERR Protocol error: {error}\r\n").as_bytes());
             }
+            // Before the peer is waited for, which may be long.
+            answers.clear();
             connection.write_all(&output).await?;
+            empty(&mut output);
         }
         connection.answered(taken);
-        if broken.is_some() || answers.quits() {
+        if broken.is_some() || quits {
             return Ok(());
         }
         start += taken;

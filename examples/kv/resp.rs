@@ -20,6 +20,9 @@ pub struct Limits {
 /// Bytes of a line, that is of an inline request or a length. As in Redis.
 pub const LINE_MAX: usize = 64 * 1024;
 
+/// Arguments for which a parser keeps room between two requests.
+const ARGS_KEPT: usize = 4096;
+
 /// What the peer sent is no request. The text is Redis's where it has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProtocolError {
@@ -78,6 +81,7 @@ impl Parser {
             let left = match self.state {
                 State::Start => {
                     self.args.clear();
+                    self.args.shrink_to(ARGS_KEPT);
                     match input.first() {
                         None => return Ok(None),
                         Some(b'*') => {

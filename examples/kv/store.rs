@@ -95,16 +95,18 @@ impl Batch {
         &self.text[range.clone()]
     }
 
-    /// Forgets everything, and keeps the memory unless it is much.
     pub fn clear(&mut self) {
-        const KEPT: usize = 64 * 1024;
-        for buffer in [&mut self.data, &mut self.text] {
-            buffer.clear();
-            buffer.shrink_to(KEPT);
-        }
-        self.ops.clear();
-        self.replies.clear();
+        empty(&mut self.data);
+        empty(&mut self.ops);
+        empty(&mut self.replies);
+        empty(&mut self.text);
     }
+}
+
+/// Empties a buffer. It keeps its memory unless it is much: one large request is no reason to hold that until the connection ends.
+pub fn empty<T>(buffer: &mut Vec<T>) {
+    buffer.clear();
+    buffer.shrink_to(64 * 1024 / size_of::<T>());
 }
 
 /// A shard's keys.

@@ -47,6 +47,8 @@ impl Server {
     fn spawn(mut command: Command) -> Self {
         let mut child = command
             .env_remove("CORELANE_CONFIG")
+            // Large buffers that are freed go back to the system at once, so that `memory` tells what is held.
+            .env("MALLOC_MMAP_THRESHOLD_", "65536")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -121,6 +123,13 @@ impl Server {
     /// How many files it has open.
     pub fn files(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
+    }
+
+    /// How many bytes of memory it has.
+    pub fn memory(&self) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix(" kB"));
+        kib.unwrap().trim().parse::<usize>().unwrap() * 1024
     }
 
     /// Waits for its end.
