@@ -165,6 +165,23 @@ fn plan_takes_a_file_the_variable_or_the_defaults() {
 }
 
 #[test]
+fn plan_tells_what_idle_shards_do() {
+    let one = Shape { packages: 1, nodes: 1, llcs: 1, cores: 1, threads: 1 };
+    let idle = |cores, spin_us: &str| {
+        let machine = Machine::of(Shape { cores, ..one });
+        let text = format!("[placement]\nshards = 2\npin = \"none\"\n[scheduler]\nspin_us = {spin_us}\n");
+        let text = printed(&["plan", &write(&machine, "app.toml", &text), "--topology", &spec(&machine)]);
+        text.lines().find_map(|line| line.strip_prefix("idle shards")).unwrap().trim().to_owned()
+    };
+    assert_eq!(idle(2, "\"auto\""), "may look for work for a while before they sleep");
+    assert_eq!(idle(1, "\"auto\""), "sleep at once, as looking would take the time of others");
+    for cores in [1, 2] {
+        assert_eq!(idle(cores, "0"), "sleep at once (`spin_us`)");
+        assert_eq!(idle(cores, "50"), "look for work for up to 50 µs before they sleep (`spin_us`)");
+    }
+}
+
+#[test]
 fn check_is_for_scripts() {
     let machine = Machine::of(Shape { packages: 1, nodes: 1, llcs: 1, cores: 4, threads: 1 });
     let spec = spec(&machine);

@@ -164,7 +164,7 @@ fn run(command: Command) -> Result<Answer, Refusal> {
             let topology = machine::read(machine.topology.as_ref())?;
             let plan = Plan::new(&topology, &config).map_err(Refusal::bad)?;
             Ok(match format {
-                PlanFormat::Table => table::draw(&topology, &plan, &name),
+                PlanFormat::Table => table::draw(&topology, &plan, config.scheduler.spin_us, &name),
                 PlanFormat::Json => json::show(&plan)?,
                 PlanFormat::Svg => svg::draw(&topology, &plan, &name),
             }

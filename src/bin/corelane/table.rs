@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use corelane::config::CpuList;
+use corelane::config::{AutoOr, CpuList};
 use corelane::topology::{Cpu, Plan, ShardPlan, Topology};
 
 use crate::parts::Level;
@@ -15,7 +15,8 @@ const ROWS: usize = 32;
 /// The facts below the table begin here.
 const INDENT: usize = 16;
 
-pub fn draw(topology: &Topology, plan: &Plan, config: &str) -> String {
+/// `spin_us` is the config's, which the plan does not have.
+pub fn draw(topology: &Topology, plan: &Plan, spin_us: AutoOr, config: &str) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "machine   {}", tree::headline(topology));
     let _ = writeln!(out, "config    {config}");
@@ -35,10 +36,11 @@ pub fn draw(topology: &Topology, plan: &Plan, config: &str) -> String {
     }
     let pool: CpuList = plan.blocking_cpus.iter().copied().collect();
     let pool = if pool.is_empty() { "any cpu".into() } else { pool.to_string() };
-    let idle = if plan.may_spin {
-        "may look for work for a while before they sleep"
-    } else {
-        "sleep at once, as looking would take the time of others"
+    let idle = match spin_us {
+        AutoOr::Number(0) => "sleep at once (`spin_us`)".into(),
+        AutoOr::Number(us) => format!("look for work for up to {us} µs before they sleep (`spin_us`)"),
+        AutoOr::Auto if plan.may_spin => "may look for work for a while before they sleep".into(),
+        AutoOr::Auto => "sleep at once, as looking would take the time of others".to_owned(),
     };
     wrap(&mut out, &pad("blocking pool", INDENT), INDENT, &format!("{pool} ({})", plan.blocking_reason));
     wrap(&mut out, &pad("quota", INDENT), INDENT, &quota(&plan.quota, &plan.warnings));
@@ -46,7 +48,7 @@ pub fn draw(topology: &Topology, plan: &Plan, config: &str) -> String {
         let nodes: CpuList = plan.memory_nodes.iter().copied().collect();
         wrap(&mut out, &pad("memory", INDENT), INDENT, &format!("interleaved over nodes {nodes}"));
     }
-    wrap(&mut out, &pad("idle shards", INDENT), INDENT, idle);
+    wrap(&mut out, &pad("idle shards", INDENT), INDENT, &idle);
     for warning in &plan.warnings {
         wrap(&mut out, &pad("warning", INDENT), INDENT, warning);
     }
