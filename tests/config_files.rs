@@ -1,5 +1,8 @@
 //! Config files as a whole: the ones in `config/`, writing and reading back, and where a file is looked for.
 
+#[path = "support/machine.rs"]
+mod machine;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::{env, fs, process};
@@ -8,6 +11,8 @@ use corelane::config::{
     AutoOr, BlockingCpus, Config, CpuList, Cpus, Domain, Flavor, GroupBy, Isolated, Kind, Memory, OnError,
     Order, Pin, Place, QuotaPolicy, Reload, ShardSettings, Smt, Steal, Steering, keys, shard_keys,
 };
+use corelane::topology::Plan;
+use machine::{Machine, Shape};
 
 fn shipped(name: &str) -> Config {
     Config::from_file(Path::new(env!("CARGO_MANIFEST_DIR")).join("config").join(name))
@@ -73,6 +78,22 @@ fn each_shipped_file_says_what_it_is_for() {
             line.contains(" = ") && !line.starts_with('#') && !before.starts_with('#')
         });
         assert_eq!(bare, None, "{} has a key without a comment", path.display());
+    }
+}
+
+#[test]
+fn the_latency_file_keeps_the_first_core_and_other_threads_off_the_shards() {
+    let config = shipped("latency.toml");
+    for (packages, cores, threads) in [(1, 2, 1), (1, 4, 2), (2, 8, 2)] {
+        let machine = Machine::of(Shape { packages, nodes: 1, llcs: 2, cores, threads });
+        let topology = machine.read();
+        let plan = Plan::new(&topology, &config).unwrap_or_else(|error| panic!("{error}"));
+        let core_of = |id: u32| topology.cpus.iter().find(|cpu| cpu.id == id).unwrap().siblings.clone();
+        let others = plan.blocking_cpus.iter().chain(&[0]).map(|&id| core_of(id)).collect::<Vec<_>>();
+        for shard in &plan.shards {
+            assert!(!others.contains(&core_of(shard.cpus[0])), "{plan}");
+        }
+        assert_eq!(plan.shards.len() as u32, packages * 2 * cores - 1, "{plan}");
     }
 }
 
