@@ -16,7 +16,6 @@ use corelane::config::{Config, Steal};
 use corelane::io::{AsyncReadExt, AsyncWriteExt};
 use corelane::runtime::{Builder, Handle, LocalRuntime, Runtime, RuntimeFlavor};
 use corelane::task;
-use corelane::time::Instant;
 
 fn each(f: impl Fn(Runtime)) {
     f(Builder::new_current_thread().enable_all().build().unwrap());
@@ -584,34 +583,6 @@ fn what_workers_take_and_hand_on_is_counted() {
     );
     assert!(operations <= steals, "one task or more each time");
     assert!(sum(&|worker| metrics.worker_mean_poll_time(worker).as_nanos() as u64) > 0);
-}
-
-/// Not from whenever the thread comes back.
-#[test]
-#[expect(clippy::async_yields_async, reason = "the timer is what is left behind")]
-fn what_a_root_future_leaves_behind_counts_from_when_it_was_made() {
-    const LONG: Duration = Duration::from_secs(3600);
-    let rt = Builder::new_current_thread().enable_all().build().unwrap();
-    let root = |yields, is_armed| {
-        rt.block_on(async move {
-            if yields {
-                task::yield_now().await;
-            }
-            let mut sleep = Box::pin(corelane::time::sleep(LONG));
-            if is_armed {
-                assert!(sleep.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
-            }
-            sleep
-        })
-    };
-    for (yields, is_armed) in [(false, false), (false, true), (true, false), (true, true)] {
-        let sleep = root(yields, is_armed);
-        let left = Instant::now();
-        while Instant::now() == left {}
-        let _entered = rt.enter();
-        let late = sleep.deadline().saturating_duration_since(left + LONG);
-        assert_eq!(late, Duration::ZERO, "yields {yields} armed {is_armed}");
-    }
 }
 
 /// Nobody drives this thread's shard afterwards, and the other one sleeps already.

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use corelane::runtime::Builder;
 use corelane::time::{Instant, Sleep, sleep, timeout};
 use corelane_shards::config::{Config, Reach};
 use corelane_shards::mesh::{Mesh, ShardId};
@@ -155,7 +156,7 @@ fn many_sleeps_at_once_read_the_clock_now_and_then() {
 
 #[test]
 fn no_sleep_is_early_whatever_the_poll_that_armed_it_does() {
-    let runtime = corelane::runtime::Builder::new_sharded().worker_threads(2).enable_all().build().unwrap();
+    let runtime = Builder::new_sharded().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let tasks: Vec<_> = (0..200_u64)
             .map(|i| {
@@ -231,4 +232,57 @@ fn a_deadline_is_the_same_each_time_it_is_asked_for() {
         assert_eq!(sleep.deadline(), told);
         assert!(told <= now + Duration::from_secs(1));
     });
+}
+
+/// Not from whenever the thread comes back.
+#[test]
+#[expect(clippy::async_yields_async, reason = "the timer is what is left behind")]
+fn what_a_root_future_leaves_behind_counts_from_when_it_was_made() {
+    const LONG: Duration = Duration::from_secs(3600);
+    let rt = Builder::new_current_thread().enable_all().build().unwrap();
+    let root = |yields, is_armed| {
+        rt.block_on(async move {
+            if yields {
+                corelane::task::yield_now().await;
+            }
+            let mut nap = Box::pin(sleep(LONG));
+            if is_armed {
+                assert!(poll(&mut nap).is_pending());
+            }
+            nap
+        })
+    };
+    for (yields, is_armed) in [(false, false), (false, true), (true, false), (true, true)] {
+        let nap = root(yields, is_armed);
+        let left = Instant::now();
+        while Instant::now() == left {}
+        let _entered = rt.enter();
+        let late = nap.deadline().saturating_duration_since(left + LONG);
+        assert_eq!(late, Duration::ZERO, "yields {yields} armed {is_armed}");
+    }
+}
+
+/// A hook may make a timer, and nobody reads the clock for the shard until somebody drives it again.
+#[test]
+fn what_a_hook_makes_between_two_block_ons_counts_from_when_it_was_made() {
+    static MADE: Mutex<Option<Pin<Box<Sleep>>>> = Mutex::new(None);
+    const LONG: Duration = Duration::from_secs(3600);
+    for is_armed in [false, true] {
+        let mut builder = Builder::new_current_thread();
+        builder.enable_all().on_task_spawn(move |_| {
+            let mut nap = Box::pin(sleep(LONG));
+            if is_armed {
+                assert!(poll(&mut nap).is_pending());
+            }
+            *MADE.lock().unwrap() = Some(nap);
+        });
+        let rt = builder.build_local(Default::default()).unwrap();
+        drop(rt.spawn_local(async {}));
+        let left = Instant::now();
+        while Instant::now() == left {}
+        let nap = MADE.lock().unwrap().take().unwrap();
+        let _entered = rt.enter();
+        let late = nap.deadline().saturating_duration_since(left + LONG);
+        assert_eq!(late, Duration::ZERO, "armed {is_armed}");
+    }
 }

@@ -56,6 +56,23 @@ pub(crate) struct Driven {
     thread: Option<ThreadId>,
 }
 
+/// Nobody drives it afterwards, also when foreign code panics.
+struct Left<'a> {
+    driven: &'a mut Driven,
+    resumed: bool,
+}
+
+impl Drop for Left<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.resumed {
+            self.driven.shard.pause();
+        } else {
+            self.driven.shard.stay_away();
+        }
+    }
+}
+
 impl Driven {
     pub fn new(mut shard: Shard) -> Self {
         // Nobody drives it yet.
@@ -67,12 +84,14 @@ impl Driven {
 
     /// Spawns a task that stays on the shard. The caller keeps the shard on this thread.
     pub fn spawn_local<F: Future<Output: 'static> + 'static>(
-        &self,
+        &mut self,
         inner: &Inner,
         future: F,
         origin: Origin<'_>,
     ) -> JoinHandle<F::Output> {
-        self.shard.enter(|local| hooks::spawn_local(Some(inner), local, future, origin))
+        // A hook may leave a timer behind, and may panic.
+        let left = Left { driven: self, resumed: false };
+        left.driven.shard.enter(|local| hooks::spawn_local(Some(inner), local, future, origin))
     }
 
     /// Turns the shard until the future completes. `None` if a panic in a task ends the runtime before. `here` is this thread's id.
@@ -84,21 +103,6 @@ impl Driven {
         let mut future = pin!(future);
         if inner.has_panicked() {
             return None;
-        }
-        /// Nobody drives it afterwards, also when the future panics.
-        struct Left<'a> {
-            driven: &'a mut Driven,
-            resumed: bool,
-        }
-        impl Drop for Left<'_> {
-            #[inline]
-            fn drop(&mut self) {
-                if self.resumed {
-                    self.driven.shard.pause();
-                } else {
-                    self.driven.shard.stay_away();
-                }
-            }
         }
         let mut left = Left { driven: self, resumed: false };
         // A future that is ready at once is not timed: reading the clock takes longer than most of them.
