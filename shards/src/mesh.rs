@@ -34,7 +34,7 @@ use std::time::Duration;
 use crate::config::{Config, Reach, Site};
 use crate::context;
 use crate::loom::atomic::Ordering::{Acquire, Relaxed, SeqCst};
-use crate::loom::atomic::{AtomicBool, AtomicUsize, fence};
+use crate::loom::atomic::{AtomicBool, AtomicU8, AtomicUsize, fence};
 use crate::loom::{Mutex, MutexGuard, SegQueue};
 use crate::metrics::{Counter, Counters};
 use crate::park::{Sleeper, Spin};
@@ -50,6 +50,7 @@ use crate::util::CachePadded;
 
 use idle::Idle;
 
+const SOME_SHARD: &str = "a mesh has at least one shard";
 const NO_PANIC: &str = "no code that can panic runs under this lock";
 
 /// How often an idle shard looks while others run.
@@ -88,8 +89,8 @@ pub struct Remote {
     pub(crate) own_load: CachePadded<AtomicUsize>,
     /// Pinned tasks that others sent here.
     pub(crate) sent: AtomicUsize,
-    /// Nobody drives the shard, for now or for good.
-    away: AtomicBool,
+    /// Whether somebody drives the shard: zero, or an [`Away`].
+    away: AtomicU8,
     pub(crate) ring: CachePadded<Ring<Header>>,
     /// Movable tasks of the shard's arena, ever.
     pub(crate) movable: Counter,
@@ -117,6 +118,15 @@ pub struct Remote {
 unsafe impl Send for Remote {}
 // SAFETY: as above; everything else is `Sync`.
 unsafe impl Sync for Remote {}
+
+/// Why nobody drives a shard.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Away {
+    /// Somebody will again, as between two `block_on`s.
+    ForNow = 1,
+    /// It closes.
+    ForGood,
+}
 
 #[derive(Debug)]
 struct Owned {
@@ -168,9 +178,9 @@ impl Remote {
     }
 
     /// Nobody drives the shard from now on.
-    pub(crate) fn leave(&self) {
+    pub(crate) fn leave(&self, away: Away) {
         // L1. Relaxed: see the module's head.
-        self.away.store(true, Relaxed);
+        self.away.store(away as u8, Relaxed);
         if self.mesh().steals() && self.lane.settle() != NEVER {
             // L3.
             fence(SeqCst);
@@ -183,11 +193,16 @@ impl Remote {
     /// Somebody drives the shard again.
     pub(crate) fn come_back(&self) {
         // Relaxed: who sees it late places elsewhere, or looks for late timers once in vain.
-        self.away.store(false, Relaxed);
+        self.away.store(0, Relaxed);
     }
 
     #[inline]
     pub(crate) fn is_away(&self) -> bool {
+        self.away() != 0
+    }
+
+    #[inline]
+    fn away(&self) -> u8 {
         // Relaxed: see the module's head; for placement an impression.
         self.away.load(Relaxed)
     }
@@ -447,7 +462,7 @@ impl Mesh {
     /// With no shard at all.
     pub fn new(config: Config, clock: Clock) -> Arc<Self> {
         let shards = config.sites.len();
-        assert!(shards > 0, "a mesh has at least one shard");
+        assert!(shards > 0, "{SOME_SHARD}");
         let now_ns = clock.now_ns();
         Arc::new_cyclic(|weak| {
             let remotes = (0..shards as u32).map(|id| Remote {
@@ -457,7 +472,7 @@ impl Mesh {
                 sleeper: CachePadded(Sleeper::new()),
                 own_load: CachePadded(AtomicUsize::new(0)),
                 sent: AtomicUsize::new(0),
-                away: AtomicBool::new(false),
+                away: AtomicU8::new(0),
                 ring: CachePadded(Ring::new()),
                 movable: Counter::default(),
                 completed_here: Counter::default(),
@@ -569,10 +584,10 @@ impl Mesh {
         self.overflow.len()
     }
 
-    /// The shard with the fewest pinned tasks, of those that somebody drives as long as there is one.
+    /// The shard with the fewest pinned tasks, of those that somebody drives as long as there is one, else of those that somebody will.
     pub fn least_loaded(&self) -> &Remote {
-        let key = |remote: &&Remote| (remote.is_away(), remote.load());
-        self.remotes.iter().min_by_key(key).expect("a mesh has at least one shard")
+        let key = |remote: &&Remote| (remote.away(), remote.load());
+        self.remotes.iter().min_by_key(key).expect(SOME_SHARD)
     }
 
     /// The shard that lists an alien's next movable task. Any would do, since lists only serve shutdown: they take turns, so
@@ -582,8 +597,9 @@ impl Mesh {
         // Relaxed: any number will do.
         let first = self.alien_spawns.fetch_add(1, Relaxed) % self.remotes.len();
         let (before, after) = self.remotes.split_at(first);
-        let open = after.iter().chain(before).find(|remote| !remote.is_away());
-        open.unwrap_or(&self.remotes[first])
+        let all = after.iter().chain(before);
+        let open = all.clone().find(|remote| !remote.is_away());
+        open.or_else(|| all.min_by_key(|remote| remote.away())).expect(SOME_SHARD)
     }
 
     /// Says how to get a thread that takes care of a shard while a task blocks: see [`lend`](fn@crate::shard::lend). Without it

@@ -22,7 +22,7 @@ use crate::loom::atomic::Ordering::{AcqRel, Acquire, Release};
 use crate::loom::atomic::{AtomicBool, AtomicUsize};
 use crate::loom::cell::UnsafeCell;
 use crate::loom::{Condvar, Mutex, thread};
-use crate::mesh::{Mesh, ShardId, WATCH};
+use crate::mesh::{Away, Mesh, ShardId, WATCH};
 use crate::park::{Spin, Unpark};
 use crate::task::{JoinHandle, arena};
 use crate::timer::{Clock, Entry, Filed, NEVER};
@@ -748,7 +748,7 @@ fn loom_shard_left_with_a_timer() {
         let mut other = Driven::new(&mesh, 1);
         let leaves = {
             let mesh = mesh.clone();
-            thread::spawn(move || mesh.remote(ShardId(0)).leave())
+            thread::spawn(move || mesh.remote(ShardId(0)).leave(Away::ForNow))
         };
         let lie_down = |other: &mut Driven| {
             let mut until = None;
@@ -793,7 +793,7 @@ fn loom_shard_left_while_a_timer_is_armed() {
                 timer
             })
         };
-        mesh.remote(ShardId(0)).leave();
+        mesh.remote(ShardId(0)).leave(Away::ForNow);
         let timer = arms.join().unwrap();
         assert!(other.eventfd.rung(), "nobody sees to the timer");
         other.shard.get_up();

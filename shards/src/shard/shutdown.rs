@@ -13,6 +13,7 @@
 //!    each its own: a task of a shard that stands may sleep in this one's lane, or have a socket here, and is not to find an error
 //!    while it may be polled. See [`Mesh::shard_closed`](crate::mesh::Mesh::shard_closed).
 
+use crate::mesh::Away;
 use crate::task::{RawTask, harness, raw};
 use crate::util::abort::AbortOnDrop;
 
@@ -30,7 +31,7 @@ impl Drop for Shard {
         let remote = local.remote();
         local.closing.set(true);
         local.trusted.set(NOBODY);
-        remote.leave();
+        remote.leave(Away::ForGood);
         local.rest.woke(remote);
         local.rest.pause(remote, local.mesh().clock().now_ns());
         // Shards that stay open are woken for movable work only while nobody searches, and this one won't any more.

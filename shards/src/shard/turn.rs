@@ -22,7 +22,7 @@ use crate::config::{
     Config, LOOKS_AFTER_EVENT, LOOKS_PER_EVENT, NEXT_IN_A_ROW, POLLS_PER_CLOCK, TURNS_UNSERVED,
 };
 use crate::context::{self, Inside};
-use crate::mesh::{Mesh, ShardId};
+use crate::mesh::{Away, Mesh, ShardId};
 use crate::park::caution::CAUTION;
 use crate::park::{Spin, Unpark, Window};
 use crate::reactor::Reactor;
@@ -542,7 +542,7 @@ impl Shard {
         if remote.lane().undated() != 0 || local.stamps().is_awaited() {
             local.read_clock();
         }
-        remote.leave();
+        remote.leave(Away::ForNow);
         self.leave_to_others();
     }
 
