@@ -13,6 +13,7 @@ use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
+use corelane::config::{Config, Steal};
 use corelane::net::UnixStream;
 use corelane::runtime::{Builder, Handle, Runtime, UnhandledPanic};
 use corelane::shard::ShardId;
@@ -272,6 +273,59 @@ fn a_worker_that_a_hook_ends_drops_its_tasks_in_the_runtime() {
         // Before the worker ended or after.
         let _ = rt.block_on(last);
         assert!(rt.block_on(rt.spawn(async {})).unwrap_err().is_cancelled(), "nobody runs it");
+    }
+}
+
+/// The shard that this thread drives goes on: what is woken from outside is neither cancelled nor dropped by who wakes it.
+#[test]
+#[expect(clippy::async_yields_async, reason = "the task goes on without it")]
+fn the_only_worker_ends_and_the_calling_thread_goes_on() {
+    static PANICS: AtomicBool = AtomicBool::new(false);
+    thread_local!(static ENDED: RefCell<Option<Tells>> = const { RefCell::new(None) });
+    /// Dropped with the thread, and so after all that the worker does in the end.
+    struct Tells(mpsc::Sender<()>);
+    impl Drop for Tells {
+        fn drop(&mut self) {
+            let _ = self.0.send(());
+        }
+    }
+    for steal in [Steal::Off, Steal::All] {
+        let mut config = Config::default();
+        config.scheduler.steal = steal;
+        PANICS.store(true, Ordering::SeqCst);
+        let (tell, told) = mpsc::channel();
+        let mut builder = Builder::new_sharded();
+        builder
+            .config(config)
+            .worker_threads(2)
+            .on_thread_start(move || ENDED.set(Some(Tells(tell.clone()))));
+        builder.on_thread_park(|| {
+            if std::thread::current().name().is_some_and(|name| name.ends_with('1'))
+                && PANICS.swap(false, Ordering::SeqCst)
+            {
+                resume_unwind(Box::new("a hook"));
+            }
+        });
+        let rt = builder.enable_all().build_local(Default::default()).unwrap();
+        told.recv().unwrap();
+        let (wake, woken) = oneshot::channel();
+        let waits = rt.block_on(async {
+            let waits = corelane::spawn(woken);
+            corelane::task::yield_now().await;
+            waits
+        });
+        let handle = rt.handle().clone();
+        let outside = std::thread::spawn(move || {
+            wake.send(7).unwrap();
+            [8, 9].map(|n| handle.spawn(async move { n }))
+        });
+        let spawned = outside.join().unwrap();
+        rt.block_on(async {
+            assert_eq!(waits.await.unwrap(), Ok(7));
+            for (n, task) in (8..).zip(spawned) {
+                assert_eq!(task.await.unwrap(), n);
+            }
+        });
     }
 }
 

@@ -194,7 +194,7 @@ impl Sitting<'_, Driven> {
         let output = self.occupied().block_on(inner, here, future);
         if output.is_none() {
             drop(self.remove());
-            inner.seat_closed();
+            inner.shard_ended();
         }
         output
     }

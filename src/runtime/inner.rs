@@ -57,7 +57,7 @@ pub(crate) struct Inner {
     /// See [`Parts`].
     pub evens_out: bool,
     pub pool: Pool<Work>,
-    /// Worker threads that have not ended.
+    /// Shards that have not ended: those of worker threads, and the seated one.
     alive: Mutex<usize>,
     ended: Condvar,
 }
@@ -106,7 +106,6 @@ pub(crate) struct Parts {
     /// Whether a connection goes to the listener with the fewest.
     pub evens_out: bool,
     pub pool: PoolConfig,
-    pub workers: usize,
 }
 
 impl Inner {
@@ -153,7 +152,7 @@ impl Inner {
                 placed: parts.placed,
                 evens_out: parts.evens_out,
                 pool: Pool::new(pool),
-                alive: Mutex::new(parts.workers),
+                alive: Mutex::new(shards),
                 ended: Condvar::new(),
             }
         })
@@ -290,8 +289,9 @@ impl Inner {
         }
     }
 
-    /// A worker thread has ended, its shard closed.
-    pub fn worker_ended(&self) {
+    /// A shard has closed, or will never stand. The last one cancels what is left: as long as one runs, an alien that wakes a task must
+    /// not come to drop it, and a task that has found no room in its shard's queue is another's to run.
+    pub fn shard_ended(&self) {
         let alive = || self.alive.lock().unwrap_or_else(|poison| poison.into_inner());
         {
             let mut alive = alive();
@@ -310,17 +310,8 @@ impl Inner {
         self.ended.notify_all();
     }
 
-    /// The seated shard has closed. What is left is for the last worker to cancel, if there are workers: as long as one runs, an
-    /// alien that wakes a task must not come to drop it.
-    pub fn seat_closed(&self) {
-        let workers = *self.alive.lock().unwrap_or_else(|poison| poison.into_inner());
-        if workers == 0 {
-            self.mesh.finish();
-        }
-    }
-
-    /// Waits for all workers; false if that took longer than the timeout.
-    pub fn wait_for_workers(&self, timeout: Option<Duration>) -> bool {
+    /// Waits for all shards to end; false if that took longer than the timeout.
+    pub fn wait_for_shards(&self, timeout: Option<Duration>) -> bool {
         let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let mut alive = self.alive.lock().unwrap_or_else(|poison| poison.into_inner());
         while *alive > 0 {

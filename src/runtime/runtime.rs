@@ -175,12 +175,12 @@ impl Runtime {
                 // Futures are dropped in the runtime's context.
                 let _entered = context::enter(inner, Blocking::Forbidden);
                 drop(driven);
-                inner.seat_closed();
+                inner.shard_ended();
             }
             let start = std::time::Instant::now();
             // A task that blocks in place would wait for its own thread.
             let is_worker = self.workers.iter().any(is_this_thread);
-            let ended = inner.wait_for_workers(if is_worker { Some(Duration::ZERO) } else { timeout });
+            let ended = inner.wait_for_shards(if is_worker { Some(Duration::ZERO) } else { timeout });
             let left = timeout.map(|timeout| timeout.saturating_sub(start.elapsed()));
             inner.pool.shutdown(if ended { left } else { Some(Duration::ZERO) });
             ended

@@ -71,7 +71,7 @@ pub(crate) fn start(
         struct Ended<'a>(&'a Inner);
         impl Drop for Ended<'_> {
             fn drop(&mut self) {
-                self.0.worker_ended();
+                self.0.shard_ended();
             }
         }
         let _ended = Ended(&inner);

@@ -93,7 +93,7 @@ impl Builder {
         let mesh = Mesh::new(engine, clock);
         let seat = Seat::for_shard_of(&mesh);
         seat.fill(Driven::new(worker::build_shard(&mesh, ShardId(0), self.event_limits)?));
-        let inner = Inner::new(self.parts(&config, mesh, RuntimeFlavor::CurrentThread, Some(seat), 0, plan));
+        let inner = Inner::new(self.parts(&config, mesh, RuntimeFlavor::CurrentThread, Some(seat), plan));
         Ok(Runtime::from_parts(inner, Vec::new(), None))
     }
 
@@ -115,7 +115,7 @@ impl Builder {
         let names = self.thread_names(usize::from(here)..plan.shards.len())?;
         // Filled last: a thread that starts from a pinned thread would be pinned too.
         let seat = here.then(|| Seat::for_shard_of(&mesh));
-        let inner = Inner::new(self.parts(&config, mesh.clone(), flavor, seat, workers, plan));
+        let inner = Inner::new(self.parts(&config, mesh.clone(), flavor, seat, plan));
         // Before this thread is bound, too: the watcher keeps the mask that it is given.
         let mut watcher = None;
         if watches {
@@ -141,6 +141,8 @@ impl Builder {
             watcher.iter_mut().for_each(Watcher::go);
         } else {
             drop(gates);
+            // What would be seated never stood.
+            inner.seat.iter().for_each(|_| inner.shard_ended());
             threads.drain(..).for_each(|thread: thread::JoinHandle<()>| drop(thread.join()));
         }
         let runtime = Runtime::from_parts(inner, threads, watcher);
@@ -235,7 +237,7 @@ impl Builder {
                 Ok(thread) => threads.push(thread),
                 Err(error) => {
                     all = Err(error);
-                    (threads.len()..workers).for_each(|_| inner.worker_ended());
+                    (threads.len()..workers).for_each(|_| inner.shard_ended());
                     break;
                 }
             }
@@ -262,7 +264,6 @@ impl Builder {
         mesh: Arc<Mesh>,
         flavor: RuntimeFlavor,
         seat: Option<Seat<Driven>>,
-        workers: usize,
         plan: Plan,
     ) -> Parts {
         let placed = Arc::new(Placed::new(plan));
@@ -293,7 +294,6 @@ impl Builder {
             placed,
             evens_out: config.listen.steering == Steering::LeastConnections,
             pool,
-            workers,
         }
     }
 
