@@ -176,6 +176,12 @@ impl<T> Clone for WeakSender<T> {
     }
 }
 
+impl<T> Drop for WeakSender<T> {
+    fn drop(&mut self) {
+        self.weak.leave();
+    }
+}
+
 impl<T> fmt::Debug for WeakSender<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("WeakSender")
@@ -337,5 +343,20 @@ impl<T> Receiver<T> {
 impl<T> fmt::Debug for Receiver<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Receiver").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weak_senders_are_counted_while_they_are_there() {
+        let (tx, _rx) = channel::<()>(1);
+        let weak = tx.downgrade();
+        let other = weak.clone();
+        assert_eq!(tx.tx.counts(), (1, 2));
+        drop((weak, other));
+        assert_eq!(tx.tx.counts(), (1, 0));
     }
 }

@@ -447,7 +447,7 @@ impl<T, K: Kind> Weak<T, K> {
         alive.then(|| Tx { chan: self.chan.clone() })
     }
 
-    /// Takes this one out of the count, which `local` does not ask for.
+    /// Takes this one out of the count. By the drop of what holds it, since Tokio's weak senders have one of their own.
     pub fn leave(&self) {
         self.chan.with(|state| state.weak_senders -= 1);
     }
