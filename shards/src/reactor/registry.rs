@@ -7,7 +7,7 @@
 //! A token is a state's address and generation. States are given out again only after the owner recycled them, between two
 //! batches of events, so within a batch a token means one registration. Across batches the generation tells: a resource
 //! that closed its file behind our back may go on sending events through a duplicate, and these must reach nobody. It has 16
-//! bits; should it come round within the life of such a duplicate, somebody tries once in vain.
+//! bits and comes round. Once there may be such a duplicate, a state whose generation comes round is not given out again.
 //!
 //! ```text
 //! token   63…48       47…0
@@ -63,6 +63,8 @@ struct Slots {
     free: Vec<u32>,
     retired: Vec<u32>,
     closed: bool,
+    /// A file could not be taken off the kernel's list: it may be on it with a token that nobody knows any more.
+    haunted: bool,
 }
 
 // SAFETY: the pointers are boxes of this alone, and a `State` may go to any thread.
@@ -130,7 +132,7 @@ impl Registry {
     pub(super) fn remove(&self, state: &State, fd: RawFd, moves: bool) {
         // It fails if the file is closed already, by misuse of `AsyncFd`; then it sends nothing more, or what it sends
         // reaches nobody.
-        let _ = self.epoll.deregister(&mut SourceFd(&fd));
+        let haunts = self.epoll.deregister(&mut SourceFd(&fd)).is_err();
         self.removed.add(1);
         let owner = context::remote() == state.home;
         if !moves {
@@ -140,7 +142,10 @@ impl Registry {
                 unsafe { state.forget_own() };
             }
         }
-        self.slots.with(|slots| slots.retired.push(state.index));
+        self.slots.with(|slots| {
+            slots.retired.push(state.index);
+            slots.haunted |= haunts;
+        });
         // SeqCst: publishes for a sleeper, who looks when it has announced sleep (see `crate::park`).
         self.has_retired.store(true, SeqCst);
         if !owner {
@@ -179,7 +184,14 @@ impl Registry {
             // SAFETY: by contract; states live as long as the registry.
             woke |= unsafe { state.as_ref().recycle() };
         }
-        self.slots.with(|slots| slots.free.append(&mut all));
+        self.slots.with(|slots| {
+            if slots.haunted {
+                // SAFETY: states live as long as the registry.
+                // Relaxed: the owner's own word.
+                all.retain(|index| unsafe { slots.get(*index).as_ref() }.generation.load(Relaxed) != 0);
+            }
+            slots.free.append(&mut all);
+        });
         woke
     }
 

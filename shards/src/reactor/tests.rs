@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::{Direction, Interest, Reactor, Registration, Start};
 use crate::config::{Config, Reach};
+use crate::loom::atomic::Ordering::Relaxed;
 use crate::mesh::{Mesh, ShardId};
 use crate::park::Spin;
 use crate::shard::{Driver, Shard, Turn, spawn_local};
@@ -471,6 +472,36 @@ fn a_late_event_of_a_duplicate_reaches_nobody() {
     let (next, _peer) = pair(&mesh);
     next.registration.bind_now().unwrap();
     peer.write_all(b"x").unwrap();
+    assert!(events(&mut shard) > 0);
+    assert!(!next.is_ready(Interest::READABLE));
+    drop((duplicate, next));
+    drop(shard);
+}
+
+/// However often its place was used again meanwhile.
+#[test]
+fn a_late_event_of_a_duplicate_reaches_nobody_when_the_generations_come_round() {
+    let mesh = mesh(1);
+    let mut shard = shard(&mesh, 0);
+    let use_once = |shard: &mut Shard| {
+        let (socket, _peer) = pair(&mesh);
+        socket.registration.bind_now().unwrap();
+        drop(socket);
+        events(shard);
+    };
+    let (Socket { registration, stream }, peer) = pair(&mesh);
+    registration.bind_now().unwrap();
+    let place = || mesh.remotes()[0].registry().unwrap().chunks().flatten().next().unwrap();
+    let duplicate = stream.try_clone().unwrap();
+    drop(stream);
+    drop(registration);
+    events(&mut shard);
+    assert_eq!(place().generation.load(Relaxed), 1, "it was there");
+    place().generation.store(u16::MAX, Relaxed);
+    use_once(&mut shard);
+    let (next, _peer) = pair(&mesh);
+    next.registration.bind_now().unwrap();
+    drop(peer);
     assert!(events(&mut shard) > 0);
     assert!(!next.is_ready(Interest::READABLE));
     drop((duplicate, next));
