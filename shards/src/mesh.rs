@@ -227,7 +227,12 @@ impl Remote {
         let first_ns = away.map(|other| other.lane.next_deadline_ns()).min().unwrap_or(NEVER);
         match first_ns {
             NEVER => NEVER,
-            _ => first_ns.max(now_ns).saturating_add(WATCH.as_nanos() as u64),
+            _ => {
+                let watch_ns = WATCH.as_nanos() as u64;
+                let late_ns = first_ns.saturating_add(self.mesh().quantum_ns().max(watch_ns));
+                // Who found it late already leaves it to another one that searches.
+                late_ns.max(now_ns.saturating_add(watch_ns))
+            }
         }
     }
 
@@ -274,8 +279,7 @@ impl Remote {
     }
 
     fn is_late(&self, now_ns: u64) -> bool {
-        let quantum_ns = u64::from(self.mesh().config().quantum_us) * 1_000;
-        self.lane().next_deadline_ns() < now_ns.saturating_sub(quantum_ns)
+        self.lane().next_deadline_ns() < now_ns.saturating_sub(self.mesh().quantum_ns())
     }
 
     fn reached(&self) -> impl Iterator<Item = &Remote> {
@@ -507,6 +511,11 @@ impl Mesh {
     /// The knobs.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// How long a lane may keep its timers waiting before others turn it.
+    fn quantum_ns(&self) -> u64 {
+        u64::from(self.config.quantum_us) * 1_000
     }
 
     /// How long a shard looks before it sleeps: as in the config until somebody has set it.

@@ -468,9 +468,17 @@ mod tests {
     /// Two shards, the first of which somebody drives for a while, who leaves a timer of that long in its lane, if any. The clock
     /// stands.
     fn with_one_left(timer: Option<Duration>, entry: Pin<&mut Entry>) -> (Arc<Mesh>, [Shard; 2]) {
+        with_one_left_of(Config::new(2), timer, entry)
+    }
+
+    fn with_one_left_of(
+        config: Config,
+        timer: Option<Duration>,
+        entry: Pin<&mut Entry>,
+    ) -> (Arc<Mesh>, [Shard; 2]) {
         let clock = Clock::new();
         assert!(clock.pause());
-        let mesh = Mesh::new(Config { steal: Reach::All, ..Config::new(2) }, clock);
+        let mesh = Mesh::new(Config { steal: Reach::All, ..config }, clock);
         let mut shards = [0, 1].map(|id| Shard::new(Arc::clone(&mesh), ShardId(id), Box::new(NoEvents)));
         shards[0].resume();
         if let Some(timer) = timer {
@@ -502,6 +510,26 @@ mod tests {
         let timer = Duration::from_secs(1);
         let waits = waits_beside_one_left(Some(timer)).expect("somebody sees to the timer");
         assert!((timer / 2..=timer + WATCH).contains(&waits), "{waits:?}");
+    }
+
+    /// However long a lane may keep its timers waiting: it wakes once, and then turns it.
+    #[test]
+    fn a_shard_gets_up_for_one_that_nobody_drives_when_its_lane_is_late() {
+        for quantum_us in [0, 100, 50_000, u32::MAX] {
+            let mut entry = pin!(Entry::new());
+            let config = Config { quantum_us, ..Config::new(2) };
+            let (mesh, mut shards) = with_one_left_of(config, Some(Duration::from_millis(1)), entry.as_mut());
+            assert!(shards[1].lie_down(|| false).is_some());
+            let local = &shards[1].local;
+            local.rest.sleep(local.remote(), NEVER, |timeout| {
+                let awake = timeout.expect("somebody sees to the timer") + Duration::from_nanos(1);
+                assert!(mesh.clock().advance(awake));
+                0
+            });
+            shards[1].get_up();
+            let _ = shards[1].turn();
+            assert!(entry.is_fired(), "quantum {quantum_us}");
+        }
     }
 
     #[test]
