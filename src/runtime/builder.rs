@@ -448,8 +448,8 @@ impl Builder {
         self
     }
 
-    /// How many I/O events a shard takes from the kernel at once. By default up to 1,024, and up to four times in a row while
-    /// there are that many.
+    /// How many I/O events a shard takes from the kernel at once, 65,536 at most. By default up to 1,024, and up to four times in a row
+    /// while there are that many.
     ///
     /// # Panics
     ///

@@ -54,6 +54,9 @@ const TIMEOUT_RESOLUTION_US: u32 = 1_000;
 /// Batches taken in one wait. A full one means that there may be more; but tasks are waiting too.
 const BATCHES: usize = 4;
 
+/// Events taken at once at most, whoever asks for more: the kernel refuses some numbers, and the memory is there for all of them.
+const MOST_EVENTS: usize = 1 << 16;
+
 /// See the module's head.
 pub struct Reactor {
     poll: Poll,
@@ -115,11 +118,12 @@ impl Reactor {
 
     /// Bounds the events that are taken in one wait, and in one look that does not wait.
     pub fn limit(&mut self, per_wait: Option<usize>, per_look: Option<usize>) {
+        let places = |most: usize| Events::with_capacity(most.min(MOST_EVENTS));
         if let Some(most) = per_wait {
-            self.events = Events::with_capacity(most);
+            self.events = places(most);
             self.batches = 1;
         }
-        self.busy_events = per_look.map(Events::with_capacity);
+        self.busy_events = per_look.map(places);
         let most = self.busy_events.as_ref().map_or(0, Events::capacity).max(self.events.capacity());
         self.batch = Box::new_uninit_slice(most);
     }
