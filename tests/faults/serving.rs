@@ -6,6 +6,7 @@ use std::future::pending;
 use std::os::fd::AsRawFd;
 use std::os::unix::process::ExitStatusExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc;
 use std::{io, thread};
 
 use corelane::config::Config;
@@ -15,6 +16,7 @@ use corelane::net::unix::pipe;
 use corelane::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream};
 use corelane::runtime::Builder;
 use corelane::signal::unix::{SignalKind, signal};
+use corelane::task::block_in_place;
 use corelane::time::{Duration, Instant, sleep};
 use libc::{
     EACCES, EBADF, ECONNABORTED, EINTR, EINVAL, EMFILE, ENETUNREACH, ENFILE, ENOBUFS, ENOMEM, ENOPROTOOPT,
@@ -231,6 +233,41 @@ alone! {
             for _ in 0..10 {
                 still_runs(&rt);
             }
+        }
+    }
+
+    /// What it was to take care of waits for the owner, and the next loan finds another one.
+    fn a_stand_in_can_not_wait() {
+        let Some(kernel) = Kernel::asked(&[SYS_epoll_wait]) else { return };
+        listen_to_panics();
+        let rt = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        for _ in 0..2 {
+            let (lent, is_lent) = mpsc::channel();
+            let (go, goes) = mpsc::channel::<()>();
+            let blocks = rt.spawn(async move {
+                block_in_place(|| {
+                    lent.send(()).unwrap();
+                    goes.recv().unwrap();
+                });
+            });
+            is_lent.recv().unwrap();
+            let before = said("the kernel refuses to wait for events");
+            let fault = kernel.refuse(Fault::of(SYS_epoll_wait, EBADF).times(1));
+            let mut tasks = Vec::new();
+            // Which wake it, if it sleeps already.
+            while fault.count() == 0 {
+                tasks.push(rt.spawn(async {}));
+                thread::yield_now();
+            }
+            while said("the kernel refuses to wait for events") == before {
+                thread::yield_now();
+            }
+            let left = rt.spawn(async { 7 });
+            go.send(()).unwrap();
+            rt.block_on(blocks).unwrap();
+            tasks.into_iter().for_each(|task| rt.block_on(task).unwrap());
+            assert_eq!(rt.block_on(left).unwrap(), 7);
+            still_runs(&rt);
         }
     }
 

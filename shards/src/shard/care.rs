@@ -151,7 +151,7 @@ impl Care<'_> {
     }
 }
 
-/// Also when the kernel refuses to wait.
+/// Also when the kernel refuses to wait: then what was lent is there for the owner, or for the caretaker that the next loan calls.
 impl Drop for Care<'_> {
     fn drop(&mut self) {
         self.put_down();
