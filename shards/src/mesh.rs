@@ -477,7 +477,11 @@ impl Mesh {
                 own_load: CachePadded(AtomicUsize::new(0)),
                 sent: AtomicUsize::new(0),
                 away: AtomicU8::new(0),
-                ring: CachePadded(Ring::new()),
+                ring: CachePadded(if config.steal == Reach::Off {
+                    Ring::without_places()
+                } else {
+                    Ring::new()
+                }),
                 movable: Counter::default(),
                 completed_here: Counter::default(),
                 completed_elsewhere: CachePadded(AtomicUsize::new(0)),

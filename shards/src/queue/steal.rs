@@ -34,12 +34,14 @@ pub(crate) struct Ring<N> {
 
 impl<N> Ring<N> {
     pub fn new() -> Self {
-        Self {
-            head: AtomicU64::new(0),
-            tail: AtomicU64::new(0),
-            next: AtomicPtr::new(ptr::null_mut()),
-            slots: (0..CAPACITY).map(|_| AtomicPtr::new(ptr::null_mut())).collect(),
-        }
+        let slots = (0..CAPACITY).map(|_| AtomicPtr::new(ptr::null_mut())).collect();
+        Self { slots, ..Self::without_places() }
+    }
+
+    /// A ring without places, for a shard that never has a movable task: into this one nothing may be pushed.
+    pub fn without_places() -> Self {
+        let (head, tail) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { head, tail, next: AtomicPtr::new(ptr::null_mut()), slots: Box::new([]) }
     }
 
     fn slot(&self, index: u64) -> &AtomicPtr<N> {

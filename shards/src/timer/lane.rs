@@ -281,7 +281,7 @@ impl Door {
     #[inline]
     pub(super) fn insert(&self, tick: u64, node: Node) -> Filed {
         self.inside.with(|inside| {
-            if inside.wheel.is_none() {
+            if inside.wheel.is_none() && !inside.build_wheel() {
                 return Filed::Refused;
             }
             node.mark_armed();
@@ -294,6 +294,9 @@ impl Door {
     #[inline]
     pub(super) fn insert_undated(&self, duration_ns: u64, since_ns: u64, node: Node) -> Filed {
         self.inside.with(|inside| {
+            if inside.wheel.is_none() && !inside.build_wheel() {
+                return Filed::Refused;
+            }
             let Some(wheel) = &mut inside.wheel else { return Filed::Refused };
             node.mark_armed();
             inside.armed_ever += 1;
@@ -423,8 +426,9 @@ struct Inside {
     armed_ever: u64,
     fired: u64,
     cancelled: u64,
-    /// None once the lane is closed.
+    /// None before something is armed, and once the lane is closed.
     wheel: Option<Wheel>,
+    closed: bool,
 }
 
 // SAFETY: the nodes in the wheel may be used by whoever holds the lock, whichever thread that is.
@@ -439,8 +443,20 @@ impl Inside {
             armed_ever: 0,
             fired: 0,
             cancelled: 0,
-            wheel: Some(Wheel::new()),
+            wheel: None,
+            closed: false,
         }
+    }
+
+    /// Builds the wheel, for the first entry: most local sets and many runtimes arm none, and it is the shard's own thread that first
+    /// touches the 16 KiB. False if the lane is closed.
+    #[cold]
+    #[inline(never)]
+    fn build_wheel(&mut self) -> bool {
+        if !self.closed {
+            self.wheel = Some(Wheel::new());
+        }
+        !self.closed
     }
 
     /// Takes due entries out, then brings others down, until there is none, the list is full, or others should have the lock.
@@ -475,6 +491,7 @@ impl Inside {
     /// linked in the wheel or marked, and who cancels meanwhile waits a moment, once in a runtime's life.
     fn close(&mut self) -> Vec<std::task::Waker> {
         let mut wakers = Vec::new();
+        self.closed = true;
         if let Some(mut wheel) = self.wheel.take() {
             while let Some(node) = wheel.take_any() {
                 // SAFETY: the wheel gave it out, and it came in with a waker.
