@@ -88,6 +88,8 @@ fn every_thread_is_where_the_plan_says() {
         ),
         "[placement]\nshards = 2\npin = \"none\"\n".into(),
     ] {
+        // With `fail` a runtime is built when its threads are bound.
+        let text = text.replace("[placement]", "[placement]\non_error = \"fail\"");
         fs::write(&path, &text).unwrap();
         let plan = Plan::new(&Topology::discover(), &Config::from_file(&path).unwrap()).unwrap();
         let rt = Builder::new_sharded().config_file(&path).enable_all().build().unwrap();

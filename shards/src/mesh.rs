@@ -37,7 +37,7 @@ use crate::loom::atomic::Ordering::{Acquire, Relaxed, SeqCst};
 use crate::loom::atomic::{AtomicBool, AtomicU8, AtomicUsize, fence};
 use crate::loom::{Mutex, MutexGuard, SegQueue};
 use crate::metrics::{Counter, Counters};
-use crate::park::{Sleeper, Spin};
+use crate::park::{Sleeper, Spin, Unpark};
 use crate::queue::mailbox::{Mailbox, Node};
 use crate::queue::steal::Ring;
 use crate::reactor::{Registry, Unbound};
@@ -632,8 +632,9 @@ impl Mesh {
         }
     }
 
-    /// A shard was built.
-    pub(crate) fn shard_stands(&self) {
+    /// A shard can be woken from now on, and will close.
+    pub(crate) fn shard_stands(&self, id: ShardId, unpark: Arc<dyn Unpark>) {
+        self.remote(id).sleeper.set_unpark(unpark);
         self.standing.lock().expect(NO_PANIC).shards += 1;
     }
 

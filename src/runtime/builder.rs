@@ -536,7 +536,10 @@ impl Builder {
         self
     }
 
-    /// Builds the runtime and starts its threads.
+    /// Builds the runtime and starts its threads. No task runs on a thread that is to be bound before it is.
+    ///
+    /// Where the config's `on_error` is `"fail"` or `"warn"`, or `watch` is on, all threads are where they should be when this returns.
+    /// Otherwise some may still be on their way, and what is spawned onto their shards waits for them.
     ///
     /// # Errors
     ///

@@ -95,8 +95,8 @@ impl RuntimeMetrics {
         counters.parks.get() + counters.unparks.get()
     }
 
-    /// The thread that a worker is on: for a current-thread runtime the one that called `block_on` last, if any has. While a task
-    /// of a multi-thread runtime blocks in place, it is the one that stands in for the worker.
+    /// The thread that a worker is on: for a current-thread runtime the one that called `block_on` last, if any has; for others none
+    /// before the thread runs. While a task of a multi-thread runtime blocks in place, it is the one that stands in for the worker.
     ///
     /// # Panics
     ///

@@ -1,8 +1,11 @@
 //! A worker thread: pins itself, builds its shard, turns it until the runtime ends.
 //!
-//! The shard is built after pinning, on the thread that will drive it: first touch puts its memory on the right node. Then the worker
-//! waits until all others stand too. If one can't, those that do end again without having called a hook, so who builds may wait for
-//! them: hooks are foreign, and may wait for a worker that there will never be.
+//! The shard is built after pinning, on the thread that will drive it: first touch puts its memory on the right node. Its files, and
+//! all that others need to reach it, were made before (`ShardBuilder`), so who builds the runtime waits for no worker, unless there may
+//! be a refusal to tell: see `Builder::build_threads`.
+//!
+//! Then the worker waits until all others have a thread too. If one has not, those that do end again without having called a hook,
+//! so who builds may wait for them: hooks are foreign, and may wait for a worker that there will never be.
 
 use std::io;
 use std::sync::{Arc, mpsc};
@@ -10,7 +13,7 @@ use std::thread;
 
 use corelane_shards::mesh::{Mesh, ShardId};
 use corelane_shards::reactor::Reactor;
-use corelane_shards::shard::{Shard, Turn};
+use corelane_shards::shard::{Shard, ShardBuilder, Turn};
 
 use crate::config::OnError;
 use crate::error;
@@ -24,22 +27,29 @@ use super::inner::Inner;
 
 /// What one worker is told.
 pub(crate) struct Order {
-    pub id: ShardId,
+    pub shard: ShardBuilder,
     pub place: ShardPlan,
     /// The NUMA nodes to interleave memory over; none: as the process does.
     pub memory_nodes: Vec<u32>,
     pub on_error: OnError,
     pub thread_name: String,
     pub stack_size: Option<usize>,
-    /// Told once all workers stand; hung up if one can't.
+    /// Told once all workers have a thread, and stand if that was waited for; hung up if one can't.
     pub go: mpsc::Receiver<()>,
 }
 
+/// Makes a shard known to all, before its thread builds it. What can fail of a shard does here.
+pub(crate) fn found_shard(mesh: &Arc<Mesh>, id: ShardId) -> io::Result<ShardBuilder> {
+    let reactor = Reactor::new(0, mesh.config().timer_resolution_us)?;
+    Ok(ShardBuilder::new(Arc::clone(mesh), id, reactor))
+}
+
 /// Builds the shard of this thread.
-pub(crate) fn build_shard(mesh: &Arc<Mesh>, id: ShardId, limits: EventLimits) -> io::Result<Shard> {
-    let mut reactor = Reactor::new(EVENTS, mesh.config().timer_resolution_us)?;
-    reactor.limit(limits.per_tick, limits.per_busy_tick);
-    Ok(Shard::with_reactor(Arc::clone(mesh), id, reactor))
+pub(crate) fn build_shard(shard: ShardBuilder, limits: EventLimits) -> Shard {
+    shard.build(|reactor| {
+        reactor.make_room(EVENTS);
+        reactor.limit(limits.per_tick, limits.per_busy_tick);
+    })
 }
 
 /// How many events a reactor takes at once, where the builder was told.
@@ -76,7 +86,7 @@ pub(crate) fn start(
         }
         let _ended = Ended(&inner);
         let ready = memory::interleave(&order.memory_nodes, order.on_error).and_then(|memory| {
-            let (shard, pin) = prepare(&inner, order.id, &order.place, order.on_error)?;
+            let (shard, pin) = prepare(&inner, order.shard, &order.place, order.on_error)?;
             Ok((shard, memory.into_iter().chain(pin).collect()))
         });
         match ready {
@@ -98,14 +108,14 @@ pub(crate) fn start(
 /// Pins this thread, then builds its shard. Gives a warning if the kernel refused and that is no error.
 pub(crate) fn prepare(
     inner: &Inner,
-    id: ShardId,
+    shard: ShardBuilder,
     place: &ShardPlan,
     on_error: OnError,
 ) -> io::Result<(Shard, Option<String>)> {
     let warning = pin::pin_shard(place, on_error)?;
-    inner.placed.enter_shard(id);
-    inner.drivers.drive(id);
-    Ok((build_shard(&inner.mesh, id, inner.event_limits)?, warning))
+    inner.placed.enter_shard(shard.id());
+    inner.drivers.drive(shard.id());
+    Ok((build_shard(shard, inner.event_limits), warning))
 }
 
 fn run(inner: &Inner, shard: Shard) {

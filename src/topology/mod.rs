@@ -20,6 +20,7 @@ mod sysfs;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 pub use self::plan::{Plan, PlanError, ShardPlan};
 pub(crate) use self::pulse::{Pulse, Vitals};
@@ -114,6 +115,16 @@ impl Quota {
     /// The quota in CPUs: 2.5 when two and a half may be busy all the time.
     pub fn cpus(&self) -> f64 {
         self.quota_us as f64 / self.period_us as f64
+    }
+
+    /// The process's, as it was when this was first called: for what it decides roughly, and too often to read files for.
+    pub(crate) fn remembered() -> Option<&'static Self> {
+        static REMEMBERED: OnceLock<Option<Quota>> = OnceLock::new();
+        let read = || {
+            let mut reader = Reader::new(Path::new("/"));
+            cgroup::Groups::find(&mut reader).quota(&mut reader)
+        };
+        REMEMBERED.get_or_init(read).as_ref()
     }
 }
 

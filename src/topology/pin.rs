@@ -66,7 +66,7 @@ pub(crate) struct Tid(i32);
 
 impl Tid {
     /// To the kernel this means whoever calls.
-    const CALLING: Self = Self(0);
+    pub const CALLING: Self = Self(0);
 
     /// The calling thread.
     pub fn current() -> Self {

@@ -116,6 +116,12 @@ impl Reactor {
         })
     }
 
+    /// Takes up to `capacity` events at once, in memory that the calling thread allocates.
+    pub fn make_room(&mut self, capacity: usize) {
+        self.events = Events::with_capacity(capacity);
+        self.batch = Box::new_uninit_slice(capacity);
+    }
+
     /// Bounds the events that are taken in one wait, and in one look that does not wait.
     pub fn limit(&mut self, per_wait: Option<usize>, per_look: Option<usize>) {
         let places = |most: usize| Events::with_capacity(most.min(MOST_EVENTS));

@@ -17,7 +17,8 @@ use crate::config::{Config, Reach};
 use crate::loom::atomic::Ordering::Relaxed;
 use crate::mesh::{Mesh, ShardId};
 use crate::park::Spin;
-use crate::shard::{Driver, Shard, Turn, spawn_local};
+use crate::shard::{Driver, Shard, ShardBuilder, Turn, spawn_as, spawn_local};
+use crate::task::next_id;
 use crate::timer::{Clock, Entry, Status};
 
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
@@ -154,6 +155,51 @@ fn what_succeeds_at_once_is_never_bound() {
     assert!(alien.registration.home().is_some());
     drop(other);
     drop(shard);
+}
+
+fn builder(mesh: &Arc<Mesh>) -> ShardBuilder {
+    let reactor = Reactor::new(0, mesh.config().timer_resolution_us).unwrap();
+    ShardBuilder::new(mesh.clone(), ShardId(0), reactor)
+}
+
+#[test]
+fn a_shard_takes_mail_timers_and_sockets_before_its_thread_builds_it() {
+    let mesh = mesh(1);
+    let builder = builder(&mesh);
+    let (socket, mut peer) = pair(&mesh);
+    let (read, reads) = counting();
+    assert!(socket.poll_read(&mut Context::from_waker(&reads), &mut [0; 8]).is_pending());
+    assert_eq!(socket.registration.home().map(|home| home.id()), Some(ShardId(0)));
+    peer.write_all(b"here").unwrap();
+    let (fired, fires) = counting();
+    let mut entry = pin!(Entry::new());
+    let _ = entry.as_mut().arm(mesh.remote(ShardId(0)).lane(), 0, fires.clone());
+    let task = spawn_as(&mesh, next_id(), async { std::thread::current().id() });
+    let there = thread::spawn(move || {
+        let mut shard = builder.build(|reactor| reactor.make_room(16));
+        run(&mut shard);
+        wait(&mut shard);
+        assert!(task.is_finished());
+    });
+    there.join().unwrap();
+    assert_eq!((read.count(), fired.count()), (1, 1));
+}
+
+#[test]
+fn a_shard_that_is_never_built_closes() {
+    let mesh = mesh(1);
+    let builder = builder(&mesh);
+    let (mut socket, _peer) = pair(&mesh);
+    let (read, reads) = counting();
+    let poll_read = |socket: &mut Socket| socket.poll_read(&mut Context::from_waker(&reads), &mut [0; 8]);
+    assert!(poll_read(&mut socket).is_pending());
+    let (fired, fires) = counting();
+    let mut entry = pin!(Entry::new());
+    let _ = entry.as_mut().arm(mesh.remote(ShardId(0)).lane(), u64::MAX / 2, fires.clone());
+    drop(builder);
+    assert_eq!((read.count(), fired.count()), (1, 1));
+    assert!(matches!(poll_read(&mut socket), Poll::Ready(Err(_))));
+    assert_eq!(entry.status(), Status::Closed);
 }
 
 #[test]

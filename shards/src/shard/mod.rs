@@ -7,10 +7,12 @@
 //! - [`local`]: the owner half, reached from inside polls.
 //! - `turn`: one turn, in order.
 //! - [`schedule`]: a wake, a spawn or an abort finds its way to the owner or into the mailbox.
+//! - [`ShardBuilder`]: what there is of a shard before its thread runs.
 //! - [`Guest`]: a shard that is polled as a future is, inside whatever thread polls it.
 //! - `lend`: what goes on while a task blocks the shard's thread, and `care` who sees to it.
 //! - `shutdown`: closing order, and why no task is left behind.
 
+mod builder;
 mod care;
 mod guest;
 pub(crate) mod lend;
@@ -25,6 +27,7 @@ mod turn;
 #[cfg(all(test, loom))]
 mod loom_tests;
 
+pub use builder::ShardBuilder;
 pub use care::take_care;
 pub use guest::Guest;
 pub use local::{Local, current, home, queue_depth};

@@ -29,8 +29,8 @@ use crate::reactor::Reactor;
 use crate::task::{RawTask, harness};
 use crate::timer::NEVER;
 
-use super::Local;
 use super::rest;
+use super::{Local, ShardBuilder};
 
 /// What a shard waits with: the owner half of a reactor, or a simulation's stand-in.
 pub trait Driver: Send {
@@ -92,12 +92,29 @@ impl Shard {
     ///
     /// If the shard was built before.
     pub fn new(mesh: Arc<Mesh>, id: ShardId, driver: Box<dyn Driver>) -> Self {
-        mesh.remote(id).sleeper.set_unpark(driver.unparker());
+        mesh.shard_stands(id, driver.unparker());
+        Self::build(mesh, id, driver)
+    }
+
+    /// As [`new`](Self::new), for a shard that waits with a reactor, to which resources are bound from then on. A [`ShardBuilder`] takes
+    /// two steps.
+    ///
+    /// It takes the reactor itself, and not a driver that names one: the states of a reactor have a half that belongs to the shard
+    /// they were made for, and are reached by whoever waits with the reactor, so that has to be the same one.
+    ///
+    /// # Panics
+    ///
+    /// As `new`.
+    pub fn with_reactor(mesh: Arc<Mesh>, id: ShardId, reactor: Reactor) -> Self {
+        ShardBuilder::new(mesh, id, reactor).build(|_| ())
+    }
+
+    /// Builds a shard that the mesh knows.
+    pub(super) fn build(mesh: Arc<Mesh>, id: ShardId, driver: Box<dyn Driver>) -> Self {
         let quantum_ns = u64::from(mesh.config().quantum_us) * 1_000;
         let window = Window::new(mesh.spin());
         let &Config { polls_per_event, polls_per_mail, polls_per_overflow, .. } = mesh.config();
         assert!(polls_per_event > 0 && polls_per_mail > 0 && polls_per_overflow > 0, "a shard runs tasks");
-        mesh.shard_stands();
         Self {
             local: Box::new(Local::new(mesh, id, driver)),
             window,
@@ -112,21 +129,6 @@ impl Shard {
             taken: 0,
             is_guest: false,
         }
-    }
-
-    /// As [`new`](Self::new), for a shard that waits with a reactor, to which resources are bound from then on.
-    ///
-    /// It takes the reactor itself, and not a driver that names one: the states of a reactor have a half that belongs to the shard
-    /// they were made for, and are reached by whoever waits with the reactor, so that has to be the same one.
-    ///
-    /// # Panics
-    ///
-    /// As `new`.
-    pub fn with_reactor(mesh: Arc<Mesh>, id: ShardId, reactor: Reactor) -> Self {
-        let registry = Arc::clone(reactor.registry());
-        let shard = Self::new(mesh, id, Box::new(reactor));
-        shard.local.remote().set_registry(registry);
-        shard
     }
 
     /// The owner half that tasks reach.

@@ -1,7 +1,11 @@
 //! From what a builder was told to a runtime whose threads stand.
 //!
-//! In order: the environment and the config file are read, the shards are placed, the mesh and what all handles share are made,
-//! then the threads that build the shards. Where one step fails, what was started is ended again.
+//! In order: the environment and the config file are read, the shards are placed, the mesh, the shards' files and what all handles
+//! share are made, then the threads that build the shards. Where one step fails, what was started is ended again.
+//!
+//! *Whether it waits for the threads.* On a busy machine that takes milliseconds, and a shard takes what is sent to it before its
+//! thread runs. What the kernel may refuse a thread once it runs is to be bound, and memory from nodes. So where a refusal is to be told
+//! (`on_error` is `warn` or `fail`), and where a watcher compares threads with the plan, each worker reports; else nobody waits.
 
 use std::env::{self, VarError};
 use std::io;
@@ -14,6 +18,7 @@ use std::time::Duration;
 use corelane_shards::config::{self as engine, Reach, Site};
 use corelane_shards::mesh::{Mesh, ShardId};
 use corelane_shards::park::Spin;
+use corelane_shards::shard::ShardBuilder;
 use corelane_shards::timer::Clock;
 
 use crate::config::{
@@ -28,7 +33,7 @@ use crate::runtime::runtime::Runtime;
 use crate::runtime::seat::Seat;
 use crate::runtime::watch::{Keeper, Live, Placed, Told, Watcher, warn};
 use crate::runtime::worker::{self, Order};
-use crate::topology::{Plan, ShardPlan, Topology, pin};
+use crate::topology::{Plan, Quota, ShardPlan, Topology, pin};
 
 use super::{Builder, POOL_THREAD_NAME, SHARD_THREAD_NAME, Source};
 
@@ -98,7 +103,8 @@ impl Builder {
         }
         let mesh = Mesh::new(engine, clock);
         let seat = Seat::for_shard_of(&mesh);
-        seat.fill(Driven::new(worker::build_shard(&mesh, ShardId(0), self.event_limits)?));
+        let shard = worker::found_shard(&mesh, ShardId(0))?;
+        seat.fill(Driven::new(worker::build_shard(shard, self.event_limits)));
         let inner = Inner::new(self.parts(&config, mesh, RuntimeFlavor::CurrentThread, Some(seat), plan));
         Ok(Runtime::from_parts(inner, Vec::new(), None))
     }
@@ -119,8 +125,11 @@ impl Builder {
         };
         // Asked while there is no thread yet that a panic would leave behind.
         let names = self.thread_names(usize::from(here)..plan.shards.len())?;
+        let shards = mesh.remotes().iter().map(|remote| worker::found_shard(&mesh, remote.id()));
+        let mut shards = shards.collect::<io::Result<Vec<_>>>()?.into_iter();
         // Filled last: a thread that starts from a pinned thread would be pinned too.
         let seat = here.then(|| Seat::for_shard_of(&mesh));
+        let seated = seat.as_ref().and_then(|_| shards.next());
         let inner = Inner::new(self.parts(&config, mesh.clone(), flavor, seat, plan));
         // Before this thread is bound, too: the watcher keeps the mask that it is given.
         let mut watcher = None;
@@ -131,10 +140,13 @@ impl Builder {
             watcher = Some(Watcher::start(&inner, keeper, self.on_placement_change.clone())?);
         }
         let (mut threads, mut gates) = (Vec::with_capacity(workers), Vec::with_capacity(workers));
-        let built = self.start_workers(&inner, names, on_error, (&mut threads, &mut gates)).and_then(|()| {
-            if let Some(seat) = &inner.seat {
+        let waits = watches || on_error != OnError::Degrade;
+        let named = shards.zip(names).collect();
+        let all = (&mut threads, &mut gates);
+        let built = self.start_workers(&inner, named, on_error, waits, all).and_then(|()| {
+            if let (Some(seat), Some(shard)) = (&inner.seat, seated) {
                 let place = &inner.placed.plan().shards[0];
-                let (shard, warning) = worker::prepare(&inner, ShardId(0), place, on_error)?;
+                let (shard, warning) = worker::prepare(&inner, shard, place, on_error)?;
                 warn(on_error, warning);
                 seat.fill(Driven::new(shard));
             }
@@ -201,38 +213,39 @@ impl Builder {
         Ok(Placement { config, told, plan, sites, affinity, watches })
     }
 
-    fn thread_names(&self, shards: Range<usize>) -> io::Result<Vec<(usize, String)>> {
+    fn thread_names(&self, shards: Range<usize>) -> io::Result<Vec<String>> {
         let name = |id| match &self.thread_name {
             Some(name) => name(),
             None => format!("{SHARD_THREAD_NAME}{id}"),
         };
-        let names: Vec<_> = shards.map(|id| (id, name(id))).collect();
-        if names.iter().any(|(_, name)| name.contains('\0')) {
+        let names: Vec<_> = shards.map(name).collect();
+        if names.iter().any(|name| name.contains('\0')) {
             let message = "the thread name contains a null byte";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
         Ok(names)
     }
 
-    /// Starts a thread of that name for each of these shards, and waits until each stands. `threads` are those that started,
+    /// Starts a thread of that name for each of these shards, and may wait until each stands. `threads` are those that started,
     /// also where one could not; each goes on when its gate is told.
     fn start_workers(
         &self,
         inner: &Arc<Inner>,
-        names: Vec<(usize, String)>,
+        named: Vec<(ShardBuilder, String)>,
         on_error: OnError,
+        waits: bool,
         (threads, gates): (&mut Vec<thread::JoinHandle<()>>, &mut Vec<mpsc::Sender<()>>),
     ) -> io::Result<()> {
         let plan = inner.placed.plan();
-        let workers = names.len();
+        let workers = named.len();
         let (started, reports) = mpsc::channel();
         let mut all = Ok(());
-        for (id, thread_name) in names {
+        for (shard, thread_name) in named {
             let (gate, go) = mpsc::channel();
             gates.push(gate);
             let order = Order {
-                id: ShardId(id as u32),
-                place: plan.shards[id].clone(),
+                place: plan.shards[shard.id().index()].clone(),
+                shard,
                 memory_nodes: plan.memory_nodes.clone(),
                 on_error,
                 thread_name,
@@ -249,6 +262,9 @@ impl Builder {
             }
         }
         drop(started);
+        if !waits {
+            return all;
+        }
         let mut reported = 0;
         for report in reports {
             reported += 1;
@@ -361,12 +377,15 @@ fn available_cpus() -> usize {
 
 /// A plan that binds nothing. Shards may look if there is a CPU for each, and one for whoever sends them what they look for. Where
 /// the program has bound this thread to a CPU, that may be any other CPU of the process. A single shard is not asked for the quota,
-/// which is read from some files: many such runtimes live for a moment.
+/// and the others for what it was at first, since it is read from some files: many such runtimes live for a moment.
 fn unplaced(shards: usize) -> Plan {
-    let several = |cpus: Option<CpuList>| cpus.is_some_and(|cpus| cpus.len() > 1);
+    let have = |cpus: Option<CpuList>, wanted| cpus.is_some_and(|cpus| cpus.len() >= wanted);
     let may_spin = match shards {
-        1 => several(pin::current()) || several(pin::Tid::main().cpus()),
-        _ => shards <= available_cpus(),
+        1 => have(pin::Tid::CALLING.cpus(), 2) || have(pin::Tid::main().cpus(), 2),
+        _ => {
+            have(pin::Tid::CALLING.cpus(), shards)
+                && Quota::remembered().is_none_or(|quota| quota.cpus() >= shards as f64)
+        }
     };
     Plan { may_spin, ..Plan::unplaced(shards) }
 }

@@ -67,7 +67,7 @@ impl Placed {
 
     /// This thread drives a shard, and is bound as the plan says.
     pub fn enter_shard(self: &Arc<Self>, id: ShardId) {
-        self.stay(|| self.enter(id, Tid::current(), pin::current()));
+        self.stay(|| self.enter(id, Tid::current(), Tid::CALLING.cpus()));
     }
 
     pub(super) fn enter(&self, id: ShardId, thread: Tid, cpus: Option<CpuList>) {

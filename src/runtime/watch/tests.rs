@@ -16,6 +16,7 @@ use super::keeper::{Keeper, Kernel, Live, Told, live_part};
 use super::{Placed, PlacementCause as Cause, PlacementChange, beside_the_shards};
 use crate::config::{Config, CpuList, Flavor, OnError, Steal, keys};
 use crate::runtime::{Builder, LocalOptions, LocalRuntime};
+use crate::task::spawn_blocking;
 use crate::topology::pin::{self, Tid};
 use crate::topology::{Plan, Topology};
 
@@ -497,7 +498,8 @@ fn a_hook_that_panics_leaves_no_thread_behind() {
         .build()
         .unwrap();
     let placed = runtime.handle().inner().placed.clone();
-    runtime.block_on(runtime.spawn_blocking(|| ())).unwrap();
+    // On the shard's thread, and from there on one of the pool's.
+    runtime.block_on(runtime.spawn(async { spawn_blocking(|| ()).await })).unwrap().unwrap();
     assert_eq!(placed.threads().len(), 2);
     drop(runtime);
     assert_eq!(placed.threads(), []);
