@@ -2,8 +2,9 @@
 
 use std::future::Future;
 use std::io;
+use std::mem;
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -35,7 +36,8 @@ use super::watch::Watcher;
 #[derive(Debug)]
 pub struct Runtime {
     handle: Handle,
-    workers: Vec<thread::JoinHandle<()>>,
+    /// Those that nobody has joined.
+    workers: Mutex<Vec<thread::JoinHandle<()>>>,
     /// Notices that the machine has changed, if it is to.
     watcher: Option<Watcher>,
     /// Whether all threads have ended, once the runtime has.
@@ -52,7 +54,7 @@ impl Runtime {
         workers: Vec<thread::JoinHandle<()>>,
         watcher: Option<Watcher>,
     ) -> Self {
-        Self { handle: Handle::new(inner), workers, watcher, ended: OnceLock::new() }
+        Self { handle: Handle::new(inner), workers: Mutex::new(workers), watcher, ended: OnceLock::new() }
     }
 
     /// A multi-thread runtime with all drivers and defaults.
@@ -179,12 +181,28 @@ impl Runtime {
             }
             let start = std::time::Instant::now();
             // A task that blocks in place would wait for its own thread.
-            let is_worker = self.workers.iter().any(is_this_thread);
+            let is_worker = self.workers().iter().any(is_this_thread);
+            if timeout.is_none() && !is_worker {
+                // At once for the threads' end, and not for that of their shards before.
+                self.join_workers();
+            }
             let ended = inner.wait_for_shards(if is_worker { Some(Duration::ZERO) } else { timeout });
             let left = timeout.map(|timeout| timeout.saturating_sub(start.elapsed()));
             inner.pool.shutdown(if ended { left } else { Some(Duration::ZERO) });
             ended
         });
+    }
+
+    fn workers(&self) -> MutexGuard<'_, Vec<thread::JoinHandle<()>>> {
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the worker threads, but for this one.
+    fn join_workers(&self) {
+        let workers = mem::take(&mut *self.workers());
+        for worker in workers.into_iter().filter(|worker| !is_this_thread(worker)) {
+            let _ = worker.join();
+        }
     }
 }
 
@@ -195,9 +213,7 @@ impl Drop for Runtime {
         // Workers that have ended are joined, so that their thread-locals are gone when the runtime is; others are left.
         if self.ended.get() == Some(&true) {
             // But not by itself: one of its thread-locals may own the runtime.
-            for worker in self.workers.drain(..).filter(|worker| !is_this_thread(worker)) {
-                let _ = worker.join();
-            }
+            self.join_workers();
             if let Some(watcher) = &mut self.watcher {
                 watcher.join();
             }

@@ -99,7 +99,9 @@ impl<J: Job> Pool<J> {
         let mut roll = self.shared.roll();
         let inside = usize::from(roll.alive.iter().any(|other| other.thread().id() == me));
         roll.waiting_inside += inside;
-        self.shared.changed.notify_all();
+        if inside > 0 {
+            self.shared.changed.notify_all();
+        }
         while roll.alive.len() > roll.waiting_inside {
             let left = deadline.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()));
             if left.is_zero() {
