@@ -197,6 +197,24 @@ fn a_dropped_set_drops_its_futures_here_and_refuses_new_ones() {
 }
 
 #[test]
+fn a_set_that_nothing_was_spawned_on_ends_as_others_do() {
+    let runtime = current_thread();
+    runtime.block_on(LocalSet::new());
+    let set = LocalSet::new();
+    let guard = set.enter();
+    drop(set);
+    let dropped = Rc::new(());
+    let held = Rc::clone(&dropped);
+    let task = task::spawn_local(async move {
+        let _held = held;
+        pending::<()>().await;
+    });
+    assert_eq!(Rc::strong_count(&dropped), 1, "its future is dropped at once");
+    drop(guard);
+    assert!(runtime.block_on(task).unwrap_err().is_cancelled());
+}
+
+#[test]
 fn guards_may_go_in_any_order() {
     let (first, second) = (LocalSet::new(), LocalSet::new());
     let outer = first.enter();

@@ -35,9 +35,10 @@
 #[cfg(all(test, loom))]
 mod loom_tests;
 
-use std::cell::RefCell;
+use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
 use std::marker::PhantomData;
+use std::ptr;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::Duration;
@@ -46,7 +47,7 @@ use crate::config::Config;
 use crate::context;
 use crate::mesh::{Mesh, Remote, ShardId};
 use crate::park::{Spin, Unpark};
-use crate::task::{Id, JoinHandle};
+use crate::task::{self, Id, JoinHandle};
 use crate::timer::Clock;
 use crate::util::lock::Lock;
 use crate::util::swallow::swallow;
@@ -58,27 +59,44 @@ const ID: ShardId = ShardId(0);
 
 /// See the module's head.
 pub struct Guest {
-    /// `None` once closed. Borrowed while it turns, and while it is visited.
+    /// `None` until the guest is used, and once it is closed. Borrowed while it turns, and while it is visited.
     shard: RefCell<Option<Shard>>,
-    mesh: Arc<Mesh>,
+    /// The remote half, once the shard was built; it lives as long as `mesh`.
+    remote: Cell<*const Remote>,
+    mesh: OnceCell<Arc<Mesh>>,
     bell: Arc<Bell>,
+    closed: Cell<bool>,
     _stays: PhantomData<*const ()>,
 }
 
 impl Guest {
-    /// A guest without tasks.
+    /// A guest without tasks. Its shard is built when it is first visited, or given a task.
     #[expect(clippy::new_without_default, reason = "it allocates")]
     pub fn new() -> Self {
-        let config = Config { spin: Spin::Fixed(Duration::ZERO), ..Config::new(1) };
-        let mesh = Mesh::new(config, Clock::new());
-        let bell = Arc::new(Bell(Lock::new(None)));
-        let mut shard = Shard::new(Arc::clone(&mesh), ID, Box::new(NoDriver(Arc::clone(&bell))));
-        shard.is_guest = true;
-        Self { shard: RefCell::new(Some(shard)), mesh, bell, _stays: PhantomData }
+        Self {
+            shard: RefCell::new(None),
+            remote: Cell::new(ptr::null()),
+            mesh: OnceCell::new(),
+            bell: Arc::new(Bell(Lock::new(None))),
+            closed: Cell::new(false),
+            _stays: PhantomData,
+        }
     }
 
-    fn remote(&self) -> &Remote {
-        self.mesh.remote(ID)
+    /// Builds the shard, unless that was done, or the guest is closed.
+    #[cold]
+    #[inline(never)]
+    fn build(&self) {
+        if self.closed.get() || self.mesh.get().is_some() {
+            return;
+        }
+        let config = Config { spin: Spin::Fixed(Duration::ZERO), ..Config::new(1) };
+        let mesh = self.mesh.get_or_init(|| Mesh::new(config, Clock::new()));
+        let mut shard = Shard::new(Arc::clone(mesh), ID, Box::new(NoDriver(Arc::clone(&self.bell))));
+        shard.is_guest = true;
+        self.remote.set(mesh.remote(ID));
+        // Nobody turns or visits what was not there.
+        *self.shard.borrow_mut() = Some(shard);
     }
 
     /// Spawns a task with that id, and has whoever polls the guest poll it again.
@@ -88,16 +106,37 @@ impl Guest {
         F::Output: 'static,
     {
         current(|local| match local {
-            Some(local) if std::ptr::eq(local.remote(), self.remote()) => spawn_local_as(local, id, future),
-            // SAFETY: a guest can't leave its thread.
-            _ => unsafe { send(self.remote(), id, future) },
+            Some(local) if ptr::eq(local.remote(), self.remote.get()) => spawn_local_as(local, id, future),
+            _ => self.mail(id, future),
         })
+    }
+
+    /// As `spawn`, from outside of the guest.
+    fn mail<F>(&self, id: Id, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        if self.mesh.get().is_none() {
+            self.build();
+        }
+        match self.mesh.get() {
+            // SAFETY: a guest can't leave its thread.
+            Some(mesh) => unsafe { send(mesh.remote(ID), id, future) },
+            // Closed before it was used.
+            None => task::cancelled(id, future),
+        }
     }
 
     /// Runs `f` inside the guest, as part of the task that runs on this thread now.
     pub fn visit<R>(&self, f: impl FnOnce() -> R) -> R {
         // Already inside, or inside another guest that this one polls: there spawns come by mail.
-        let Ok(shard) = self.shard.try_borrow() else { return f() };
+        let Ok(mut shard) = self.shard.try_borrow() else { return f() };
+        if shard.is_none() {
+            drop(shard);
+            self.build();
+            shard = self.shard.borrow();
+        }
         let _visit = shard.as_ref().map(|shard| context::visit(shard.local(), shard.local().remote_ptr()));
         f()
     }
@@ -105,9 +144,9 @@ impl Guest {
     /// To be called after a visit that no [`poll`](Self::poll) follows: if it left something to run, somebody else who polls the
     /// guest is woken for it.
     pub fn pass_on(&self) {
-        let has_work = |shard: &Option<Shard>| shard.as_ref().is_some_and(Shard::has_work);
-        if self.shard.try_borrow().is_ok_and(|shard| has_work(&shard)) {
-            self.remote().wake();
+        let Ok(shard) = self.shard.try_borrow() else { return };
+        if let Some(shard) = shard.as_ref().filter(|shard| shard.has_work()) {
+            shard.local().remote().wake();
         }
     }
 
@@ -126,11 +165,12 @@ impl Guest {
             return false;
         }
         // All spawns come from this thread, so the number is exact.
-        self.remote().load() == 0
+        shard.local().remote().load() == 0
     }
 
     /// Cancels all tasks here and now; later ones are born cancelled.
     pub fn close(&self) {
+        self.closed.set(true);
         let shard = self.shard.take();
         drop(shard);
         drop(self.bell.take());

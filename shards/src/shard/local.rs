@@ -255,15 +255,14 @@ impl Local {
         all
     }
 
-    /// Takes the arena and the heap list away, at the very end.
-    pub(super) fn take_memory(&self) -> (Arena, Vec<RawTask>) {
-        let arena = self.arena(|arena| std::mem::replace(arena, Arena::new()));
+    /// Takes the heap list away, at the very end.
+    pub(super) fn take_heap(&self) -> Vec<RawTask> {
         let mut heap = Vec::new();
         while let Some(task) = NonNull::new(self.heap.get().cast_mut()) {
             self.unlist_heap_task(RawTask(task));
             heap.push(RawTask(task));
         }
-        (arena, heap)
+        heap
     }
 }
 

@@ -77,9 +77,8 @@ impl Drop for Shard {
         local.publish_load();
         // From here on this thread is an alien like all others.
         drop(inside);
-        let (arena, heap) = local.take_memory();
-        arena.abandon(|slot| raw::orphan(RawTask(slot.cast()), local.mesh()));
-        for task in heap {
+        local.arena(|arena| arena.abandon(|slot| raw::orphan(RawTask(slot.cast()), local.mesh())));
+        for task in local.take_heap() {
             raw::orphan(task, local.mesh());
         }
         local.mesh().shard_closed(remote, local.driver.take());

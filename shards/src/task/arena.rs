@@ -271,9 +271,9 @@ impl Arena {
         }
     }
 
-    /// Gives the arena up. `f` is called with each slot in use; it, or whoever it hands the slot to, calls
+    /// Gives the chunks up, at the arena's end. `f` is called with each slot in use; it, or whoever it hands the slot to, calls
     /// `free_orphan` on it sooner or later.
-    pub fn abandon(mut self, mut f: impl FnMut(NonNull<u8>)) {
+    pub fn abandon(&mut self, mut f: impl FnMut(NonNull<u8>)) {
         let mut at = std::mem::replace(&mut self.all, ptr::null_mut());
         while !at.is_null() {
             // SAFETY: a chunk of this arena; the one added to `orphans` keeps it until the last step below.
