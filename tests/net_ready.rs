@@ -167,6 +167,26 @@ fn connecting_ends_when_the_other_side_is_gone() {
 }
 
 #[test]
+fn a_unix_listener_is_polled_for_connections() {
+    each(|rt| {
+        let dir = Scratch::new();
+        let path = dir.path("polled");
+        rt.block_on(async {
+            let listener = UnixListener::bind(&path).unwrap();
+            assert!(!is_ready(poll_fn(|cx| listener.poll_accept(cx))), "nobody has come");
+            let (taken, client) =
+                corelane::join!(biased; poll_fn(|cx| listener.poll_accept(cx)), UnixStream::connect(&path));
+            let (mut server, _) = taken.unwrap();
+            client.unwrap().write_all(b"first").await.unwrap();
+            let mut bytes = Vec::new();
+            server.read_to_end(&mut bytes).await.unwrap();
+            assert_eq!(bytes, b"first");
+            assert!(!is_ready(poll_fn(|cx| listener.poll_accept(cx))), "one has come");
+        });
+    });
+}
+
+#[test]
 fn a_root_future_that_gives_way_sees_the_events_of_the_time_before() {
     for rt in [runtime(), Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()] {
         let is_driven = rt.handle().runtime_flavor() == corelane::runtime::RuntimeFlavor::CurrentThread;
