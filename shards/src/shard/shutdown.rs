@@ -11,7 +11,8 @@
 //! 5. What is still referenced from elsewhere is orphaned: see [`crate::task`].
 //! 6. The last shard of the mesh closes the lanes and reactors of all: whoever still waits on one is woken and finds an error. Not
 //!    each its own: a task of a shard that stands may sleep in this one's lane, or have a socket here, and is not to find an error
-//!    while it may be polled. See [`Mesh::shard_closed`](crate::mesh::Mesh::shard_closed).
+//!    while it may be polled. See [`Mesh::shard_closed`](crate::mesh::Mesh::shard_closed). A shard that is leaked stands for ever, and
+//!    with it the lanes and reactors of the others: nothing tells it from one that somebody will drive again.
 
 use crate::mesh::Away;
 use crate::task::{RawTask, harness, raw};

@@ -87,7 +87,8 @@ pub(super) struct Place {
 // SAFETY: the table in the module head gives each field one thread that writes it at a time, ordered by the
 // lane's lock or by `state`; and a `Waker` may go to any thread.
 unsafe impl Send for Entry {}
-// SAFETY: as above; `&Entry` alone only reads `state`.
+// SAFETY: as above; by `&Entry` alone `state` and `door` are read, `links` and `place` used with the lock, or read once the entry is
+// not armed: then nobody writes them without `&mut`.
 unsafe impl Sync for Entry {}
 
 impl Entry {

@@ -30,7 +30,7 @@
 //! The two critical sections have an order. Armer first: the sleeper reads the armer's deadline. Sleeper first: its
 //! announcement happened before its unlock, hence before the armer's lock and look. No fence is needed, and any
 //! ordering does for the sleep word. A sleeper that only read the atomic would need one on both sides.
-
+//!
 //! # Armed without a look at the clock
 //!
 //! A clock reading costs more than all the rest of arming and cancelling, and most timers are cancelled soon. So a shard's own tasks
