@@ -1,7 +1,6 @@
 //! The least and the most that each number of a config and of the builder may be: a runtime made with it does what runtimes do, and
 //! ends.
 
-use std::io::ErrorKind;
 use std::time::Duration;
 
 use corelane::config::{AutoOr, Config, Pin, Steal};
@@ -75,29 +74,6 @@ fn numbers_of_the_config() {
     }
     for ms in [0, 86_400_000] {
         configs(&format!("keep_alive {ms}"), |config| config.blocking.keep_alive_ms = ms);
-    }
-}
-
-/// Of a program that fills in the config itself.
-#[test]
-fn numbers_that_no_file_may_have() {
-    for us in [0, u32::MAX] {
-        configs(&format!("quantum {us}"), |config| config.scheduler.quantum_us = us);
-    }
-    for threads in [0, u32::MAX] {
-        configs(&format!("max_threads {threads}"), |config| config.blocking.max_threads = threads);
-    }
-    configs("keep_alive", |config| config.blocking.keep_alive_ms = u32::MAX);
-    configs("spin", |config| config.scheduler.spin_us = AutoOr::Number(u32::MAX));
-    let mut config = Config::default();
-    config.timer.resolution_us = 0;
-    for mut builder in [Builder::new_current_thread(), Builder::new_multi_thread(), Builder::new_sharded()] {
-        let error = builder.config(config.clone()).build().unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidInput);
-        assert_eq!(
-            error.to_string(),
-            "[timer] resolution_us = 0: expected a whole number of microseconds from 50 to 1000"
-        );
     }
 }
 

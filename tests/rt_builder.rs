@@ -11,7 +11,7 @@ use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use corelane::config::{Config, Pin, Place};
+use corelane::config::{AutoOr, Config, Pin, Place};
 use corelane::io::AsyncReadExt;
 use corelane::net::{TcpListener, UnixStream};
 use corelane::runtime::{
@@ -251,10 +251,10 @@ fn task_hooks_see_tasks_that_stay() {
     assert_eq!(seen.places, HashSet::from(places));
 }
 
-/// A quantum that does not end of itself.
+/// A quantum of many thousand polls.
 fn long_quantum() -> Config {
     let mut config = Config::default();
-    config.scheduler.quantum_us = 60_000_000;
+    config.scheduler.quantum_us = 100_000;
     config
 }
 
@@ -663,6 +663,40 @@ fn too_many_workers_are_an_error() {
                 "{workers} worker threads: expected at most 8192, from the builder or TOKIO_WORKER_THREADS"
             );
             assert_eq!(error.to_string(), expected);
+        }
+    }
+}
+
+#[test]
+fn what_no_file_may_say_is_refused_from_a_program_too() {
+    type Set = fn(&mut Config);
+    let wrong: [(Set, &str); 4] = [
+        (
+            |c| c.timer.resolution_us = 0,
+            "[timer] resolution_us = 0: expected a whole number of microseconds from 50 to 1000",
+        ),
+        (
+            |c| c.scheduler.quantum_us = 9,
+            "[scheduler] quantum_us = 9: expected a whole number of microseconds from 10 to 100000",
+        ),
+        (
+            |c| c.blocking.max_threads = 0,
+            "[blocking] max_threads = 0: expected a whole number of threads from 1 to 32767",
+        ),
+        (
+            |c| c.placement.shards = AutoOr::Number(0),
+            "[placement] shards = 0: expected \"auto\" or a whole number of shards from 1 to 8192",
+        ),
+    ];
+    for (set, text) in wrong {
+        for mut builder in builders() {
+            let mut config = Config::default();
+            set(&mut config);
+            let error = builder.config(config).build().unwrap_err();
+            assert_eq!(
+                (error.kind(), error.to_string()),
+                (std::io::ErrorKind::InvalidInput, text.to_owned())
+            );
         }
     }
 }

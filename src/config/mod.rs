@@ -46,7 +46,8 @@ pub const CONFIG_VARIABLE: &str = "CORELANE_CONFIG";
 /// Makes runtimes sharded that would steal: see [`Builder::new_multi_thread`](crate::runtime::Builder::new_multi_thread).
 pub const FLAVOR_VARIABLE: &str = "CORELANE_FLAVOR";
 
-/// What a config file says: plain data, which a program may also fill in itself.
+/// What a config file says: plain data, which a program may also fill in itself. A value that no file may have is an error of
+/// [`build`](crate::runtime::Builder::build).
 ///
 /// [`Default`] are the runtime's own defaults, which `config/default.toml` lists. [`Display`](fmt::Display) writes
 /// a file with every key, which [`parse`](Config::parse) reads back to an equal value. Two configs are equal when
@@ -167,6 +168,13 @@ impl Config {
         let mut config = Self::parse(name, text)?;
         config.origin.path = Some(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
         Ok(config)
+    }
+
+    /// Refuses what no file may say. A program may have filled in such values.
+    pub(crate) fn check(&self) -> io::Result<()> {
+        // A file with all of them, which nobody has: no place in it would help.
+        let read = Self::parse("", &self.to_string()).map(drop);
+        read.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.message()))
     }
 
     /// Whether it is a file for `multi_thread` that says nothing of `steal`: it has another default then.

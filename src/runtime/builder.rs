@@ -543,7 +543,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// A config file that is wrong, a placement that this machine cannot do, a thread or file descriptor that the
+    /// A config that is wrong, a placement that this machine cannot do, a thread or file descriptor that the
     /// system refuses. Then none is left, and no hook of a thread was called.
     ///
     /// # Panics

@@ -75,13 +75,10 @@ impl Builder {
         Ok(match &self.source {
             Source::Environment => Config::from_env()?,
             Source::File(path) => Some(Config::from_file(path)?),
-            // The program may have filled it in itself.
-            Source::Given(config) if config.timer.resolution_us == 0 => {
-                let message =
-                    "[timer] resolution_us = 0: expected a whole number of microseconds from 50 to 1000";
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+            Source::Given(config) => {
+                config.check()?;
+                Some((**config).clone())
             }
-            Source::Given(config) => Some((**config).clone()),
         })
     }
 
