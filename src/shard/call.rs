@@ -40,6 +40,10 @@ pub const IN_FLIGHT: usize = 128;
 ///
 /// The closure should be short, as the poll of a task should. [`call_async`] is for what waits.
 ///
+/// A shard that nobody drives answers when somebody does: that of a [`LocalRuntime`](crate::runtime::LocalRuntime) in its next
+/// `block_on`, and that of a worker in [`block_in_place`](crate::task::block_in_place) after the closure, which must not wait for
+/// such an answer.
+///
 /// # Cancel safety
 ///
 /// A call that is dropped before it had its turn sends nothing. Dropped later the closure still runs, and its result is

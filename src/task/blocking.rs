@@ -44,7 +44,8 @@ where
 /// # On shards
 ///
 /// Tasks that stay on the shard, made by [`spawn_local`](crate::task::spawn_local) or
-/// [`shard::spawn_on`](crate::shard::spawn_on), can't go to another thread and wait for the closure. Inside the closure, and in
+/// [`shard::spawn_on`](crate::shard::spawn_on), can't go to another thread and wait for the closure, and so do calls to the
+/// shard ([`shard::call`](crate::shard::call)); a closure that waits for one of them waits for ever. Inside the closure, and in
 /// tasks that the pool's thread runs meanwhile, this thread is inside no shard:
 /// [`shard::try_id`](crate::shard::try_id) is `None`, `spawn_local` panics. A movable task that needs a shard around it should
 /// not share a runtime with tasks that block in place. If the pool has no thread to give (`max_blocking_threads`, or the
