@@ -178,7 +178,7 @@ fn it_stops_in_order_when_no_file_can_be_opened() {
         let server = Server::start("echo", mode);
         let mut stream = server.connect();
         exchange(&mut stream, b"before", b"before");
-        server.limit_files(0);
+        server.forbid_files();
         server.interrupt();
         server.expect_out("stopping");
         exchange(&mut stream, b"after", b"after");

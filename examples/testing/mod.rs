@@ -1,6 +1,7 @@
 //! Starts an example as a user would, and talks to it from outside.
 
 #![allow(dead_code, reason = "each test uses what it needs")]
+#![expect(unsafe_code, reason = "limits of another process are set by a system call")]
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -8,7 +9,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
-use std::{env, fs, thread};
+use std::{env, fs, ptr, thread};
 
 /// No test waits longer than this for anything.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -89,10 +90,13 @@ impl Server {
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
-    /// From now on it may not open a file whose number is that or more.
-    pub fn limit_files(&self, limit: u32) {
-        let limit = format!("prlimit --pid {} --nofile={limit}", self.child.id());
-        assert!(Command::new("sh").args(["-c", &limit]).status().unwrap().success());
+    /// From now on it may open no more files.
+    pub fn forbid_files(&self) {
+        let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: it reads the limit, which outlives the call, and writes nothing.
+        let done =
+            unsafe { libc::prlimit(self.child.id() as i32, libc::RLIMIT_NOFILE, &none, ptr::null_mut()) };
+        assert_eq!(done, 0, "{}", io::Error::last_os_error());
     }
 
     /// Stops it in its tracks, until `resume`. The kernel stops its threads one by one.
