@@ -115,9 +115,9 @@ where
         });
     }
 
-    let mut told = Told::new()?;
+    let mut signals = Signals::new()?;
     say(format_args!("listening on {addr}"));
-    told.to_stop().await;
+    signals.come().await;
     say(format_args!("stopping: open connections have {} ms; ctrl-c cuts them", options.drain.as_millis()));
     server.stop.advance(Phase::Draining);
 
@@ -134,7 +134,7 @@ where
     let all = select! {
         biased;
         all = &mut end => all?,
-        () = told.to_stop() => {
+        () = signals.come() => {
             server.stop.advance(Phase::Cutting);
             end.await?
         }
@@ -154,18 +154,18 @@ async fn bind_sharded(addr: &str) -> io::Result<Vec<TcpListener>> {
 
 /// What stops the server: ctrl-c, and SIGTERM from what runs it. Each takes a file descriptor, so both listen from the start: when
 /// the signal comes, clients may have taken them all.
-struct Told {
+struct Signals {
     interrupt: Signal,
     terminate: Signal,
 }
 
-impl Told {
+impl Signals {
     fn new() -> io::Result<Self> {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
-    /// Waits to be told so, once more each time.
-    async fn to_stop(&mut self) {
+    /// Waits for one of them to come, for the next one each time.
+    async fn come(&mut self) {
         select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
