@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use corelane::runtime::Builder;
-use corelane::time::{Instant, Sleep, sleep, timeout};
+use corelane::time::{Instant, Sleep, interval, sleep, timeout};
 use corelane_shards::config::{Config, Reach};
 use corelane_shards::mesh::{Mesh, ShardId};
 use corelane_shards::park::Unpark;
@@ -49,6 +49,28 @@ fn a_ready_future_leaves_the_clock_alone() {
         assert_eq!(shard.turn(), Turn::Idle);
         assert_eq!(shard.local().stamps().read_ns(), 0, "nobody asked for the time");
     }
+}
+
+/// So that what is ready at once comes before it: Rocket's event streams begin with a message or with a heartbeat by that.
+#[test]
+fn the_first_tick_of_an_interval_comes_from_the_lane() {
+    let shard = shard();
+    shard.enter(|local| {
+        let lane = local.remote().lane();
+        let cx = &mut Context::from_waker(Waker::noop());
+        let mut interval = interval(Duration::from_secs(1_000));
+        assert!(interval.poll_tick(cx).is_pending());
+        assert_eq!(lane.counts().armed, 1);
+        assert!(
+            lane.next_deadline_ns() <= Clock::new().now_ns() + 1_000_000,
+            "at once, but for the lane's tick"
+        );
+
+        interval.reset_after(Duration::from_secs(1_000));
+        interval.reset_immediately();
+        assert!(interval.poll_tick(cx).is_pending());
+        assert!(lane.next_deadline_ns() <= Clock::new().now_ns() + 1_000_000);
+    });
 }
 
 #[test]

@@ -30,9 +30,7 @@ const LATE: Duration = Duration::from_millis(5);
 #[track_caller]
 pub fn interval(period: Duration) -> Interval {
     require(period);
-    let mut interval = Interval::new(Instant::now(), period);
-    interval.sleep.as_mut().elapse();
-    interval
+    Interval::new(Instant::now(), period)
 }
 
 /// Ticks at `start` and then every `period`. Otherwise as [`interval`].
@@ -135,7 +133,6 @@ impl Interval {
     /// Makes the next tick due now.
     pub fn reset_immediately(&mut self) {
         self.reset_at(Instant::now());
-        self.sleep.as_mut().elapse();
     }
 
     /// Puts the next tick that far from now.

@@ -162,12 +162,6 @@ impl Sleep {
         *this.due = if passed { Due::Elapsed(deadline) } else { Due::Reset(deadline) };
     }
 
-    /// Its deadline has passed, as the caller knows: the next poll finds it done.
-    pub(super) fn elapse(self: Pin<&mut Self>) {
-        let deadline = self.deadline();
-        *self.project().due = Due::Elapsed(deadline);
-    }
-
     /// Gives it another deadline, to count from the next poll on. `now` says which deadlines have passed.
     pub(super) fn prepare(self: Pin<&mut Self>, deadline: Instant, now: Instant) {
         let this = self.project();
