@@ -272,7 +272,7 @@ impl Arena {
     }
 
     /// Gives the chunks up, at the arena's end. `f` is called with each slot in use; it, or whoever it hands the slot to, calls
-    /// `free_orphan` on it sooner or later.
+    /// `free_orphan` on it sooner or later. Nothing is allocated or freed here afterwards.
     pub fn abandon(&mut self, mut f: impl FnMut(NonNull<u8>)) {
         let mut at = std::mem::replace(&mut self.all, ptr::null_mut());
         while !at.is_null() {
