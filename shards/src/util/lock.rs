@@ -14,8 +14,6 @@
 #[cfg(all(test, loom))]
 mod loom_tests;
 
-use std::time::Duration;
-
 use crate::loom::atomic::{AtomicBool, Ordering};
 use crate::loom::cell::UnsafeCell;
 use crate::loom::{hint, thread};
@@ -28,7 +26,7 @@ const NAPS_AFTER: u32 = 20;
 
 /// About as long as the kernel lets a thread sleep at least.
 #[cfg(not(loom))]
-const NAP: Duration = Duration::from_micros(50);
+const NAP: std::time::Duration = std::time::Duration::from_micros(50);
 
 /// A value that one thread at a time may touch.
 #[derive(Debug)]
