@@ -10,6 +10,7 @@ use corelane_shards::shard;
 use crate::error;
 
 use super::context::{self, Blocking};
+use super::stall;
 
 /// What `task::block_in_place` does.
 #[track_caller]
@@ -18,6 +19,7 @@ pub(crate) fn block_in_place<R>(f: impl FnOnce() -> R) -> R {
         Blocking::Allowed => f(),
         Blocking::Forbidden => panic!("{}", error::BLOCK_IN_PLACE),
         Blocking::InPlaceOnly => {
+            let _aside = stall::step_aside();
             let _blocking = context::set_blocking(Blocking::Allowed);
             coop::with_budget(Budget::unconstrained(), || shard::lend(f))
         }

@@ -18,6 +18,7 @@ use super::hooks::{Hooks, TaskMeta, UnhandledPanic};
 use super::local_runtime::{LocalOptions, LocalRuntime};
 use super::runtime::Runtime;
 use super::seed::RngSeed;
+use super::stall::{self, Stall};
 use super::watch::{ChangeCallback, MainBound, PlacementChange};
 use super::worker::EventLimits;
 
@@ -52,6 +53,7 @@ pub struct Builder {
     poll_times: Wanted,
     latencies: Wanted,
     tells_latency: bool,
+    stalls: Option<stall::Wanted>,
     enable_io: bool,
     enable_time: bool,
     start_paused: bool,
@@ -93,6 +95,7 @@ impl Builder {
             poll_times: Wanted::default(),
             latencies: Wanted::default(),
             tells_latency: false,
+            stalls: None,
             enable_io: false,
             enable_time: false,
             start_paused: false,
@@ -333,6 +336,46 @@ impl Builder {
     /// it boxes each future that is spawned.
     pub fn unhandled_panic(&mut self, behavior: UnhandledPanic) -> &mut Self {
         self.hooks.task.shuts_down = behavior == UnhandledPanic::ShutdownRuntime;
+        self
+    }
+
+    /// Called for each poll of a task that has lasted `limit` and goes on: its shard serves nobody else meanwhile. Once for a poll,
+    /// within half of `limit` afterwards, and also for one that never ends.
+    ///
+    /// A thread that the runtime starts for it looks twice in each `limit`, calls back, and ends when all shards have. A callback that
+    /// takes long keeps it from telling of others, and the end of the runtime waits for it. A panic in it is for the hook of panics.
+    ///
+    /// What blocks in [`block_in_place`](crate::task::block_in_place) is not told of while it does, nor is the future of `block_on` nor a
+    /// task of a [`LocalSet`](crate::task::LocalSet). The time is real, whether or not the runtime's clock is paused.
+    ///
+    /// A poll then reads the clock once and takes a lock of its worker's own twice, and each future that is spawned is boxed. A runtime
+    /// that was not asked pays nothing.
+    ///
+    /// # Panics
+    ///
+    /// If `limit` is less than a millisecond.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use corelane::runtime::Builder;
+    ///
+    /// let runtime = Builder::new_sharded()
+    ///     .enable_all()
+    ///     .on_stall(Duration::from_millis(50), |stall| eprintln!("{stall}"))
+    ///     .build()?;
+    /// # drop(runtime);
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[track_caller]
+    pub fn on_stall<F>(&mut self, limit: Duration, f: F) -> &mut Self
+    where
+        F: Fn(&Stall) + Send + Sync + 'static,
+    {
+        assert!(limit >= Duration::from_millis(1), "a stall lasts a millisecond at least");
+        self.stalls = Some(stall::Wanted { limit, callback: Arc::new(f) });
         self
     }
 

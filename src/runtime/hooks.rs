@@ -1,7 +1,7 @@
 //! What a runtime calls around its tasks, and what it does when one panics.
 //!
-//! The engine knows nothing of it. A runtime that has something to call, or times polls or what tasks wait for them, wraps each future
-//! that is spawned; one that has not spawns it as it is, and pays a branch for each spawn. The wrapper boxes the future, so that it is compiled once for
+//! The engine knows nothing of it. A runtime that has something to call, or times polls, tells of long ones, or times what tasks wait
+//! for them, wraps each future that is spawned; one that has not spawns it as it is, and pays a branch for each spawn. The wrapper boxes the future, so that it is compiled once for
 //! each type of output and not for each future.
 //!
 //! Threads: the spawner's, then whichever polls or drops the task.
@@ -23,6 +23,7 @@ use super::histogram::Histogram;
 use super::inner::Inner;
 use super::latency::DatedWaker;
 use super::span;
+use super::stall::Stalls;
 
 /// A callback of the builder's.
 pub(crate) type Callback = Arc<dyn Fn() + Send + Sync>;
@@ -122,6 +123,7 @@ impl<'a> TaskMeta<'a> {
 pub(crate) struct Around {
     hooks: TaskHooks,
     times: Times,
+    stalls: Option<Arc<Stalls>>,
     runtime: Weak<Inner>,
 }
 
@@ -144,14 +146,25 @@ impl Times {
 
 impl Around {
     /// `None` if there is nothing to call or count, and futures are spawned as they are.
-    pub fn new(hooks: TaskHooks, times: Times, runtime: Weak<Inner>) -> Option<Arc<Self>> {
-        let is_needed = span::ON || !hooks.is_empty() || times.polls.is_some() || times.has_latency();
-        is_needed.then(|| Arc::new(Self { hooks, times, runtime }))
+    pub fn new(
+        hooks: TaskHooks,
+        times: Times,
+        stalls: Option<Arc<Stalls>>,
+        runtime: Weak<Inner>,
+    ) -> Option<Arc<Self>> {
+        let is_timed = times.polls.is_some() || times.has_latency() || stalls.is_some();
+        let is_needed = span::ON || !hooks.is_empty() || is_timed;
+        is_needed.then(|| Arc::new(Self { hooks, times, stalls, runtime }))
     }
 
     /// What is timed.
     pub fn times(&self) -> &Times {
         &self.times
+    }
+
+    /// Where polls are noted that may last too long.
+    pub fn stalls(&self) -> Option<&Arc<Stalls>> {
+        self.stalls.as_ref()
     }
 
     /// A task is about to be spawned.
@@ -210,7 +223,8 @@ impl<F: Future + Unpin> Future for Hooked<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let Self { future, end, dated } = &mut *self;
-        let Around { hooks, times, .. } = &*end.around;
+        let Around { hooks, times, stalls, .. } = &*end.around;
+        let _noted = stalls.as_ref().and_then(|stalls| stalls.note(end.id, end.spawned_at));
         let latency = dated.as_ref().map(|(waker, end_ns)| waker.begin_poll(cx.waker(), *end_ns));
         count(times.latencies.as_ref(), || latency);
         end.call(&hooks.before_poll, latency);

@@ -24,6 +24,7 @@ use super::hooks::{Around, Hooks, Origin, Times};
 use super::seat::{Parker, Seat};
 use super::seed::{RngSeed, Row, Seeded};
 use super::span;
+use super::stall::{self, Stalls};
 use super::watch::Placed;
 use super::worker::EventLimits;
 
@@ -97,6 +98,7 @@ pub(crate) struct Parts {
     pub poll_times: Wanted,
     pub latencies: Wanted,
     pub tells_latency: bool,
+    pub stalls: Option<stall::Wanted>,
     pub seed: Option<RngSeed>,
     pub event_limits: EventLimits,
     pub io_enabled: bool,
@@ -130,7 +132,8 @@ impl Inner {
                 latencies: parts.latencies.build(shards),
                 tells_latency: parts.tells_latency,
             };
-            let around = Around::new(parts.hooks.task.clone(), times, this.clone());
+            let stalls = parts.stalls.map(|wanted| Stalls::new(wanted, shards));
+            let around = Around::new(parts.hooks.task.clone(), times, stalls, this.clone());
             Inner {
                 this: this.clone(),
                 drivers: Drivers::new(shards),
@@ -160,6 +163,11 @@ impl Inner {
 
     pub fn handle(&self) -> Handle {
         Handle::new(self.this.upgrade().expect("a borrowed runtime is alive"))
+    }
+
+    /// Where polls are noted that may last too long, if the runtime tells of them.
+    pub fn stalls(&self) -> Option<&Arc<Stalls>> {
+        self.around.as_ref()?.stalls()
     }
 
     /// Gives this thread the next of the runtime's seeds, if it has any, until the guard drops.
@@ -308,6 +316,7 @@ impl Inner {
         }
         *alive() = 0;
         self.ended.notify_all();
+        self.stalls().inspect(|stalls| stalls.end());
     }
 
     /// Waits for all shards to end; false if that took longer than the timeout.

@@ -34,6 +34,7 @@ pub(crate) mod span;
 #[cfg(not(all(tokio_unstable, feature = "tracing")))]
 #[path = "no_span.rs"]
 pub(crate) mod span;
+mod stall;
 mod watch;
 mod worker;
 
@@ -48,6 +49,7 @@ pub use local_runtime::{LocalOptions, LocalRuntime};
 pub use metrics::RuntimeMetrics;
 pub use runtime::Runtime;
 pub use seed::RngSeed;
+pub use stall::Stall;
 pub use watch::{PlacementCause, PlacementChange};
 
 pub(crate) use block_in_place::block_in_place;

@@ -217,6 +217,7 @@ impl Drop for Runtime {
             if let Some(watcher) = &mut self.watcher {
                 watcher.join();
             }
+            self.handle.inner().stalls().inspect(|stalls| stalls.join());
         }
     }
 }

@@ -31,6 +31,7 @@ use crate::runtime::hooks::Callback;
 use crate::runtime::inner::{Inner, Parts};
 use crate::runtime::runtime::Runtime;
 use crate::runtime::seat::Seat;
+use crate::runtime::stall::Stalls;
 use crate::runtime::watch::{Keeper, Live, Placed, Told, Watcher, warn};
 use crate::runtime::worker::{self, Order};
 use crate::topology::{Plan, Quota, ShardPlan, Topology, pin};
@@ -103,6 +104,7 @@ impl Builder {
         let shard = worker::found_shard(&mesh, ShardId(0))?;
         seat.fill(Driven::new(worker::build_shard(shard, self.event_limits)));
         let inner = Inner::new(self.parts(&config, mesh, RuntimeFlavor::CurrentThread, Some(seat), plan));
+        inner.stalls().map_or(Ok(()), Stalls::start)?;
         Ok(Runtime::from_parts(inner, Vec::new(), None))
     }
 
@@ -136,6 +138,7 @@ impl Builder {
                 Keeper::new(Box::new(Live), (Path::new("/"), affinity), (config, told), mesh, placed);
             watcher = Some(Watcher::start(&inner, keeper, self.on_placement_change.clone())?);
         }
+        inner.stalls().map_or(Ok(()), Stalls::start)?;
         let (mut threads, mut gates) = (Vec::with_capacity(workers), Vec::with_capacity(workers));
         let waits = watches || on_error != OnError::Degrade;
         let named = shards.zip(names).collect();
@@ -305,6 +308,7 @@ impl Builder {
             poll_times: self.poll_times.clone(),
             latencies: self.latencies.clone(),
             tells_latency: self.tells_latency,
+            stalls: self.stalls.clone(),
             seed: self.seed.clone(),
             event_limits: self.event_limits,
             io_enabled: self.enable_io,
