@@ -22,8 +22,9 @@ fn rows(text: &str) -> Vec<(String, u32, String, String)> {
 
 #[test]
 fn show_finds_the_shards_of_a_program_that_runs() {
-    // The program is this test, with a runtime whose plan is known.
-    let config = Config::parse("test", "[runtime]\nflavor = \"sharded\"\n").unwrap();
+    // The program is this test, with a runtime whose plan is known. With `fail` it is built when its threads are bound.
+    let text = "[runtime]\nflavor = \"sharded\"\n[placement]\non_error = \"fail\"\n";
+    let config = Config::parse("test", text).unwrap();
     let plan = Plan::new(&Topology::discover(), &config).unwrap();
     let runtime = corelane::runtime::Builder::new_sharded().config(config).enable_all().build().unwrap();
     let text = printed(&["show", &process::id().to_string()]);

@@ -11,8 +11,8 @@ use std::{fs, io, process, thread};
 
 use corelane::config::{Config, CpuList};
 use corelane::runtime::{Builder, Handle, LocalOptions, LocalRuntime, PlacementCause, worker_index};
-use corelane::task;
 use corelane::topology::pin;
+use corelane::{shard, task};
 
 fn main() {
     let Some(all) = pin::allowed().filter(|cpus| cpus.len() > 1) else {
@@ -62,6 +62,10 @@ fn attribute_binds_main_and_lets_it_go(all: &CpuList) {
     #[corelane::main]
     async fn program() {
         assert_eq!(worker_index(), Some(0), "main drives the first shard");
+        // Who runs a task is where it should be.
+        for id in shard::ids() {
+            shard::spawn_on(id, || async {}).await.unwrap();
+        }
         assert_eq!(threads(), expected(&Handle::current(), None));
         let cpus = task::spawn_blocking(pin::current).await.unwrap();
         assert_ne!(cpus, pin::current(), "what main starts is not bound as main is");
