@@ -8,7 +8,8 @@ use super::{Instant, Sleep, driver};
 /// How late a tick may be before it counts as missed: no timer is exact.
 const LATE: Duration = Duration::from_millis(5);
 
-/// Ticks now and then every `period`.
+/// Ticks at once, and then every `period`. The timer fires the first tick too, less than a tick of the wheel later: what is ready
+/// without a wait comes before it.
 ///
 /// What happens when a tick is missed is up to [`MissedTickBehavior`], a burst by default.
 ///
