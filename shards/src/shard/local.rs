@@ -59,7 +59,7 @@ impl Local {
             mesh,
             remote,
             run: UnsafeCell::new(RunQueue::new()),
-            arena: UnsafeCell::new(Arena::new()),
+            arena: UnsafeCell::new(Arena::new(remote.as_ptr())),
             heap: Cell::new(ptr::null()),
             completed: Cell::new(0),
             closing: Cell::new(false),

@@ -37,10 +37,10 @@ unsafe fn local<'a>() -> &'a Local {
     unsafe { &*context::local() }
 }
 
-/// Wakes a pinned task. The caller holds a reference throughout.
+/// Wakes a pinned task. The caller holds a reference throughout, and has asked whether this thread is inside the task's owner.
 #[inline]
-pub(crate) fn wake_pinned(task: RawTask) {
-    if on_owner(task) {
+pub(crate) fn wake_pinned(task: RawTask, on_owner: bool) {
+    if on_owner {
         if task.header().words.owner_wake() {
             // SAFETY: on the owner's thread.
             unsafe { local() }.push(task);

@@ -4,7 +4,8 @@
 //! neither a general allocator nor list links are paid for at each spawn. A slot is found to be in use by its first
 //! word: the header of a task begins with its vtable, which is never null; a free slot begins with null.
 //!
-//! Chunks are [`CHUNK`] bytes and aligned to that, so the chunk of a slot is a mask away. They are mapped from the kernel: the C
+//! Chunks are [`CHUNK`] bytes and aligned to that, so the chunk of a slot is a mask away, and with it whose the slot is
+//! ([`owner`]): tasks need no word for it. They are mapped from the kernel: the C
 //! allocator kept the memory of a million finished tasks. A chunk whose last slot is freed goes back, unless its class
 //! allocates from it just now or it becomes one of a few spare ones. Where an arena ends, its thread keeps a few for the next one: a
 //! `LocalSet` may live for one task.
@@ -21,6 +22,7 @@ use std::ptr::{self, NonNull};
 
 use crate::loom::atomic::{AtomicUsize, Ordering};
 use crate::loom::cell::UnsafeCell;
+use crate::mesh::Remote;
 
 const CHUNK: usize = 64 * 1024;
 /// Free chunks that an arena keeps: a fan-out that comes again and again then maps no memory.
@@ -88,7 +90,10 @@ enum Role {
     Full,
 }
 
-const FIRST: usize = size_of::<Chunk>().next_multiple_of(64);
+/// Where the address of the arena's owner is in a chunk. Other threads read it, so it is no part of what the arena has references to,
+/// and lies in a cache line that nobody writes.
+const OWNER: usize = size_of::<Chunk>().next_multiple_of(64);
+const FIRST: usize = OWNER + 64;
 
 #[derive(Clone, Copy)]
 struct Class {
@@ -98,15 +103,16 @@ struct Class {
 
 /// See the module's head.
 pub(crate) struct Arena {
+    owner: *const Remote,
     classes: Box<[Class; CLASSES]>,
     all: *mut Chunk,
     spare: Vec<*mut Chunk>,
 }
 
 impl Arena {
-    pub fn new() -> Self {
+    pub fn new(owner: *const Remote) -> Self {
         let empty = Class { current: ptr::null_mut(), room: ptr::null_mut() };
-        Self { classes: Box::new([empty; CLASSES]), all: ptr::null_mut(), spare: Vec::new() }
+        Self { owner, classes: Box::new([empty; CLASSES]), all: ptr::null_mut(), spare: Vec::new() }
     }
 
     /// A slot of at least `SIZE` bytes. Its first word must be set to something that is not null before any other
@@ -169,6 +175,8 @@ impl Arena {
         };
         // SAFETY: memory without slots in use, larger than a `Chunk` and aligned for it.
         unsafe { memory.write(chunk) };
+        // SAFETY: as above; the place lies behind the `Chunk`, and is aligned.
+        unsafe { owner_place(memory).write(self.owner) };
         // SAFETY: `all` is null or a chunk of this arena.
         if let Some(next) = unsafe { self.all.as_mut() } {
             next.prev = memory;
@@ -433,8 +441,24 @@ pub(crate) fn mapped() -> isize {
     MAPPED.with(std::cell::Cell::get)
 }
 
+#[inline(always)]
 fn chunk_of(slot: NonNull<u8>) -> *mut Chunk {
     slot.as_ptr().map_addr(|addr| addr & !(CHUNK - 1)).cast()
+}
+
+#[inline(always)]
+fn owner_place(chunk: *mut Chunk) -> *mut *const Remote {
+    chunk.wrapping_byte_add(OWNER).cast()
+}
+
+/// The shard whose arena a slot is of, also when that was abandoned.
+///
+/// # Safety
+/// `slot` came from `alloc` and is in use.
+#[inline(always)]
+pub(crate) unsafe fn owner(slot: NonNull<u8>) -> *const Remote {
+    // SAFETY: written before the chunk's first slot was handed out, and not again before the last is free.
+    unsafe { owner_place(chunk_of(slot)).read() }
 }
 
 fn count_down(chunk: *mut Chunk) {

@@ -20,6 +20,7 @@ use super::JoinError;
 use super::arena::{ALIGN, MAX_SIZE};
 use super::error::Failure;
 use super::header::{Header, Home, Kind, Polled, Vtable};
+use super::waker;
 
 #[repr(C)]
 pub(crate) struct Cell<F: Future> {
@@ -51,6 +52,11 @@ impl<F: Future> Cell<F> {
             cancel: cancel::<F>,
             take: take::<F>,
             drop_output: drop_output::<F>,
+            waker: match (kind, home) {
+                (Kind::Pinned, Home::Arena) => &waker::PINNED,
+                (Kind::Pinned, Home::Heap) => &waker::PINNED_ON_HEAP,
+                (Kind::Movable | Kind::Blocking, _) => &waker::MOVABLE,
+            },
             kind,
             home,
             layout: Self::LAYOUT,

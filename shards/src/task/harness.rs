@@ -8,7 +8,7 @@ use crate::context;
 use crate::coop::Budget;
 use crate::shard::{Local, schedule};
 
-use super::header::{Kind, Polled};
+use super::header::{Home, Kind, Polled};
 use super::pinned::{Dropped, Run};
 use super::raw::{self, RawTask};
 use super::{movable, pinned, waker};
@@ -42,7 +42,7 @@ pub(crate) fn run_pinned(task: RawTask, local: &Local) {
         return cancel_pinned(task, local);
     }
     context::enter_task(header.id.get());
-    let waker = waker::borrowed(task, &waker::PINNED);
+    let waker = waker::borrowed(task, header.vtable.waker);
     // SAFETY: RUNNING gives the right to the future, and this is the owner's thread.
     let polled = unsafe { (header.vtable.poll)(task.0, &mut Context::from_waker(&waker)) };
     match polled {
@@ -228,7 +228,7 @@ pub(crate) fn cancel_movable(task: RawTask) {
 
 fn complete_movable(task: RawTask, failed: bool) {
     let header = task.header();
-    let in_arena = header.shard.is_in_arena();
+    let in_arena = header.vtable.home == Home::Arena;
     if in_arena {
         task.shard().movable_completed();
         // The run's reference and the task's own.

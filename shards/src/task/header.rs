@@ -1,10 +1,10 @@
 //! What every task begins with.
 
-#![expect(unsafe_code, reason = "the address arithmetic of a heap task's links")]
+#![expect(unsafe_code, reason = "the address arithmetic of what lies in front of a heap task")]
 
 use std::alloc::Layout;
 use std::ptr::{self, NonNull};
-use std::task::Context;
+use std::task::{Context, RawWakerVTable};
 
 use crate::loom::atomic::AtomicPtr;
 use crate::mesh::Remote;
@@ -19,7 +19,6 @@ use super::slot::JoinSlot;
 pub(crate) struct Header {
     /// Never null: [`arena`](super::arena) tells slots in use by this word.
     pub vtable: &'static Vtable,
-    pub shard: Shard,
     /// The next task in the queue that this one is in.
     pub link: AtomicPtr<Header>,
     pub words: Words,
@@ -28,79 +27,8 @@ pub(crate) struct Header {
     pub join_remote: JoinSlot,
 }
 
-const _: () = assert!(size_of::<Header>() <= 64);
 #[cfg(not(loom))]
-const _: () = assert!(size_of::<Header>() == 56);
-
-/// The remote half of a task's shard, with what is asked most often about the task in its low bits: one compare with the
-/// thread's shard says that a task is pinned and that this is its owner's thread.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Shard(*const Remote);
-
-/// The task is not pinned.
-const MOVES: usize = 1;
-/// The task's memory is not an arena's.
-const ON_HEAP: usize = 2;
-
-const _: () = assert!(align_of::<Remote>() > MOVES | ON_HEAP);
-
-impl Shard {
-    /// Of a pinned task in the arena: its owner.
-    #[inline(always)]
-    pub fn of_arena(owner: *const Remote) -> Self {
-        Self(owner)
-    }
-
-    /// Of a pinned task on the heap: its owner.
-    pub fn of_heap(owner: *const Remote) -> Self {
-        Self(owner.map_addr(|addr| addr | ON_HEAP))
-    }
-
-    /// Of a movable task in an arena: the shard whose arena it is.
-    #[inline(always)]
-    pub fn of_movable_in_arena(home: *const Remote) -> Self {
-        Self(home.map_addr(|addr| addr | MOVES))
-    }
-
-    /// Of a movable task on the heap: the shard in whose list it is. Null for blocking tasks.
-    pub fn of_movable_on_heap(lister: *const Remote) -> Self {
-        Self(lister.map_addr(|addr| addr | MOVES | ON_HEAP))
-    }
-
-    /// Valid for as long as the task is: an orphan keeps its mesh alive.
-    #[inline(always)]
-    pub fn remote(self) -> *const Remote {
-        self.0.map_addr(|addr| addr & !(MOVES | ON_HEAP))
-    }
-
-    #[inline(always)]
-    pub fn is_movable(self) -> bool {
-        self.0.addr() & MOVES != 0
-    }
-
-    /// Whether the task is pinned to that shard.
-    #[inline(always)]
-    pub fn owns(self, remote: *const Remote) -> bool {
-        self.0.addr() & !ON_HEAP == remote.addr()
-    }
-
-    #[inline(always)]
-    pub fn is_in_arena(self) -> bool {
-        self.0.addr() & ON_HEAP == 0
-    }
-
-    /// Whether the task, of either kind, is in the arena of that shard.
-    #[inline(always)]
-    pub fn is_arena_of(self, remote: *const Remote) -> bool {
-        self.0.addr() & !MOVES == remote.addr()
-    }
-
-    /// Whether the task is pinned to that shard and in its arena.
-    #[inline(always)]
-    pub fn owns_in_arena(self, remote: *const Remote) -> bool {
-        self.0.addr() == remote.addr()
-    }
-}
+const _: () = assert!(size_of::<Header>() == 48);
 
 /// Which protocol a task follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,7 +43,7 @@ pub(crate) enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Home {
     Arena,
-    /// The heap, with [`Links`] in front of the header.
+    /// The heap, with [`Front`] before the header.
     Heap,
 }
 
@@ -138,13 +66,24 @@ pub(crate) struct Vtable {
     pub take: unsafe fn(NonNull<Header>, failed: bool, *mut ()),
     /// Drops the output or failure.
     pub drop_output: unsafe fn(NonNull<Header>, failed: bool),
+    /// Of its wakers.
+    pub waker: &'static RawWakerVTable,
     pub kind: Kind,
     pub home: Home,
-    /// Of header and future, without links.
+    /// Of header and future, without what lies in front of them.
     pub layout: Layout,
 }
 
-/// In front of a heap task's header: its place in a shard's list of heap tasks.
+/// What lies in front of a heap task's header.
+#[repr(C)]
+pub(crate) struct Front {
+    /// The remote half of the owner (pinned) or of the shard that lists the task (movable). Null for blocking tasks. It is
+    /// read by any thread, so it is no part of the links, to which who may change them has references.
+    pub shard: *const Remote,
+    pub links: Links,
+}
+
+/// A heap task's place in a shard's list of heap tasks.
 pub(crate) struct Links {
     /// Null also for the first in the list.
     pub prev: *const Header,
@@ -159,7 +98,7 @@ impl Links {
 impl Header {
     #[inline(always)]
     pub fn is_movable(&self) -> bool {
-        self.shard.is_movable()
+        self.vtable.kind != Kind::Pinned
     }
 
     /// The state word of a movable or blocking task.
@@ -175,7 +114,7 @@ impl Header {
 
 /// Distance from a heap task's allocation to its header.
 pub(crate) fn heap_offset(layout: Layout) -> usize {
-    size_of::<Links>().next_multiple_of(layout.align())
+    size_of::<Front>().next_multiple_of(layout.align())
 }
 
 /// The allocation of a heap task.
@@ -184,8 +123,14 @@ pub(crate) fn heap_layout(layout: Layout) -> Layout {
     Layout::from_size_align(size, layout.align()).expect("a task fits the address space")
 }
 
+/// What lies in front of a heap task.
+pub(crate) fn front(task: NonNull<Header>) -> NonNull<Front> {
+    // SAFETY: heap tasks have at least that much in front of the header.
+    unsafe { task.cast::<Front>().sub(1) }
+}
+
 /// The links of a heap task.
 pub(crate) fn links(task: NonNull<Header>) -> NonNull<Links> {
-    // SAFETY: heap tasks have at least that much in front of the header.
-    unsafe { task.cast::<Links>().sub(1) }
+    // SAFETY: a field of what `front` points to.
+    unsafe { NonNull::new_unchecked(&raw mut (*front(task).as_ptr()).links) }
 }

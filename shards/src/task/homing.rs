@@ -70,8 +70,7 @@ impl Fate {
 /// The last reference is gone, and it was the caller's.
 #[inline]
 pub(crate) unsafe fn free(task: RawTask) {
-    let header = task.header();
-    if header.shard.is_arena_of(context::remote()) {
+    if task.arena_owner() == context::remote() {
         // SAFETY: by contract.
         return unsafe { raw::free_here(task) };
     }
@@ -83,7 +82,7 @@ pub(crate) unsafe fn free(task: RawTask) {
 #[inline(never)]
 unsafe fn free_elsewhere(task: RawTask) {
     let header = task.header();
-    let home: *const Remote = header.shard.remote();
+    let home: *const Remote = task.arena_owner();
     header.join_local.discard();
     // SAFETY: the caller is the only one who knows the task, so nobody else pushes it; the home keeps it until it is drained.
     if unsafe { task.shard().mailbox.push(task.0) }.is_err() && header.words.fate().die() {
@@ -94,7 +93,7 @@ unsafe fn free_elsewhere(task: RawTask) {
 
 /// The home gives a movable task's memory up: H2 to H4.
 pub(crate) fn orphan(task: RawTask, mesh: &Mesh) {
-    let home: *const Remote = task.header().shard.remote();
+    let home: *const Remote = task.arena_owner();
     mesh.retain();
     if task.header().words.fate().orphan() {
         // SAFETY: H4.

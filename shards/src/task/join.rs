@@ -6,12 +6,15 @@ use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
+use std::num::NonZeroU64;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
+use std::ptr;
 use std::task::{Context, Poll, Waker};
 
 use crate::context;
 use crate::coop;
+use crate::mesh::Remote;
 use crate::shard::schedule;
 
 use super::header::Header;
@@ -35,7 +38,8 @@ use super::{AbortHandle, Id, JoinError, cell, waker};
 pub struct JoinHandle<T> {
     /// `None` once the output was taken: the task's memory does not wait for the handle.
     task: Option<RawTask>,
-    id: Id,
+    /// The place of the task while it is there, its id afterwards.
+    place_or_id: NonZeroU64,
     _output: PhantomData<T>,
 }
 
@@ -52,8 +56,15 @@ impl<T> JoinHandle<T> {
     /// # Safety
     /// The task's counts include this handle, and the task's output is a `T`.
     #[inline(always)]
-    pub(crate) unsafe fn new(task: RawTask) -> Self {
-        Self { task: Some(task), id: task.header().id, _output: PhantomData }
+    pub(crate) unsafe fn new(task: RawTask, place: Place) -> Self {
+        Self { task: Some(task), place_or_id: place.0, _output: PhantomData }
+    }
+
+    /// The handle is about to be done with its task.
+    #[inline(always)]
+    fn forget(&mut self, task: RawTask) {
+        self.task = None;
+        self.place_or_id = task.header().id.get();
     }
 
     /// Asks the task to stop: it is dropped at its next yield, where it is. A task that completes first reports its
@@ -76,12 +87,37 @@ impl<T> JoinHandle<T> {
             waker::make_ref(task);
         }
         // SAFETY: the reference made above.
-        unsafe { AbortHandle::new(self.task, self.id) }
+        unsafe { AbortHandle::new(self.task, self.id()) }
     }
 
     /// The task's id.
     pub fn id(&self) -> Id {
-        self.id
+        self.task.map_or_else(|| Id::from_raw(self.place_or_id), |task| task.header().id)
+    }
+}
+
+/// What a handle knows of its task without a look at it: one compare with the thread's shard says whether the task is pinned, and in the
+/// arena of this shard.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place(NonZeroU64);
+
+/// Beside the address of the shard in whose arena the task is: the task is not pinned.
+const MOVES: u64 = 1;
+const _: () = assert!(align_of::<Remote>() as u64 > MOVES);
+
+impl Place {
+    /// No shard's address, with or without `MOVES`.
+    pub const HEAP: Self = Self(NonZeroU64::new(2).unwrap());
+
+    #[inline(always)]
+    pub fn pinned_in_arena(owner: &Remote) -> Self {
+        // SAFETY: a reference's address is not zero.
+        Self(unsafe { NonZeroU64::new_unchecked(ptr::from_ref(owner).addr() as u64) })
+    }
+
+    #[inline(always)]
+    pub fn movable_in_arena(home: &Remote) -> Self {
+        Self(Self::pinned_in_arena(home).0 | MOVES)
     }
 }
 
@@ -132,7 +168,7 @@ fn poll_complete_slow(task: RawTask, cx: &mut Context<'_>) -> bool {
 /// Registers the waker; true if the output is there after all.
 fn wait_for_pinned(task: RawTask, waker: &Waker) -> bool {
     let header = task.header();
-    if header.shard.owns(context::remote()) {
+    if waker::on_owner(task) {
         if !(header.words.owner_has_join_waker() && header.join_local.holds(waker)) {
             drop(header.join_local.swap_local(Some(waker.clone())));
             header.words.owner_set_join_waker();
@@ -193,7 +229,7 @@ fn let_go(task: RawTask) {
         }
         return;
     }
-    if !header.shard.owns(context::remote()) {
+    if !waker::on_owner(task) {
         header.words.remote_taken();
     } else if header.words.owner_unjoin() {
         header.join_local.discard();
@@ -205,7 +241,7 @@ fn release_pinned(task: RawTask) {
     // A task that goes on must not keep the joiner's memory.
     task.header().join_remote.clear();
     // SAFETY: the handle's reference.
-    unsafe { waker::unref_pinned(task) };
+    unsafe { waker::unref_pinned(task, waker::on_owner(task)) };
 }
 
 impl<T> Future for JoinHandle<T> {
@@ -215,10 +251,10 @@ impl<T> Future for JoinHandle<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(task) = self.task else { panic!("JoinHandle polled after completion") };
         let header = task.header();
-        let here = context::remote();
+        let (place, here) = (self.place_or_id.get(), context::remote().addr() as u64);
         // The usual cases: a small task of this very shard, which another one waits for for the first time, or of which nothing is
         // left but its output.
-        let is_alone = if header.shard.owns_in_arena(here) {
+        let is_alone = if place == here {
             match header.words.owner_look() {
                 Look::Alone => true,
                 Look::Running
@@ -230,10 +266,10 @@ impl<T> Future for JoinHandle<T> {
                 Look::Running | Look::Complete => false,
             }
         } else {
-            header.shard.is_arena_of(here) && header.state().is_handle_alone_with_output()
+            place & !MOVES == here && header.state().is_handle_alone_with_output()
         };
         if is_alone && coop::take_unit() {
-            self.task = None;
+            self.forget(task);
             // SAFETY: the output belongs to this handle, is no failure, and is a `T`; an arena's tasks are aligned to words,
             // so it lies right behind the header.
             let output = unsafe { cell::arena_output(task.0).cast::<T>().read() };
@@ -244,7 +280,7 @@ impl<T> Future for JoinHandle<T> {
         if !poll_complete(task, cx) {
             return Poll::Pending;
         }
-        self.task = None;
+        self.forget(task);
         Poll::Ready(take(task))
     }
 }

@@ -19,6 +19,9 @@
 //! | `join_local` | owner only | the JoinHandle's until it sets JOIN_WAKER, then the completer's |
 //! | `join_remote` | swapped by all | unused |
 //!
+//! Whose a task is says the memory that it is in: of an arena, the chunk's head ([`arena::owner`]), a mask away from the task; of the heap,
+//! a word in front of the header. Neither changes while the task is there.
+//!
 //! "The owner's thread" means: this thread is inside that very shard now, by the address of the shard's remote
 //! half and never by its index. A shard that nobody drives has no owner; everything then takes the remote path.
 //!

@@ -14,7 +14,8 @@ use crate::mesh::{Mesh, Remote};
 use crate::shard::Local;
 
 use super::cell::Cell;
-use super::header::{Header, Home, Links, Shard, Vtable, heap_layout, heap_offset, links};
+use super::header::{Front, Header, Home, Kind, Links, Vtable, front, heap_layout, heap_offset};
+use super::join::Place;
 use super::movable::State;
 use super::pinned::{Orphan, Unmail, Words};
 use super::slot::JoinSlot;
@@ -37,18 +38,41 @@ impl RawTask {
     /// The remote half of the owner (pinned) or of the shard that lists the task (movable).
     #[inline(always)]
     pub fn shard(&self) -> &Remote {
-        let remote = self.header().shard.remote();
+        let remote = self.shard_ptr();
         debug_assert!(!remote.is_null(), "a blocking task has no shard");
-        // SAFETY: valid for as long as the task is; see the field's type.
+        // SAFETY: valid for as long as the task is: an orphan keeps its mesh alive.
         unsafe { &*remote }
+    }
+
+    /// As `shard`. Null for blocking tasks.
+    #[inline(always)]
+    pub fn shard_ptr(&self) -> *const Remote {
+        match self.header().vtable.home {
+            Home::Arena => self.arena_owner(),
+            // SAFETY: written when the task was made, and not again.
+            Home::Heap => unsafe { (*front(self.0).as_ptr()).shard },
+        }
+    }
+
+    /// As `shard_ptr` for a task in an arena.
+    #[inline(always)]
+    pub fn arena_owner(&self) -> *const Remote {
+        debug_assert_eq!(self.header().vtable.home, Home::Arena);
+        // SAFETY: the task's slot.
+        unsafe { arena::owner(self.0.cast()) }
+    }
+
+    /// Whether the task is in the arena of that shard.
+    #[inline(always)]
+    pub fn is_in_arena_of(&self, remote: *const Remote) -> bool {
+        self.header().vtable.home == Home::Arena && self.arena_owner() == remote
     }
 }
 
 #[inline(always)]
-fn header(vtable: &'static Vtable, shard: Shard, words: Words, id: Id) -> Header {
+fn header(vtable: &'static Vtable, words: Words, id: Id) -> Header {
     Header {
         vtable,
-        shard,
         link: AtomicPtr::new(ptr::null_mut()),
         words,
         id,
@@ -57,7 +81,7 @@ fn header(vtable: &'static Vtable, shard: Shard, words: Words, id: Id) -> Header
     }
 }
 
-fn on_heap<F: Future>(header: Header, future: F) -> RawTask {
+fn on_heap<F: Future>(header: Header, shard: *const Remote, future: F) -> RawTask {
     let layout = header.vtable.layout;
     let whole = heap_layout(layout);
     // SAFETY: the layout's size is not zero.
@@ -70,30 +94,28 @@ fn on_heap<F: Future>(header: Header, future: F) -> RawTask {
     // SAFETY: sized and aligned for the cell.
     unsafe { Cell::write(cell, header, future) };
     let task = NonNull::new(cell).expect("not null").cast::<Header>();
-    // SAFETY: the links lie in front of the header.
-    unsafe { links(task).write(Links::NEW) };
+    // SAFETY: within the allocation.
+    unsafe { front(task).write(Front { shard, links: Links::NEW }) };
     RawTask(task)
 }
 
 /// A task of the shard this thread is inside. The caller puts it into the run queue.
 #[inline(always)]
 pub(crate) fn pinned_here<F: Future>(local: &Local, id: Id, future: F) -> (RawTask, JoinHandle<F::Output>) {
-    let task = if Cell::<F>::FITS_ARENA {
+    let (task, place) = if Cell::<F>::FITS_ARENA {
         let cell = local.arena(|arena| arena.alloc(Cell::<F>::SIZE)).cast::<Cell<F>>();
-        let shard = Shard::of_arena(local.remote_ptr());
-        let header = header(&Cell::<F>::PINNED_ARENA, shard, Words::owner_new(), id);
+        let header = header(&Cell::<F>::PINNED_ARENA, Words::owner_new(), id);
         // SAFETY: the slot is large enough and aligned.
         unsafe { Cell::write(cell.as_ptr(), header, future) };
-        RawTask(cell.cast())
+        (RawTask(cell.cast()), Place::pinned_in_arena(local.remote()))
     } else {
-        let shard = Shard::of_heap(local.remote_ptr());
-        let header = header(&Cell::<F>::PINNED_HEAP, shard, Words::owner_new(), id);
-        let task = on_heap(header, future);
+        let header = header(&Cell::<F>::PINNED_HEAP, Words::owner_new(), id);
+        let task = on_heap(header, local.remote_ptr(), future);
         local.list_heap_task(task);
-        task
+        (task, Place::HEAP)
     };
     // SAFETY: the new words count the handle.
-    (task, unsafe { JoinHandle::new(task) })
+    (task, unsafe { JoinHandle::new(task, place) })
 }
 
 /// A pinned task of another shard. The caller puts it into that shard's mailbox.
@@ -105,10 +127,9 @@ pub(crate) unsafe fn pinned_there<F: Future>(
     id: Id,
     future: F,
 ) -> (RawTask, JoinHandle<F::Output>) {
-    let task =
-        on_heap(header(&Cell::<F>::PINNED_HEAP, Shard::of_heap(remote), Words::remote_new(), id), future);
+    let task = on_heap(header(&Cell::<F>::PINNED_HEAP, Words::remote_new(), id), remote, future);
     // SAFETY: the new words count the handle.
-    (task, unsafe { JoinHandle::new(task) })
+    (task, unsafe { JoinHandle::new(task, Place::HEAP) })
 }
 
 /// Whether a task with such a future may be in an arena.
@@ -125,13 +146,12 @@ where
 {
     debug_assert!(fits_arena::<F>());
     let cell = local.arena(|arena| arena.alloc(Cell::<F>::SIZE)).cast::<Cell<F>>();
-    let shard = Shard::of_movable_in_arena(local.remote_ptr());
-    let header = header(&Cell::<F>::MOVABLE_ARENA, shard, Words::with_state(State::new()), id);
+    let header = header(&Cell::<F>::MOVABLE_ARENA, Words::with_state(State::new()), id);
     // SAFETY: the slot is large enough and aligned.
     unsafe { Cell::write(cell.as_ptr(), header, future) };
     let task = RawTask(cell.cast());
     // SAFETY: the new state counts the handle.
-    (task, unsafe { JoinHandle::new(task) })
+    (task, unsafe { JoinHandle::new(task, Place::movable_in_arena(local.remote())) })
 }
 
 /// A movable task on the heap, listed by `remote`. The caller lists it and puts it into a queue.
@@ -142,10 +162,9 @@ where
 {
     remote.mesh().retain();
     let words = Words::with_state(State::new());
-    let task =
-        on_heap(header(&Cell::<F>::MOVABLE_HEAP, Shard::of_movable_on_heap(remote), words, id), future);
+    let task = on_heap(header(&Cell::<F>::MOVABLE_HEAP, words, id), remote, future);
     // SAFETY: the new state counts the handle.
-    (task, unsafe { JoinHandle::new(task) })
+    (task, unsafe { JoinHandle::new(task, Place::HEAP) })
 }
 
 /// A closure on its way to a thread that may block, with the handle's other end.
@@ -199,22 +218,20 @@ where
     R: Send + 'static,
 {
     let words = Words::with_state(State::new_unowned());
-    let header = header(&Cell::<Closure<F>>::BLOCKING, Shard::of_movable_on_heap(ptr::null()), words, id);
-    let task = on_heap(header, Closure(Some(f)));
+    let task = on_heap(header(&Cell::<Closure<F>>::BLOCKING, words, id), ptr::null(), Closure(Some(f)));
     // SAFETY: the new state counts the handle.
-    (BlockingTask(task), unsafe { JoinHandle::new(task) })
+    (BlockingTask(task), unsafe { JoinHandle::new(task, Place::HEAP) })
 }
 
 /// The handle of a task that is cancelled instead of being spawned, for a runtime that is shutting down. The future drops
 /// here.
 pub fn cancelled<F: Future>(id: Id, future: F) -> JoinHandle<F::Output> {
     let words = Words::with_state(State::new_unowned());
-    let task =
-        on_heap(header(&Cell::<F>::BLOCKING, Shard::of_movable_on_heap(ptr::null()), words, id), future);
+    let task = on_heap(header(&Cell::<F>::BLOCKING, words, id), ptr::null(), future);
     let _ = task.header().state().abort();
     harness::run_blocking(task);
     // SAFETY: the new state counts the handle.
-    unsafe { JoinHandle::new(task) }
+    unsafe { JoinHandle::new(task, Place::HEAP) }
 }
 
 /// Cancels a new movable task that its list refused; nobody but its handle knows of it.
@@ -284,7 +301,7 @@ pub(crate) fn orphan(task: RawTask, mesh: &Mesh) {
 pub(crate) unsafe fn free(task: RawTask, local: Option<&Local>) {
     let header = task.header();
     match local {
-        Some(local) if header.shard.owns_in_arena(local.remote_ptr()) && !header.words.has_output() => {
+        Some(_) if header.vtable.home == Home::Arena && !header.words.has_output() => {
             // SAFETY: an arena task of this shard, unreachable; the output is gone.
             unsafe { free_here(task) };
         }
@@ -299,7 +316,7 @@ pub(crate) unsafe fn free(task: RawTask, local: Option<&Local>) {
 /// The last reference is gone, and it was the caller's.
 #[inline]
 pub(crate) unsafe fn free_movable(task: RawTask) {
-    if task.header().shard.is_in_arena() {
+    if task.header().vtable.home == Home::Arena {
         // SAFETY: by contract.
         unsafe { homing::free(task) };
     } else {
@@ -315,7 +332,7 @@ pub(crate) unsafe fn free_movable(task: RawTask) {
 #[inline]
 pub(crate) unsafe fn free_here(task: RawTask) {
     let header = task.header();
-    debug_assert!(header.shard.is_arena_of(context::remote()));
+    debug_assert!(task.is_in_arena_of(context::remote()));
     // Nothing else in the header has something to drop.
     if !(header.join_local.is_empty() && header.join_remote.is_empty()) {
         header.join_local.discard();
@@ -329,9 +346,9 @@ pub(crate) unsafe fn free_here(task: RawTask) {
 #[inline(never)]
 unsafe fn free_slow(task: RawTask, local: Option<&Local>) {
     let header = task.header();
-    let (vtable, shard) = (header.vtable, header.shard.remote());
+    let (vtable, shard) = (header.vtable, task.shard_ptr());
     let movable = header.is_movable();
-    let retains = if movable { !shard.is_null() } else { header.words.is_orphan() };
+    let retains = if movable { vtable.kind == Kind::Movable } else { header.words.is_orphan() };
     if !movable && header.words.has_output() {
         // SAFETY: nobody else can reach the task.
         unsafe { (vtable.drop_output)(task.0, header.words.is_failed()) };

@@ -1,9 +1,9 @@
 //! Where a JoinHandle leaves its waker: a waker in one word.
 //!
-//! Our own wakers are a pointer to a task, at least 8-aligned, and one of two vtables; the low bits tell which. Any
+//! Our own wakers are a pointer to a task, at least 8-aligned, and one of three vtables; the low bits tell which. Any
 //! other waker is boxed. Zero is empty.
 //!
-//! Threads: `swap` from any; `set_local` and `take_local` only for a slot that one thread owns.
+//! Threads: `holds`, `swap`, `wake` and `clear` from any; the others only where one thread has the slot to itself.
 
 #![expect(unsafe_code, reason = "packs and unpacks wakers")]
 
@@ -14,12 +14,13 @@ use crate::loom::atomic::Ordering::{AcqRel, Relaxed};
 use crate::shard::Local;
 use crate::util::swallow::swallow;
 
-use super::waker::{self, MOVABLE, PINNED};
+use super::waker::{self, MOVABLE, PINNED, PINNED_ON_HEAP};
 
 const TAG: usize = 0b111;
 const TAG_PINNED: usize = 1;
 const TAG_MOVABLE: usize = 2;
-const TAG_BOXED: usize = 3;
+const TAG_PINNED_ON_HEAP: usize = 3;
+const TAG_BOXED: usize = 4;
 
 #[inline]
 fn tag_of(vtable: &'static RawWakerVTable) -> usize {
@@ -27,6 +28,8 @@ fn tag_of(vtable: &'static RawWakerVTable) -> usize {
         TAG_PINNED
     } else if std::ptr::eq(vtable, &MOVABLE) {
         TAG_MOVABLE
+    } else if std::ptr::eq(vtable, &PINNED_ON_HEAP) {
+        TAG_PINNED_ON_HEAP
     } else {
         TAG_BOXED
     }
@@ -52,6 +55,7 @@ fn unpack(word: usize) -> Option<Waker> {
     let vtable = match word & TAG {
         TAG_PINNED => &PINNED,
         TAG_MOVABLE => &MOVABLE,
+        TAG_PINNED_ON_HEAP => &PINNED_ON_HEAP,
         // SAFETY: a word with this tag is a box that `pack` leaked, and each packed word is unpacked once.
         TAG_BOXED => return Some(*unsafe { Box::from_raw(ptr.cast::<Waker>().cast_mut()) }),
         _ => return None,

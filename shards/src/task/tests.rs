@@ -81,8 +81,48 @@ async fn yield_once() {
 }
 
 #[test]
-fn header_size() {
-    assert_eq!(size_of::<Header>(), 56);
+fn a_task_costs_its_header_and_a_handle_two_words() {
+    assert_eq!(size_of::<Header>(), 48);
+    assert_eq!(size_of::<Option<JoinHandle<u8>>>(), 16);
+}
+
+/// What keeps a joiner's waker tells from one word which kind it is; and a waker finds its shard where the task's memory is.
+#[test]
+fn tasks_of_the_arena_and_of_the_heap_wait_for_each_other() {
+    async fn twice(large: impl Sized) {
+        yield_once().await;
+        yield_once().await;
+        std::hint::black_box(&large);
+    }
+    let mut shard = shard();
+    let drops = Rc::new(Cell::new((0, false)));
+    let spawn_of_size = |large: bool, future: std::pin::Pin<Box<dyn Future<Output = ()>>>| {
+        let big = [0_u8; 2 * arena::MAX_SIZE];
+        if large {
+            spawn(&shard, async move {
+                future.await;
+                std::hint::black_box(&big);
+            })
+        } else {
+            spawn(&shard, future)
+        }
+    };
+    let mut ends = Vec::new();
+    for (joiner, joined) in [(false, false), (false, true), (true, false), (true, true)] {
+        let first = spawn_of_size(joined, Box::pin(twice(Guard(drops.clone()))));
+        let second = spawn_of_size(joiner, Box::pin(async { first.await.unwrap() }));
+        let id = second.id();
+        ends.push((second, id));
+    }
+    run(&mut shard);
+    for (handle, id) in &mut ends {
+        output(handle);
+        assert_eq!(handle.id(), *id, "a handle that has given its output away");
+    }
+    assert_eq!(drops.get().0, 4);
+    // What was joined outside of the shard goes home by mail.
+    run(&mut shard);
+    assert_eq!(shard.local().arena(|arena| arena.live()), 0, "a reference is left");
 }
 
 #[test]

@@ -1,12 +1,12 @@
-//! Wakers: a task's address under one of two vtables.
+//! Wakers: a task's address under one of three vtables.
 //!
-//! A waker of a pinned task first compares the header's shard with the thread's: on the owner's thread clone, wake and
+//! A waker of a pinned task first compares the shard of the task's memory with the thread's: on the owner's thread clone, wake and
 //! drop are plain memory traffic, elsewhere they go through the remote word and the mailbox.
 
 #![expect(unsafe_code, reason = "implements the waker vtables")]
 
 use std::mem::ManuallyDrop;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
 use crate::context;
@@ -17,8 +17,10 @@ use super::movable::Wake;
 use super::pinned::Dropped;
 use super::raw::{self, RawTask};
 
-pub(crate) static PINNED: RawWakerVTable =
-    RawWakerVTable::new(pinned_clone, pinned_wake, pinned_wake_by_ref, pinned_drop);
+/// Of pinned tasks in an arena.
+pub(crate) static PINNED: RawWakerVTable = pinned::<true>();
+pub(crate) static PINNED_ON_HEAP: RawWakerVTable = pinned::<false>();
+/// Of movable tasks anywhere.
 pub(crate) static MOVABLE: RawWakerVTable =
     RawWakerVTable::new(movable_clone, wake_movable, movable_wake_by_ref, movable_drop);
 
@@ -35,31 +37,48 @@ fn task(data: *const ()) -> RawTask {
     RawTask(unsafe { NonNull::new_unchecked(data.cast_mut().cast::<Header>()) })
 }
 
-/// Whether the task is pinned and this thread is inside its owner.
-#[inline(always)]
-pub(crate) fn on_owner(task: RawTask) -> bool {
-    task.header().shard.owns(context::remote())
+const fn pinned<const ARENA: bool>() -> RawWakerVTable {
+    RawWakerVTable::new(
+        pinned_clone::<ARENA>,
+        pinned_wake::<ARENA>,
+        pinned_wake_by_ref::<ARENA>,
+        pinned_drop::<ARENA>,
+    )
 }
 
-/// If this is a waker of a pinned task and this thread is inside its owner: makes a reference, and gives the waker's data.
+/// Whether this thread is inside the owner of the pinned task.
+#[inline(always)]
+pub(crate) fn on_owner(task: RawTask) -> bool {
+    debug_assert!(!task.header().is_movable());
+    ptr::eq(task.shard_ptr(), context::remote())
+}
+
+/// As `on_owner` where the vtable of a waker says where the task is.
+#[inline(always)]
+fn on_owner_of<const ARENA: bool>(task: RawTask) -> bool {
+    if ARENA { ptr::eq(task.arena_owner(), context::remote()) } else { on_owner(task) }
+}
+
+/// If this is a waker of a pinned task of the arena of the shard that this thread is inside: makes a reference, and gives the waker's
+/// data.
 #[inline(always)]
 pub(crate) fn referenced_here(waker: &Waker) -> Option<*const ()> {
-    if !std::ptr::eq(waker.vtable(), &PINNED) {
+    if !ptr::eq(waker.vtable(), &PINNED) {
         return None;
     }
     let task = task(waker.data());
-    on_owner(task).then(|| {
+    on_owner_of::<true>(task).then(|| {
         task.header().words.owner_ref();
         waker.data()
     })
 }
 
-/// As `Waker::wake`, in a few instructions if it is that of a pinned task of the shard that this thread is inside.
+/// As `Waker::wake`, in a few instructions if it is that of a pinned task of the arena of the shard that this thread is inside.
 #[inline]
 pub fn wake(waker: Waker) {
     // SAFETY: null or the owner half of the shard that this thread is inside.
     match unsafe { context::local().as_ref() } {
-        Some(local) if std::ptr::eq(waker.vtable(), &PINNED) => {
+        Some(local) if ptr::eq(waker.vtable(), &PINNED) => {
             let data = ManuallyDrop::new(waker).data();
             // SAFETY: the waker's data and reference.
             unsafe { wake_here(data, local) };
@@ -81,53 +100,58 @@ pub fn clone_waker(waker: &Waker) -> Waker {
 /// If this is a waker of a movable task: makes a reference, and gives the waker's data.
 #[inline(always)]
 pub(crate) fn referenced_movable(waker: &Waker) -> Option<*const ()> {
-    std::ptr::eq(waker.vtable(), &MOVABLE).then(|| {
+    ptr::eq(waker.vtable(), &MOVABLE).then(|| {
         task(waker.data()).header().state().make_ref();
         waker.data()
     })
 }
 
-unsafe fn pinned_clone(data: *const ()) -> RawWaker {
+unsafe fn pinned_clone<const ARENA: bool>(data: *const ()) -> RawWaker {
     let task = task(data);
-    if on_owner(task) {
+    if on_owner_of::<ARENA>(task) {
         task.header().words.owner_ref();
     } else {
         task.header().words.remote_ref();
     }
-    RawWaker::new(data, &PINNED)
+    RawWaker::new(data, if ARENA { &PINNED } else { &PINNED_ON_HEAP })
 }
 
-unsafe fn pinned_wake(data: *const ()) {
+unsafe fn pinned_wake<const ARENA: bool>(data: *const ()) {
     let task = task(data);
+    let on_owner = on_owner_of::<ARENA>(task);
     // The reference is kept until the shard has been woken: it keeps the shard's remote half alive.
-    schedule::wake_pinned(task);
+    schedule::wake_pinned(task, on_owner);
     // SAFETY: consumes the reference that the caller gives up.
-    unsafe { unref_pinned(task) };
+    unsafe { unref_pinned(task, on_owner) };
 }
 
 /// As `pinned_wake` for a thread that is inside `local`.
 ///
 /// # Safety
-/// `data` is a pinned task's address, with a reference that this consumes.
+/// `data` is the address of a pinned task in an arena, with a reference that this consumes.
 #[inline(always)]
 pub(crate) unsafe fn wake_here(data: *const (), local: &Local) {
     let task = task(data);
     let words = &task.header().words;
-    if task.header().shard.owns(local.remote_ptr()) && words.owner_wake_and_unref() {
+    if ptr::eq(task.arena_owner(), local.remote_ptr()) && words.owner_wake_and_unref() {
         return local.push(task);
     }
     // SAFETY: by contract.
-    unsafe { pinned_wake(data) };
+    unsafe { pinned_wake::<true>(data) };
 }
 
 /// Whether the waker is one of a pinned task of the shard that this thread is inside.
 pub(crate) fn is_here(waker: &Waker) -> bool {
-    std::ptr::eq(waker.vtable(), &PINNED) && on_owner(task(waker.data()))
+    if ptr::eq(waker.vtable(), &PINNED) {
+        on_owner_of::<true>(task(waker.data()))
+    } else {
+        ptr::eq(waker.vtable(), &PINNED_ON_HEAP) && on_owner(task(waker.data()))
+    }
 }
 
 /// Whether the waker is one of a task, of any shard. It keeps the task's memory, and nothing of the future once that is done.
 pub(crate) fn is_of_task(waker: &Waker) -> bool {
-    std::ptr::eq(waker.vtable(), &PINNED) || std::ptr::eq(waker.vtable(), &MOVABLE)
+    [&PINNED, &PINNED_ON_HEAP, &MOVABLE].into_iter().any(|ours| ptr::eq(waker.vtable(), ours))
 }
 
 /// Wakes a task of the shard `local`, which this thread is inside, because of an event. Runs no foreign code.
@@ -147,22 +171,24 @@ pub(crate) unsafe fn wake_here_by_ref(waker: &Waker, local: &Local) {
     }
 }
 
-unsafe fn pinned_wake_by_ref(data: *const ()) {
-    schedule::wake_pinned(task(data));
+unsafe fn pinned_wake_by_ref<const ARENA: bool>(data: *const ()) {
+    let task = task(data);
+    schedule::wake_pinned(task, on_owner_of::<ARENA>(task));
 }
 
-unsafe fn pinned_drop(data: *const ()) {
+unsafe fn pinned_drop<const ARENA: bool>(data: *const ()) {
+    let task = task(data);
     // SAFETY: the waker's reference.
-    unsafe { unref_pinned(task(data)) };
+    unsafe { unref_pinned(task, on_owner_of::<ARENA>(task)) };
 }
 
 /// Gives a reference to a pinned task up.
 ///
 /// # Safety
-/// The caller owns a reference.
+/// The caller owns a reference, and has asked whether this thread is inside the task's owner.
 #[inline]
-pub(crate) unsafe fn unref_pinned(task: RawTask) {
-    if !on_owner(task) {
+pub(crate) unsafe fn unref_pinned(task: RawTask, on_owner: bool) {
+    if !on_owner {
         // SAFETY: by contract.
         return unsafe { unref_elsewhere(task) };
     }
@@ -245,7 +271,7 @@ pub(crate) unsafe fn unref(task: RawTask) {
         unsafe { unref_movable(task) }
     } else {
         // SAFETY: by contract.
-        unsafe { unref_pinned(task) }
+        unsafe { unref_pinned(task, on_owner(task)) }
     }
 }
 
