@@ -95,6 +95,13 @@ fn check(sample: &Value, is_loaded: bool) {
     assert!(figure("late") <= figure("requests"), "{sample}");
     let times = ["p50_us", "p99_us", "p999_us", "max_us"].map(figure);
     assert!(times.is_sorted() && (times[0] > 0.0) == (figure("requests") > 0.0), "{sample}");
+    let stretches = ["p99_stretches_us", "p999_stretches_us"].map(|name| array(sample, name));
+    assert_eq!(stretches[0].len(), stretches[1].len(), "{sample}");
+    assert!(!stretches[0].is_empty() || figure("requests") == 0.0, "{sample}");
+    for (p99, p999) in stretches[0].iter().zip(stretches[1]) {
+        let [p99, p999] = [p99, p999].map(|us| us.as_f64().unwrap());
+        assert!(0.0 < p99 && p99 <= p999 && p999 <= 1.001 * figure("max_us"), "{sample}");
+    }
     assert!((0.0..=1.0).contains(&figure("generator_busy")), "{sample}");
 }
 
@@ -139,7 +146,7 @@ fn the_grid_has_a_cell_for_each_load_and_none_twice() {
     assert!(text.contains("bimodal work, 4 connections, 90/10: "), "{text}");
     let overall = text.split_once("\nall 12 cells: multiples of tokio,").expect("has a last table").1;
     let tokio = overall.lines().find(|line| line.starts_with("  tokio ")).expect("has Tokio's row");
-    assert_eq!(tokio.split_whitespace().skip(1).collect::<Vec<_>>(), ["1.00"; 4], "{overall}");
+    assert_eq!(tokio.split_whitespace().skip(1).collect::<Vec<_>>(), ["1.00"; 6], "{overall}");
 }
 
 #[test]

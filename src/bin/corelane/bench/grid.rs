@@ -103,6 +103,9 @@ pub struct Sample {
     pub p99_us: f64,
     pub p999_us: f64,
     pub max_us: f64,
+    /// Of each stretch of the window.
+    pub p99_stretches_us: Vec<f64>,
+    pub p999_stretches_us: Vec<f64>,
     /// Requests that the generator sent late.
     pub late: u64,
     pub latest_us: f64,
@@ -257,6 +260,8 @@ impl Grid {
             p99_us: record.within_us(0.99),
             p999_us: record.within_us(0.999),
             max_us: record.within_us(1.0),
+            p99_stretches_us: record.within_us_by_stretch(0.99),
+            p999_stretches_us: record.within_us_by_stretch(0.999),
             late: record.late,
             latest_us: record.latest_ns as f64 / 1e3,
             generator_busy: seen.busy,

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::grid::{CellResult, ColumnResult, Sample};
-use super::summary::{Spread, Summary};
+use super::summary::{Spread, Stretches, Summary};
 use crate::text::{pad, width, wrap};
 
 /// The facts above the tables begin here.
@@ -30,12 +30,12 @@ const REQUESTS: Figure = Figure {
 const P99_RATIO: Figure = Figure {
     head: "p99 ratio",
     width: 15,
-    show: |cell, column| cell.ratio(column, p99, f64::min).map(ratio),
+    show: |cell, column| cell.calm_ratio(column, p99_stretches).map(ratio),
 };
 const P999_RATIO: Figure = Figure {
     head: "p99.9 ratio",
     width: 15,
-    show: |cell, column| cell.ratio(column, p999, f64::min).map(ratio),
+    show: |cell, column| cell.calm_ratio(column, p999_stretches).map(ratio),
 };
 const RATE_RATIO: Figure = Figure {
     head: "rate ratio",
@@ -57,9 +57,15 @@ pub fn legend(summary: &Summary) -> String {
         summary.cells.iter().flat_map(|cell| &cell.columns).any(|column| column.name.starts_with("tokio"));
     let of = if tokio { "Tokio's best in the same round" } else { "the first one in the same round" };
     let from = if summary.closed { "it was sent" } else { "it was to be sent" };
+    let stretch = if summary.closed {
+        ""
+    } else {
+        " Those of p99 and p99.9 are of the calmest quarter of all stretches of 20 ms, with the tenth and the half: what the \
+         machine does now and then is left out, and what the server does as seldom."
+    };
     format!(
         "Times are from when {from} to when it was answered. Each figure is the median of the rounds. Ratios are to {of}, with \
-         the least and the most; cpu is what a request costs the server, user and system."
+         the least and the most.{stretch} Cpu is what a request costs the server, user and system."
     )
 }
 
@@ -83,6 +89,7 @@ fn overall(out: &mut String, summary: &Summary) {
     type Of = fn(&Sample) -> f64;
     const FIGURES: [(&str, Of); 4] =
         [("requests/s", rate), ("p50", |s| s.p50_us), ("p99", p99), ("p99.9", p999)];
+    const CALM: [(&str, Stretches); 2] = [("calm p99", p99_stretches), ("calm p99.9", p999_stretches)];
     let cells = summary.cells.len();
     out.push('\n');
     wrap(
@@ -91,11 +98,14 @@ fn overall(out: &mut String, summary: &Summary) {
         2,
         &format!("all {cells} cells: multiples of {base}, the geometric mean of the cells' medians"),
     );
-    let heads: String = FIGURES.iter().map(|(head, _)| format!("{head:>11}")).collect();
+    let heads = FIGURES.iter().map(|(head, _)| head).chain(CALM.iter().map(|(head, _)| head));
+    let heads: String = heads.map(|head| format!("{head:>11}")).collect();
     let _ = writeln!(out, "  {}{heads}", pad("", NAME));
     for column in &first.columns {
-        let ratio = |of| summary.overall(&column.name, of).map_or("-".into(), |ratio| format!("{ratio:.2}"));
-        let ratios: String = FIGURES.iter().map(|(_, of)| format!("{:>11}", ratio(*of))).collect();
+        let ratios = FIGURES.iter().map(|(_, of)| summary.overall(&column.name, of));
+        let calm = CALM.iter().map(|(_, of)| summary.overall_calm(&column.name, *of));
+        let show = |ratio: Option<f64>| ratio.map_or("-".into(), |ratio| format!("{ratio:.2}"));
+        let ratios: String = ratios.chain(calm).map(|ratio| format!("{:>11}", show(ratio))).collect();
         let _ = writeln!(out, "  {}{ratios}", pad(&short(&column.name), NAME));
     }
 }
@@ -151,6 +161,14 @@ fn p99(sample: &Sample) -> f64 {
 
 fn p999(sample: &Sample) -> f64 {
     sample.p999_us
+}
+
+fn p99_stretches(sample: &Sample) -> &[f64] {
+    &sample.p99_stretches_us
+}
+
+fn p999_stretches(sample: &Sample) -> &[f64] {
+    &sample.p999_stretches_us
 }
 
 fn rate(sample: &Sample) -> f64 {

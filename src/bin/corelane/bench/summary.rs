@@ -106,10 +106,28 @@ impl Summary {
     pub fn overall(&self, name: &str, of: impl Fn(&Sample) -> f64) -> Option<f64> {
         let base = self.base()?;
         let medians: Vec<f64> = self.cells.iter().filter_map(|cell| cell.ratio_of(name, base, &of)).collect();
-        let mean = medians.iter().map(|ratio| ratio.ln()).sum::<f64>() / medians.len() as f64;
-        (!medians.is_empty()).then(|| mean.exp())
+        geometric_mean(&medians)
+    }
+
+    /// As `overall` for a quantile of the calmest quarter of the stretches.
+    pub fn overall_calm(&self, name: &str, of: Stretches) -> Option<f64> {
+        let base = self.base()?;
+        let ratios: Vec<f64> =
+            self.cells.iter().filter_map(|cell| cell.calm_ratio_of(name, base, of)).collect();
+        geometric_mean(&ratios)
     }
 }
+
+fn geometric_mean(of: &[f64]) -> Option<f64> {
+    let sum: f64 = of.iter().map(|ratio| ratio.ln()).sum();
+    (!of.is_empty()).then(|| (sum / of.len() as f64).exp())
+}
+
+/// A quantile of each stretch.
+pub type Stretches = fn(&Sample) -> &[f64];
+
+/// Of the stretches, the calmest first.
+const CALM: f64 = 0.25;
 
 impl CellResult {
     fn ratio_of(&self, name: &str, base: &str, of: impl Fn(&Sample) -> f64) -> Option<f64> {
@@ -117,6 +135,11 @@ impl CellResult {
         let pairs = find(name)?.rounds.iter().zip(&find(base)?.rounds);
         let ratios = pairs.filter_map(|(own, base)| Some(of(own.as_ref()?) / of(base.as_ref()?)));
         Some(Spread::of(ratios.filter(|ratio| ratio.is_normal()).collect())?.median)
+    }
+
+    fn calm_ratio_of(&self, name: &str, base: &str, of: Stretches) -> Option<f64> {
+        let find = |name| self.columns.iter().find(|column| column.name == name);
+        Some(find(name)?.calm(of, CALM)? / find(base)?.calm(of, CALM)?)
     }
 
     /// The load in words.
@@ -167,21 +190,48 @@ impl CellResult {
         of: impl Fn(&Sample) -> f64,
         best: fn(f64, f64) -> f64,
     ) -> Option<Spread> {
-        let is_tokio =
-            |column: &&ColumnResult| matches!(column.runtime, Runtime::Tokio | Runtime::TokioLocal);
-        let mut peers: Vec<&ColumnResult> = self.columns.iter().filter(is_tokio).collect();
-        if peers.is_empty() {
-            peers.extend(self.columns.first());
-        }
+        let peers = self.peers();
         let ratios = column.rounds.iter().enumerate().filter_map(|(round, sample)| {
             let base = peers.iter().filter_map(|peer| Some(of(peer.rounds[round].as_ref()?))).reduce(best)?;
             Some(of(sample.as_ref()?) / base)
         });
         Spread::of(ratios.filter(|ratio| ratio.is_finite()).collect())
     }
+
+    /// As `ratio` for a quantile of the calmest quarter of the stretches of all rounds; with what the ratio is at their tenth and at
+    /// their half.
+    pub fn calm_ratio(&self, column: &ColumnResult, of: Stretches) -> Option<Spread> {
+        let at = |part| {
+            let base = self.peers().iter().filter_map(|peer| peer.calm(of, part)).reduce(f64::min)?;
+            Some(column.calm(of, part)? / base)
+        };
+        let (median, others) = (at(CALM)?, [at(0.1)?, at(0.5)?]);
+        let (least, most) =
+            (others.into_iter().fold(median, f64::min), others.into_iter().fold(median, f64::max));
+        Some(Spread { median, least, most })
+    }
+
+    /// Tokio's columns, or the first where there is none.
+    fn peers(&self) -> Vec<&ColumnResult> {
+        let is_tokio =
+            |column: &&ColumnResult| matches!(column.runtime, Runtime::Tokio | Runtime::TokioLocal);
+        let mut peers: Vec<&ColumnResult> = self.columns.iter().filter(is_tokio).collect();
+        if peers.is_empty() {
+            peers.extend(self.columns.first());
+        }
+        peers
+    }
 }
 
 impl ColumnResult {
+    /// What this part of the stretches of all rounds stays within.
+    fn calm(&self, of: Stretches, part: f64) -> Option<f64> {
+        let mut all: Vec<f64> = self.rounds.iter().flatten().flat_map(of).copied().collect();
+        all.sort_by(f64::total_cmp);
+        let rank = (part * all.len() as f64).ceil() as usize;
+        all.get(rank.saturating_sub(1)).copied()
+    }
+
     /// The median over the rounds.
     pub fn median(&self, of: impl Fn(&Sample) -> f64) -> Option<f64> {
         Spread::of(self.rounds.iter().flatten().map(of).collect()).map(|spread| spread.median)
