@@ -19,7 +19,7 @@ use corelane::runtime::{
     Runtime, TaskMeta, UnhandledPanic,
 };
 use corelane::shard::ShardId;
-use corelane::task::{self, block_in_place, spawn_blocking, spawn_local, yield_now};
+use corelane::task::{self, LocalSet, block_in_place, spawn_blocking, spawn_local, yield_now};
 
 const PANICKED: &str =
     "a spawned task panicked and the runtime is configured to shut down on unhandled panic";
@@ -495,6 +495,23 @@ fn a_worker_knows_its_index() {
         (index(), block_in_place(|| receive.recv().unwrap()), index())
     };
     assert_eq!(rt.block_on(rt.spawn(in_place)).unwrap(), (Some(0), Some(0), Some(0)));
+}
+
+/// A set is a shard to the engine, and none of the runtime's.
+#[test]
+fn in_a_local_set_the_index_is_that_of_who_polls_it() {
+    async fn index() -> Option<usize> {
+        runtime::worker_index()
+    }
+    async fn in_a_set() -> [Option<usize>; 2] {
+        let set = LocalSet::new();
+        set.run_until(async { [index().await, spawn_local(index()).await.unwrap()] }).await
+    }
+    let rt = Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    assert_eq!(rt.block_on(in_a_set()), [None; 2]);
+    let rt = Builder::new_sharded().worker_threads(2).build().unwrap();
+    let there = rt.block_on(async { corelane::shard::spawn_on(ShardId(1), in_a_set).await });
+    assert_eq!(there.unwrap(), [Some(1); 2]);
 }
 
 #[test]

@@ -63,7 +63,8 @@ use corelane_shards::shard;
 /// thread is in [`block_in_place`](crate::task::block_in_place). `None` elsewhere, also in the `block_on` of a runtime whose
 /// shards have threads. It counts as the metrics do, and is a shard's [`id`](crate::shard::id).
 pub fn worker_index() -> Option<usize> {
-    let inside = shard::current(|local| local.map(|local| local.remote().id()));
+    // Of a local set the host: a set has no index.
+    let inside = shard::home(|local| local.map(|local| local.remote().id()));
     inside.or_else(shard::cared_for).map(|id| id.index())
 }
 
