@@ -9,8 +9,9 @@ use std::os::unix::process::ExitStatusExt;
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any, resume_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Barrier, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use corelane::config::{Config, Steal};
@@ -350,6 +351,55 @@ fn a_worker_s_thread_local_owns_the_runtime() {
     drop(handle.spawn(async { resume_unwind(Box::new("the end")) }));
     // A panic in a thread-local's drop would have ended the process.
     told.recv().unwrap();
+}
+
+/// Each of the pool's threads is joined by the one that ends next, and the last by the end of the pool.
+#[test]
+fn a_pool_thread_s_thread_local_owns_the_runtime() {
+    thread_local!(static OWNED: RefCell<Option<Owns>> = const { RefCell::new(None) });
+    struct Owns(Option<Arc<Runtime>>, mpsc::Sender<()>);
+    impl Drop for Owns {
+        fn drop(&mut self) {
+            let rt = self.0.take().unwrap();
+            while rt.metrics().num_blocking_threads() > 0 {
+                thread::yield_now();
+            }
+            // A panic in a thread-local's drop would end the process.
+            drop(rt);
+            self.1.send(()).unwrap();
+        }
+    }
+    for (mut builder, threads) in [
+        (Builder::new_current_thread(), 1),
+        (Builder::new_multi_thread(), 1),
+        (Builder::new_multi_thread(), 2),
+        (Builder::new_sharded(), 2),
+    ] {
+        builder.worker_threads(1).thread_keep_alive(Duration::ZERO);
+        let rt = Arc::new(builder.build().unwrap());
+        let (tell, told) = mpsc::channel();
+        let meet = Arc::new(Barrier::new(threads));
+        let (owns, meets) = (Owns(Some(rt.clone()), tell), meet.clone());
+        let kept = rt.spawn_blocking(move || {
+            meets.wait();
+            OWNED.set(Some(owns));
+        });
+        let others: Vec<_> = (1..threads)
+            .map(|_| {
+                let meets = meet.clone();
+                rt.spawn_blocking(move || {
+                    meets.wait();
+                })
+            })
+            .collect();
+        rt.block_on(async {
+            for job in others.into_iter().chain([kept]) {
+                job.await.unwrap();
+            }
+        });
+        drop(rt);
+        told.recv().unwrap();
+    }
 }
 
 #[test]

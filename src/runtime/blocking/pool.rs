@@ -7,11 +7,14 @@
 //! The roll holds the handle of every thread that has not ended. A thread that ends moves its own handle to `last` and
 //! joins the one it finds there, so each is joined by the next and the shutdown joins the last. The roll's lock
 //! comes after the queue's and is held across no foreign code; a new thread's handle is on it before the thread can
-//! look for it.
+//! look for it. One that has ended but for its thread-locals, one of which may own the pool and shut it down, joins nobody: the next to
+//! end may be waiting for it.
 //!
 //! A panic that leaves a job or a hook ends there: the thread goes on, so that the counts stay true.
 
+use std::cell::Cell;
 use std::io;
+use std::ptr;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
@@ -35,6 +38,11 @@ struct Shared<J: Job> {
     roll: Mutex<Roll>,
     /// Rings when the condition a shutdown waits for may have come true.
     changed: Condvar,
+}
+
+std::thread_local! {
+    /// The pool that this thread was of and that it has left. Only compared.
+    static ENDED: Cell<*const ()> = const { Cell::new(ptr::null()) };
 }
 
 #[derive(Default)]
@@ -111,7 +119,7 @@ impl<J: Job> Pool<J> {
         }
         let ended = roll.alive.len() <= roll.waiting_inside;
         roll.waiting_inside -= inside;
-        let last = if ended { roll.last.take() } else { None };
+        let last = if ended && !self.shared.is_ended_here() { roll.last.take() } else { None };
         drop(roll);
         join(last);
         ended
@@ -160,7 +168,13 @@ impl<J: Job> Shared<J> {
         this.end();
     }
 
+    /// Whether this is a thread of this pool that has ended, all but its thread-locals.
+    fn is_ended_here(&self) -> bool {
+        ptr::eq(ENDED.get(), ptr::from_ref(self).cast())
+    }
+
     fn end(&self) {
+        ENDED.set(ptr::from_ref(self).cast());
         let me = thread::current().id();
         let mut roll = self.roll();
         let place = roll.alive.iter().position(|other| other.thread().id() == me);
