@@ -170,6 +170,27 @@ fn nothing_is_left_of_it() {
     }
 }
 
+/// Who says how long to wait waits no longer, whatever the callback does.
+#[test]
+fn a_callback_that_blocks_keeps_no_end_that_is_bounded() {
+    let ends: [fn(Runtime); 2] =
+        [Runtime::shutdown_background, |rt| rt.shutdown_timeout(Duration::from_secs(3600))];
+    for (end, mut builder) in ends.into_iter().flat_map(|end| flavors().map(|builder| (end, builder))) {
+        let (called, is_called) = mpsc::channel();
+        let (goes_on, may_go_on) = mpsc::channel::<()>();
+        let blocks = Mutex::new((called, may_go_on));
+        builder.on_stall(LIMIT, move |_| {
+            let (called, may_go_on) = &*blocks.lock().unwrap();
+            called.send(()).unwrap();
+            let _ = may_go_on.recv();
+        });
+        let rt = builder.build().unwrap();
+        rt.block_on(rt.spawn(async move { is_called.recv().unwrap() })).unwrap();
+        end(rt);
+        drop(goes_on);
+    }
+}
+
 #[test]
 #[should_panic = "a stall lasts a millisecond at least"]
 fn a_limit_of_nothing_is_refused() {

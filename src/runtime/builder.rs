@@ -262,7 +262,7 @@ impl Builder {
     /// never called.
     ///
     /// It is called after the threads were bound anew, by the thread that watches, in the runtime's context. That thread does nothing
-    /// else: what comes meanwhile is seen afterwards, and the end of the runtime waits for the callback.
+    /// else: what comes meanwhile is seen afterwards, and the drop of the runtime waits for the callback.
     ///
     /// With the feature `tracing` the same is told as events with the target `corelane::placement`.
     ///
@@ -343,7 +343,7 @@ impl Builder {
     /// within half of `limit` afterwards, and also for one that never ends.
     ///
     /// A thread that the runtime starts for it looks twice in each `limit`, calls back, and ends when all shards have. A callback that
-    /// takes long keeps it from telling of others, and the end of the runtime waits for it. A panic in it is for the hook of panics.
+    /// takes long keeps it from telling of others, and the drop of the runtime waits for it. A panic in it is for the hook of panics.
     ///
     /// What blocks in [`block_in_place`](crate::task::block_in_place) is not told of while it does, nor is the future of `block_on` nor a
     /// task of a [`LocalSet`](crate::task::LocalSet). The time is real, whether or not the runtime's clock is paused.

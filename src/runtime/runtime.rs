@@ -40,8 +40,19 @@ pub struct Runtime {
     workers: Mutex<Vec<thread::JoinHandle<()>>>,
     /// Notices that the machine has changed, if it is to.
     watcher: Option<Watcher>,
-    /// Whether all threads have ended, once the runtime has.
-    ended: OnceLock<bool>,
+    /// How it has ended, once it has.
+    ended: OnceLock<Ended>,
+}
+
+/// How a runtime has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// Some threads go on.
+    Left,
+    /// All shards have ended before the time was over.
+    InTime,
+    /// The same, and nobody had said how long to wait.
+    Waited,
 }
 
 // What a panic could leave half done is behind locks that no panic passes.
@@ -189,7 +200,11 @@ impl Runtime {
             let ended = inner.wait_for_shards(if is_worker { Some(Duration::ZERO) } else { timeout });
             let left = timeout.map(|timeout| timeout.saturating_sub(start.elapsed()));
             inner.pool.shutdown(if ended { left } else { Some(Duration::ZERO) });
-            ended
+            match ended {
+                false => Ended::Left,
+                true if timeout.is_some() => Ended::InTime,
+                true => Ended::Waited,
+            }
         });
     }
 
@@ -210,10 +225,14 @@ impl Drop for Runtime {
     #[track_caller]
     fn drop(&mut self) {
         self.end(None);
+        let ended = self.ended.get().copied();
         // Workers that have ended are joined, so that their thread-locals are gone when the runtime is; others are left.
-        if self.ended.get() == Some(&true) {
+        if matches!(ended, Some(Ended::InTime | Ended::Waited)) {
             // But not by itself: one of its thread-locals may own the runtime.
             self.join_workers();
+        }
+        // These may be in a callback, which may take longer than anybody has said to wait.
+        if ended == Some(Ended::Waited) {
             if let Some(watcher) = &mut self.watcher {
                 watcher.join();
             }

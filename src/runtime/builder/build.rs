@@ -162,6 +162,9 @@ impl Builder {
             // What would be seated never stood.
             inner.seat.iter().for_each(|_| inner.shard_ended());
             threads.drain(..).for_each(|thread: thread::JoinHandle<()>| drop(thread.join()));
+            // They have nothing to tell, and end at once.
+            watcher.iter_mut().for_each(Watcher::join);
+            inner.stalls().inspect(|stalls| stalls.join());
         }
         let runtime = Runtime::from_parts(inner, threads, watcher);
         match built {
