@@ -132,14 +132,21 @@ fn after_blocking_in_place_it_counts_anew() {
     rt.block_on(task).unwrap();
 }
 
+/// What its panic brings along panics when it is dropped.
 #[test]
 fn a_callback_that_panics_is_called_again() {
+    struct Panics;
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            std::panic::resume_unwind(Box::new("a payload"));
+        }
+    }
     let calls = Arc::new(AtomicUsize::new(0));
     let count = calls.clone();
     let mut builder = Builder::new_current_thread();
     builder.on_stall(LIMIT, move |_| {
         count.fetch_add(1, SeqCst);
-        std::panic::resume_unwind(Box::new("a callback"));
+        std::panic::resume_unwind(Box::new(Panics));
     });
     let rt = builder.build().unwrap();
     let seen = calls.clone();

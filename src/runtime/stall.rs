@@ -11,13 +11,14 @@
 
 use std::fmt;
 use std::io;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::Location;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use corelane_shards::loom::thread::ThreadId;
 use corelane_shards::task::Id;
+use corelane_shards::util::swallow::swallow;
 
 use crate::error;
 
@@ -157,7 +158,7 @@ impl Stalls {
         }
         for stall in stalls {
             // The hook of panics has told of it, and there may be more to tell.
-            let _ = catch_unwind(AssertUnwindSafe(|| (self.wanted.callback)(&stall)));
+            swallow(|| (self.wanted.callback)(&stall));
         }
     }
 
