@@ -463,10 +463,12 @@ impl Mesh {
     ///
     /// # Panics
     ///
-    /// With no shard at all.
+    /// With no shard at all, and with shards that would run no task before they look at something else.
     pub fn new(config: Config, clock: Clock) -> Arc<Self> {
         let shards = config.sites.len();
         assert!(shards > 0, "{SOME_SHARD}");
+        let Config { polls_per_event, polls_per_mail, polls_per_overflow, .. } = config;
+        assert!(polls_per_event > 0 && polls_per_mail > 0 && polls_per_overflow > 0, "a shard runs tasks");
         let now_ns = clock.now_ns();
         Arc::new_cyclic(|weak| {
             let remotes = (0..shards as u32).map(|id| Remote {

@@ -1,5 +1,5 @@
 use std::cell::{Cell, RefCell};
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::io::{self, Read, Write};
 use std::net::TcpListener;
 use std::os::fd::AsRawFd;
@@ -187,6 +187,18 @@ fn a_shard_takes_mail_timers_and_sockets_before_its_thread_builds_it() {
 
 #[test]
 fn a_shard_that_is_never_built_closes() {
+    never_builds(drop);
+}
+
+#[test]
+fn a_shard_whose_thread_panics_as_it_builds_it_closes() {
+    never_builds(|builder| {
+        let built = AssertUnwindSafe(|| drop(builder.build(|_| resume_unwind(Box::new("no room")))));
+        assert!(catch_unwind(built).is_err());
+    });
+}
+
+fn never_builds(end: impl FnOnce(ShardBuilder)) {
     let mesh = mesh(1);
     let builder = builder(&mesh);
     let (mut socket, _peer) = pair(&mesh);
@@ -196,9 +208,11 @@ fn a_shard_that_is_never_built_closes() {
     let (fired, fires) = counting();
     let mut entry = pin!(Entry::new());
     let _ = entry.as_mut().arm(mesh.remote(ShardId(0)).lane(), u64::MAX / 2, fires.clone());
-    drop(builder);
+    let mailed = spawn_as(&mesh, next_id(), pending::<()>());
+    end(builder);
     assert_eq!((read.count(), fired.count()), (1, 1));
     assert!(matches!(poll_read(&mut socket), Poll::Ready(Err(_))));
+    assert!(mailed.is_finished() && spawn_as(&mesh, next_id(), pending::<()>()).is_finished());
     assert_eq!(entry.status(), Status::Closed);
 }
 

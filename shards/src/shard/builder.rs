@@ -5,6 +5,9 @@
 //! shard is as one in a long poll is: awake, so that nobody writes its eventfd, and what is sent to it, armed or bound there
 //! waits for its first turn. So nobody has to wait for the thread.
 //!
+//! If the thread does not come that far, what was sent there is cancelled, and the rest finds the shard closed: it is built to be
+//! dropped, on whatever thread that is. The futures are `Send` as long as they have not been polled.
+//!
 //! Threads: any, one after the other; `build` is called by the shard's.
 
 use std::sync::Arc;
@@ -14,7 +17,7 @@ use crate::reactor::Reactor;
 
 use super::{Driver, Shard};
 
-/// See the module's head. Dropped in place of `build`, it closes what others reach.
+/// See the module's head. Dropped in place of `build`, it closes the shard.
 pub struct ShardBuilder {
     mesh: Arc<Mesh>,
     id: ShardId,
@@ -41,16 +44,21 @@ impl ShardBuilder {
 
     /// Builds the shard on the calling thread, which first touches its memory. `prepare` may give the reactor room.
     pub fn build(mut self, prepare: impl FnOnce(&mut Reactor)) -> Shard {
-        let mut reactor = self.reactor.take().expect("taken here alone");
-        prepare(&mut reactor);
-        Shard::build(Arc::clone(&self.mesh), self.id, Box::new(reactor))
+        if let Some(reactor) = &mut self.reactor {
+            // It may panic, and then the reactor is there for the drop.
+            prepare(reactor);
+        }
+        self.finish().expect("finished here or by the drop")
+    }
+
+    fn finish(&mut self) -> Option<Shard> {
+        let reactor = self.reactor.take()?;
+        Some(Shard::build(Arc::clone(&self.mesh), self.id, Box::new(reactor)))
     }
 }
 
 impl Drop for ShardBuilder {
     fn drop(&mut self) {
-        if let Some(reactor) = self.reactor.take() {
-            self.mesh.shard_closed(self.mesh.remote(self.id), Some(Box::new(reactor)));
-        }
+        drop(self.finish());
     }
 }
