@@ -119,7 +119,8 @@ impl Reactor {
     /// Takes up to `capacity` events at once, in memory that the calling thread allocates.
     pub fn make_room(&mut self, capacity: usize) {
         self.events = Events::with_capacity(capacity);
-        self.batch = Box::new_uninit_slice(capacity);
+        // It may have become more.
+        self.batch = Box::new_uninit_slice(self.events.capacity());
     }
 
     /// Bounds the events that are taken in one wait, and in one look that does not wait.

@@ -448,8 +448,8 @@ impl Inside {
         }
     }
 
-    /// Builds the wheel, for the first entry: most local sets and many runtimes arm none, and it is the shard's own thread that first
-    /// touches the 16 KiB. False if the lane is closed.
+    /// Builds the wheel, for the first entry: most local sets and many runtimes arm none, and it is mostly the shard's own thread that
+    /// arms it, and so first touches the 16 KiB. False if the lane is closed.
     #[cold]
     #[inline(never)]
     fn build_wheel(&mut self) -> bool {
