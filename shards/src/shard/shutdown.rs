@@ -78,6 +78,7 @@ impl Drop for Shard {
         local.publish_load();
         // From here on this thread is an alien like all others.
         drop(inside);
+        // An output that nobody wants is dropped here, which is foreign code. It does not come back to the arena: see the line before.
         local.arena(|arena| arena.abandon(|slot| raw::orphan(RawTask(slot.cast()), local.mesh())));
         for task in local.take_heap() {
             raw::orphan(task, local.mesh());
