@@ -7,6 +7,8 @@
 
 #![expect(unsafe_code, reason = "lets a shard that holds nothing but what is Send change threads")]
 
+use std::future::poll_fn;
+use std::panic::Location;
 use std::pin::{Pin, pin};
 use std::ptr;
 use std::sync::Arc;
@@ -26,6 +28,7 @@ use super::context::{self, Blocking};
 use super::hooks::{self, Origin};
 use super::inner::Inner;
 use super::seat::{Parker, Seat, Sitting};
+use super::stall::{Polled, Stalls};
 
 /// The root future's waker while its thread sits in the seat.
 struct Root {
@@ -204,6 +207,32 @@ impl Sitting<'_, Driven> {
 #[track_caller]
 pub(crate) fn block_on<F: Future>(inner: &Inner, future: F) -> F::Output {
     let Some(seat) = &inner.seat else { return on_alien(inner, future) };
+    match inner.stalls() {
+        None => on_seat(inner, seat, future),
+        Some(stalls) => on_seat_noted(inner, seat, stalls, pin!(future)),
+    }
+}
+
+/// Each poll is noted. Through a pointer, so that all this is compiled once more for each type of output and not for each future.
+#[cold]
+#[track_caller]
+fn on_seat_noted<T>(
+    inner: &Inner,
+    seat: &Seat<Driven>,
+    stalls: &Stalls,
+    mut future: Pin<&mut dyn Future<Output = T>>,
+) -> T {
+    let polled = Polled { task: None, at: Location::caller() };
+    let noted = poll_fn(|cx| {
+        let _noted = stalls.note(polled);
+        future.as_mut().poll(cx)
+    });
+    on_seat(inner, seat, noted)
+}
+
+#[inline]
+#[track_caller]
+fn on_seat<F: Future>(inner: &Inner, seat: &Seat<Driven>, future: F) -> F::Output {
     let _entered = enter(inner, Blocking::Forbidden);
     let _seeded = inner.seed_thread();
     let here = context::thread_id();

@@ -339,14 +339,17 @@ impl Builder {
         self
     }
 
-    /// Called for each poll of a task that has lasted `limit` and goes on: its shard serves nobody else meanwhile. Once for a poll,
-    /// within half of `limit` afterwards, and also for one that never ends.
+    /// Called for each poll that has lasted `limit` and goes on: its shard serves nobody else meanwhile. Once for a poll, within half of
+    /// `limit` afterwards, and also for one that never ends.
     ///
     /// A thread that the runtime starts for it looks twice in each `limit`, calls back, and ends when all shards have. A callback that
     /// takes long keeps it from telling of others, and the drop of the runtime waits for it. A panic in it is for the hook of panics.
     ///
-    /// What blocks in [`block_in_place`](crate::task::block_in_place) is not told of while it does, nor is the future of `block_on` nor a
-    /// task of a [`LocalSet`](crate::task::LocalSet). The time is real, whether or not the runtime's clock is paused.
+    /// It is a poll of a task or, where the thread in `block_on` drives a shard, of that future. In a
+    /// [`LocalSet`](crate::task::LocalSet) it is that of the set's task, and not of what polls the set, if the set was made inside of the
+    /// runtime or runs by [`run_until`](crate::task::LocalSet::run_until). What keeps no shard is not told of: what blocks in
+    /// [`block_in_place`](crate::task::block_in_place), and a `block_on` beside the threads that drive the shards. The time is real,
+    /// whether or not the runtime's clock is paused.
     ///
     /// A poll then reads the clock once and takes a lock of its worker's own twice, and each future that is spawned is boxed. A runtime
     /// that was not asked pays nothing.

@@ -23,7 +23,7 @@ use super::histogram::Histogram;
 use super::inner::Inner;
 use super::latency::DatedWaker;
 use super::span;
-use super::stall::Stalls;
+use super::stall::{Polled, Stalls};
 
 /// A callback of the builder's.
 pub(crate) type Callback = Arc<dyn Fn() + Send + Sync>;
@@ -185,6 +185,10 @@ struct End {
 }
 
 impl End {
+    fn polled(&self) -> Polled {
+        Polled { task: Some(self.id), at: self.spawned_at }
+    }
+
     /// The task is about to be queued.
     fn dated(&self) -> Option<(Arc<DatedWaker>, u64)> {
         self.around.times.has_latency().then(|| (DatedWaker::new(), 0))
@@ -224,7 +228,7 @@ impl<F: Future + Unpin> Future for Hooked<F> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let Self { future, end, dated } = &mut *self;
         let Around { hooks, times, stalls, .. } = &*end.around;
-        let _noted = stalls.as_ref().and_then(|stalls| stalls.note(end.id, end.spawned_at));
+        let _noted = stalls.as_ref().and_then(|stalls| stalls.note(end.polled()));
         let latency = dated.as_ref().map(|(waker, end_ns)| waker.begin_poll(cx.waker(), *end_ns));
         count(times.latencies.as_ref(), || latency);
         end.call(&hooks.before_poll, latency);

@@ -34,7 +34,7 @@ pub(crate) mod span;
 #[cfg(not(all(tokio_unstable, feature = "tracing")))]
 #[path = "no_span.rs"]
 pub(crate) mod span;
-mod stall;
+pub(crate) mod stall;
 mod watch;
 mod worker;
 

@@ -1,10 +1,12 @@
-//! Telling of tasks that keep their shard.
+//! Telling of polls that keep their shard.
 //!
-//! A runtime that is asked to wraps its tasks ([`hooks`](super::hooks)), and each poll is noted for as long as it lasts. A thread
-//! looks at the notes every so often, and calls back for a poll that has lasted too long, while it lasts: also for one that never ends.
+//! A runtime that is asked to wraps its tasks ([`hooks`](super::hooks)), those of a `LocalSet`, and the future of a `block_on` that
+//! drives a shard ([`block_on`](super::block_on)), and each poll is noted for as long as it lasts. A thread looks at the notes every so
+//! often, and calls back for a poll that has lasted too long, while it lasts: also for one that never ends.
 //!
-//! A worker may have several polls at once: one that blocks in place goes on while another thread takes care of the shard. So a note
-//! is found by its thread. What blocks in place keeps no shard and is passed over meanwhile.
+//! A worker may have several polls at once. One that blocks in place goes on while another thread takes care of the shard. So a note
+//! is found by its thread. What blocks in place keeps no shard and is passed over meanwhile. And a poll of a `LocalSet` has those of
+//! the set's tasks in it. Of polls within one another the innermost is told, and once it was, the others count anew when it ends.
 //!
 //! Threads: each notes its own polls, under a lock for each worker that only the watching thread takes besides. That thread holds no
 //! lock while it calls back. It ends with the last shard, and not before: a poll that keeps a runtime from ending is told as well.
@@ -37,9 +39,17 @@ pub(crate) struct Wanted {
 #[derive(Debug, Clone)]
 pub struct Stall {
     worker: usize,
-    task: Id,
-    spawned_at: &'static Location<'static>,
+    polled: Polled,
     lasted: Duration,
+}
+
+/// What is polled.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Polled {
+    /// `None` for the future of a `block_on`.
+    pub task: Option<Id>,
+    /// Where it was spawned, or `block_on` was called.
+    pub at: &'static Location<'static>,
 }
 
 impl Stall {
@@ -48,14 +58,14 @@ impl Stall {
         self.worker
     }
 
-    /// The task that is polled.
-    pub fn task_id(&self) -> Id {
-        self.task
+    /// The task that is polled; `None` if it is the future of a `block_on`.
+    pub fn task_id(&self) -> Option<Id> {
+        self.polled.task
     }
 
-    /// Where in the source it was spawned.
-    pub fn spawned_at(&self) -> &'static Location<'static> {
-        self.spawned_at
+    /// Where in the source the task was spawned, or `block_on` was called.
+    pub fn location(&self) -> &'static Location<'static> {
+        self.polled.at
     }
 
     /// How long the poll has lasted so far.
@@ -64,15 +74,15 @@ impl Stall {
     }
 }
 
-/// For instance `task 17, spawned at src/main.rs:31:5, has kept worker 2 for 132 ms`.
+/// For instance `task 17, spawned at src/main.rs:31:5, has kept worker 2 for 132 ms`, or `block_on, called at …`.
 impl fmt::Display for Stall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { worker, task, spawned_at, lasted } = self;
-        write!(
-            f,
-            "task {task}, spawned at {spawned_at}, has kept worker {worker} for {} ms",
-            lasted.as_millis()
-        )
+        let Self { worker, polled: Polled { task, at }, lasted } = self;
+        match task {
+            Some(task) => write!(f, "task {task}, spawned at {at}")?,
+            None => write!(f, "block_on, called at {at}")?,
+        }
+        write!(f, ", has kept worker {worker} for {} ms", lasted.as_millis())
     }
 }
 
@@ -93,8 +103,7 @@ struct Polls(Mutex<Vec<Poll>>);
 /// A note of a poll.
 struct Poll {
     thread: ThreadId,
-    task: Id,
-    spawned_at: &'static Location<'static>,
+    polled: Polled,
     since: Instant,
     blocks_in_place: bool,
     is_told: bool,
@@ -149,26 +158,31 @@ impl Stalls {
 
     fn look_at(&self, worker: usize) {
         let mut stalls = Vec::new();
-        for poll in locked(&self.workers[worker].0).iter_mut() {
+        let mut polls = locked(&self.workers[worker].0);
+        let mut rest = &mut polls[..];
+        while let Some((poll, later)) = rest.split_first_mut() {
+            let is_innermost = later.iter().all(|inner| inner.thread != poll.thread);
             let lasted = poll.since.elapsed();
-            if lasted >= self.wanted.limit && !poll.blocks_in_place && !poll.is_told {
+            if is_innermost && lasted >= self.wanted.limit && !poll.blocks_in_place && !poll.is_told {
                 poll.is_told = true;
-                stalls.push(Stall { worker, task: poll.task, spawned_at: poll.spawned_at, lasted });
+                stalls.push(Stall { worker, polled: poll.polled, lasted });
             }
+            rest = later;
         }
+        drop(polls);
         for stall in stalls {
             // The hook of panics has told of it, and there may be more to tell.
             swallow(|| (self.wanted.callback)(&stall));
         }
     }
 
-    /// Notes a poll by this thread until the guard drops.
-    pub fn note(&self, task: Id, spawned_at: &'static Location<'static>) -> Option<Noted<'_>> {
-        let Polls(worker) = &self.workers[worker_index()?];
+    /// Notes a poll by this thread until the guard drops, if the thread is a worker.
+    pub fn note(&self, polled: Polled) -> Option<Noted<'_>> {
+        // The thread may have entered another runtime than that of its shard.
+        let Polls(worker) = self.workers.get(worker_index()?)?;
         locked(worker).push(Poll {
             thread: context::thread_id(),
-            task,
-            spawned_at,
+            polled,
             since: Instant::now(),
             blocks_in_place: false,
             is_told: false,
@@ -201,10 +215,17 @@ impl Drop for Noted<'_> {
     fn drop(&mut self) {
         let here = context::thread_id();
         let mut polls = locked(self.worker);
-        if let Some(at) = polls.iter().rposition(|poll| poll.thread == here) {
-            polls.remove(at);
+        let Some(at) = polls.iter().rposition(|poll| poll.thread == here) else { return };
+        if polls.remove(at).is_told {
+            let outer = polls.iter_mut().filter(|poll| poll.thread == here);
+            outer.for_each(|poll| poll.since = Instant::now());
         }
     }
+}
+
+/// Where this thread's runtime notes polls, if it tells of them.
+pub(crate) fn here() -> Option<Arc<Stalls>> {
+    context::with(|inner| inner?.stalls().cloned())
 }
 
 /// This thread's poll blocks in place until this drops.
@@ -215,7 +236,7 @@ pub(crate) struct Aside {
 
 /// See [`Aside`]. `None` where nobody looks.
 pub(crate) fn step_aside() -> Option<Aside> {
-    let stalls = context::with(|inner| inner?.stalls().cloned())?;
+    let stalls = here()?;
     let worker = worker_index()?;
     stalls.set_blocking(worker, true);
     Some(Aside { stalls, worker })
@@ -224,5 +245,44 @@ pub(crate) fn step_aside() -> Option<Aside> {
 impl Drop for Aside {
     fn drop(&mut self) {
         self.stalls.set_blocking(self.worker, false);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::runtime::Builder;
+
+    #[test]
+    fn of_polls_within_one_another_the_innermost_is_told() {
+        const HOUR: Duration = Duration::from_secs(3600);
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let tell = Arc::clone(&told);
+        let callback = Arc::new(move |stall: &Stall| locked(&tell).push(stall.task_id()));
+        let stalls = Stalls::new(Wanted { limit: HOUR, callback }, 1);
+        let (outer, inner) = (None, Some(corelane_shards::task::next_id()));
+        let note = |task| stalls.note(Polled { task, at: Location::caller() }).expect("on a worker");
+        // As if two hours had passed.
+        let wait = || locked(&stalls.workers[0].0).iter_mut().for_each(|poll| poll.since -= 2 * HOUR);
+        let look = || {
+            stalls.look_at(0);
+            std::mem::take(&mut *locked(&told))
+        };
+        Builder::new_current_thread().build().unwrap().block_on(async {
+            let _outer = note(outer);
+            let short = note(inner);
+            drop(short);
+            let long = note(inner);
+            wait();
+            assert_eq!(look(), [inner]);
+            assert_eq!(look(), []);
+            drop(long);
+            // It counts anew: those two hours were told.
+            assert_eq!(look(), []);
+            let _short = note(inner);
+            wait();
+            drop(_short);
+            assert_eq!(look(), [outer]);
+        });
     }
 }

@@ -21,6 +21,7 @@ use crate::runtime::context::{self, Blocking, BlockingGuard};
 use crate::runtime::hooks::Origin;
 use crate::runtime::large::boxed_if_large;
 use crate::runtime::span;
+use crate::runtime::stall::{self, Polled};
 use crate::runtime::{Id, Runtime, UnhandledPanic};
 
 thread_local! {
@@ -64,9 +65,18 @@ pub(super) struct Tasks {
     shuts_down: bool,
     /// Whether one did.
     panicked: Cell<bool>,
+    /// Whether tasks are spawned as [`Watched`], for that or for a runtime that tells of long polls.
+    watches: Cell<bool>,
 }
 
 impl Tasks {
+    /// Has the polls of later tasks noted, if this thread's runtime wants to tell of long ones. A set is asked rarely: not for each spawn.
+    fn watch_if_asked(&self) {
+        if stall::here().is_some() {
+            self.watches.set(true);
+        }
+    }
+
     pub fn spawn<F>(self: &Rc<Self>, future: F, origin: Origin<'_>) -> JoinHandle<F::Output>
     where
         F: Future + 'static,
@@ -74,12 +84,14 @@ impl Tasks {
     {
         let id = task::next_id();
         let future = span::of_task(future, "local", id, &origin);
-        if !self.shuts_down {
+        if !self.watches.get() {
             return self.guest.spawn(id, future);
         }
         let future: Pin<Box<dyn Future<Output = F::Output>>> = Box::pin(future);
+        let polled = Polled { task: Some(id), at: origin.at };
         // Weak: the guest owns the task.
-        self.guest.spawn(id, Watched { future, tasks: Rc::downgrade(self) })
+        let tasks = if self.shuts_down { Rc::downgrade(self) } else { Weak::new() };
+        self.guest.spawn(id, Watched { future, tasks, polled })
     }
 
     /// One turn. True if no task is left.
@@ -97,10 +109,12 @@ impl Tasks {
     }
 }
 
-/// A task of a set that a panic ends. Boxed, so that it is compiled once for each type of output.
+/// A task of a set that a panic ends, or whose polls are noted. Boxed, so that it is compiled once for each type of output.
 struct Watched<F> {
     future: F,
+    /// The set, if a panic ends it.
     tasks: Weak<Tasks>,
+    polled: Polled,
 }
 
 impl<F: Future + Unpin> Future for Watched<F> {
@@ -112,6 +126,8 @@ impl<F: Future + Unpin> Future for Watched<F> {
         if tasks.as_ref().is_some_and(|tasks| tasks.panicked.get()) {
             return Poll::Pending;
         }
+        let stalls = stall::here();
+        let _noted = stalls.as_ref().and_then(|stalls| stalls.note(self.polled));
         catch_unwind(AssertUnwindSafe(|| Pin::new(&mut self.future).poll(cx))).unwrap_or_else(|panic| {
             tasks.inspect(|tasks| tasks.panicked.set(true));
             resume_unwind(panic)
@@ -151,7 +167,13 @@ pub struct LocalSet {
 impl LocalSet {
     /// A set without tasks. It need not be in a runtime.
     pub fn new() -> Self {
-        let tasks = Tasks { guest: Guest::new(), shuts_down: false, panicked: Cell::new(false) };
+        let tasks = Tasks {
+            guest: Guest::new(),
+            shuts_down: false,
+            panicked: Cell::new(false),
+            watches: Cell::new(false),
+        };
+        tasks.watch_if_asked();
         Self { tasks: Rc::new(tasks), id: Id::next() }
     }
 
@@ -166,6 +188,7 @@ impl LocalSet {
     pub fn unhandled_panic(&mut self, behavior: UnhandledPanic) -> &mut Self {
         let tasks = Rc::get_mut(&mut self.tasks).expect(error::LOCAL_SET_STARTED);
         tasks.shuts_down = behavior == UnhandledPanic::ShutdownRuntime;
+        *tasks.watches.get_mut() |= tasks.shuts_down;
         self
     }
 
@@ -209,6 +232,7 @@ impl LocalSet {
     ///
     /// Safe if the future is; the tasks stay in the set.
     pub async fn run_until<F: Future>(&self, future: F) -> F::Output {
+        self.tasks.watch_if_asked();
         let mut future = pin!(future);
         poll_fn(|cx| {
             let _inside = self.inside();
