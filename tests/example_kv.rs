@@ -264,6 +264,39 @@ fn large_values_and_small_pieces() {
     });
 }
 
+/// However much a client asks for before it reads.
+#[test]
+fn answers_that_wait_take_little_memory() {
+    const VALUE: usize = 256 << 10;
+    const ROUNDS: usize = 100;
+    each(|server| {
+        let mut s = server.connect();
+        // On all shards.
+        let keys = ["a", "b", "c", "d"];
+        let values = keys.map(|key| key.repeat(VALUE));
+        for (key, value) in keys.iter().zip(&values) {
+            exchange(&mut s, &request(&["SET", key, value]), b"+OK\r\n");
+        }
+        let before = server.memory();
+        let mut sent = Vec::new();
+        for args in [&["GET", "a"][..], &["INCR", "n"], &["MGET", "b", "none", "c", "d", "a"]] {
+            sent.extend(request(args));
+        }
+        sent.extend(request(&["EXISTS", "a", "b", "none", "c", "d"]));
+        s.write_all(&sent.repeat(ROUNDS)).unwrap();
+        for round in 1..=ROUNDS {
+            let [a, b, c, d] = values.each_ref().map(|value| bulk(value));
+            let expected = format!("{a}:{round}\r\n*5\r\n{b}$-1\r\n{c}{d}{a}:4\r\n");
+            let mut answer = vec![0; expected.len()];
+            s.read_exact(&mut answer).unwrap();
+            assert!(answer == expected.as_bytes(), "round {round}");
+        }
+        let most = server.most_memory();
+        assert!(most < before + 64 * VALUE, "{before} bytes before, then up to {most}");
+        assert_eq!(finish(s), []);
+    });
+}
+
 #[test]
 fn a_large_request_leaves_little_behind() {
     const KEYS: usize = 200_000;

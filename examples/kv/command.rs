@@ -17,6 +17,8 @@ pub struct Answers {
     answers: Vec<Answer>,
     /// Replies that answers consist of: shard, and number in its batch.
     parts: Vec<(usize, usize)>,
+    /// How many answers are written, and how many parts.
+    written: (usize, usize),
     /// Answers that need no shard, as they are sent.
     text: Vec<u8>,
     quits: bool,
@@ -46,6 +48,7 @@ impl Answers {
             batches: (0..shards).map(|_| Batch::default()).collect(),
             answers: Vec::new(),
             parts: Vec::new(),
+            written: (0, 0),
             text: Vec::new(),
             quits: false,
         }
@@ -55,6 +58,7 @@ impl Answers {
         self.batches.iter_mut().for_each(Batch::clear);
         empty(&mut self.answers);
         empty(&mut self.parts);
+        self.written = (0, 0);
         empty(&mut self.text);
         self.quits = false;
     }
@@ -142,41 +146,55 @@ impl Answers {
         self.parts.push((shard, batch.push(op)));
     }
 
-    /// Writes all answers, once the shards have replied.
-    pub fn write(&self, out: &mut Vec<u8>, info: impl Fn() -> Vec<ShardInfo>) {
-        for answer in &self.answers {
-            match answer {
-                Answer::Ready(text) => out.extend_from_slice(&self.text[text.clone()]),
-                Answer::One(part) => self.write_part(out, *part),
-                Answer::Array(parts) => {
-                    line(out, b'*', parts.len());
-                    parts.clone().for_each(|part| self.write_part(out, part));
+    /// Writes the answers as far as the shards have replied, after those that are written. True if these are all; otherwise the
+    /// shard that has not replied has room again.
+    pub fn write(&mut self, out: &mut Vec<u8>, info: impl Fn() -> Vec<ShardInfo>) -> bool {
+        while let Some(answer) = self.answers.get(self.written.0) {
+            let parts = match answer {
+                Answer::Ready(text) => {
+                    out.extend_from_slice(&self.text[text.clone()]);
+                    0..0
                 }
-                Answer::Sum(parts) => line(out, b':', self.numbers(parts).sum::<i64>()),
-                Answer::Info(parts) => bulk(out, self.info(parts, &info()).as_bytes()),
+                Answer::One(part) => *part..part + 1,
+                Answer::Array(parts) | Answer::Sum(parts) | Answer::Info(parts) => parts.clone(),
+            };
+            // Numbers, for which a shard has room if it has for the first.
+            let is_summed = matches!(answer, Answer::Sum(_) | Answer::Info(_));
+            if is_summed && self.numbers(&parts).any(|number| number.is_none()) {
+                return false;
             }
+            match answer {
+                Answer::Sum(_) => line(out, b':', self.numbers(&parts).flatten().sum::<i64>()),
+                Answer::Info(_) => bulk(out, self.info(&parts, &info()).as_bytes()),
+                Answer::Ready(_) | Answer::One(_) | Answer::Array(_) => {}
+            }
+            let is_array = matches!(answer, Answer::Array(_));
+            for part in parts.start.max(self.written.1)..parts.end {
+                let (shard, index) = self.parts[part];
+                let batch = &mut self.batches[shard];
+                let Some(reply) = batch.reply(index) else { return false };
+                if is_array && part == parts.start {
+                    line(out, b'*', parts.len());
+                }
+                if !is_summed {
+                    write_reply(out, reply, batch);
+                }
+                batch.written(index);
+                self.written.1 = part + 1;
+            }
+            self.written.0 += 1;
         }
+        true
     }
 
-    fn write_part(&self, out: &mut Vec<u8>, part: usize) {
-        let (shard, index) = self.parts[part];
-        let batch = &self.batches[shard];
-        match batch.reply(index) {
-            Reply::Done => out.extend_from_slice(b"+OK\r\n"),
-            Reply::Nothing => out.extend_from_slice(b"$-1\r\n"),
-            Reply::Number(number) => line(out, b':', number),
-            Reply::Error(error) => line(out, b'-', error),
-            Reply::Text(text) => bulk(out, batch.text(text)),
-        }
-    }
-
-    fn numbers(&self, parts: &Range<usize>) -> impl Iterator<Item = i64> {
+    /// `None` for what was not done yet.
+    fn numbers(&self, parts: &Range<usize>) -> impl Iterator<Item = Option<i64>> {
         parts.clone().map(|part| {
             let (shard, index) = self.parts[part];
-            match self.batches[shard].reply(index) {
+            self.batches[shard].reply(index).map(|reply| match reply {
                 Reply::Number(number) => *number,
                 _ => 0,
-            }
+            })
         })
     }
 
@@ -188,7 +206,7 @@ impl Answers {
             shards.iter().map(|shard| shard.connections).sum::<u64>(),
             shards.iter().map(|shard| shard.commands).sum::<u64>(),
         );
-        for (id, (keys, shard)) in self.numbers(parts).zip(shards).enumerate() {
+        for (id, (keys, shard)) in self.numbers(parts).flatten().zip(shards).enumerate() {
             let ShardInfo { connections, commands } = shard;
             // Writing to a string does not fail.
             let _ = write!(text, "shard{id}:keys={keys},connections={connections},commands={commands}\r\n");
@@ -230,6 +248,16 @@ fn unknown(name: &str, args: Args<'_>) -> String {
     let shown = |text: &str| text.chars().filter(|c| !c.is_control()).take(128).collect::<String>();
     let args = args.iter().take(8).map(|arg| format!("'{}' ", shown(&String::from_utf8_lossy(arg))));
     format!("ERR unknown command '{}', with args beginning with: {}", shown(name), args.collect::<String>())
+}
+
+fn write_reply(out: &mut Vec<u8>, reply: &Reply, batch: &Batch) {
+    match reply {
+        Reply::Done => out.extend_from_slice(b"+OK\r\n"),
+        Reply::Nothing => out.extend_from_slice(b"$-1\r\n"),
+        Reply::Number(number) => line(out, b':', number),
+        Reply::Error(error) => line(out, b'-', error),
+        Reply::Text(text) => bulk(out, batch.text(text)),
+    }
 }
 
 fn line(out: &mut Vec<u8>, kind: u8, value: impl std::fmt::Display) {

@@ -11,8 +11,8 @@
 //! shard and one write back, with the answers in order.
 //!
 //! A command on several keys is done on each of them in order, not on all at one moment. Nothing is kept on disk.
-//! Nothing limits the memory that keys take, nor that of the answers to up to 1,024 requests, which a client may be slow to read.
-//! Further requests of that client wait meanwhile.
+//! Nothing limits the memory that keys take. Of the answers to a client that is slow to read, each shard has a megabyte waiting, or
+//! what one value takes beyond that, and the connection a copy. Further requests of that client wait meanwhile.
 //!
 //! - `resp` finds requests in bytes; [`command`] says what they mean; `store` is a shard's part of the keys.
 
@@ -41,7 +41,7 @@ use store::{Batch, Store, empty};
 
 /// What a connection's buffer starts with, and goes back to, in bytes.
 const BUFFER: usize = 2 * 1024;
-/// Requests in one batch. Later ones wait in the buffer, so that answers don't pile up.
+/// Requests in one batch. Later ones wait in the buffer.
 const BATCH: usize = 1024;
 
 const BULK_MAX: u64 = 512 << 20;
@@ -139,15 +139,23 @@ async fn serve(kv: Kv, mut connection: Connection) -> io::Result<()> {
         if answers.len() > 0 || broken.is_some() {
             let here = shard::id();
             kv.counters[here.index()].commands.fetch_add(answers.len() as u64, Ordering::Relaxed);
-            kv.ask_shards(here, &mut answers.batches).await.map_err(io::Error::other)?;
-            answers.write(&mut output, || kv.counters.iter().map(Counters::info).collect());
-            if let Some(error) = &broken {
-                output.extend_from_slice(format!("-ERR Protocol error: {error}\r\n").as_bytes());
+            let info = || kv.counters.iter().map(Counters::info).collect();
+            loop {
+                kv.ask_shards(shard::id(), &mut answers.batches).await.map_err(io::Error::other)?;
+                let are_all = answers.write(&mut output, info);
+                if are_all {
+                    if let Some(error) = &broken {
+                        output.extend_from_slice(format!("-ERR Protocol error: {error}\r\n").as_bytes());
+                    }
+                    // Before the peer is waited for, which may be long.
+                    answers.clear();
+                }
+                connection.write_all(&output).await?;
+                empty(&mut output);
+                if are_all {
+                    break;
+                }
             }
-            // Before the peer is waited for, which may be long.
-            answers.clear();
-            connection.write_all(&output).await?;
-            empty(&mut output);
         }
         connection.answered(taken);
         if broken.is_some() || quits {
@@ -191,7 +199,7 @@ impl Kv {
     async fn ask_shards(&self, here: ShardId, batches: &mut [Batch]) -> Result<(), CallError> {
         let mut calls = Vec::new();
         for (id, batch) in
-            shard::ids().zip(&mut *batches).filter(|(id, batch)| *id != here && !batch.is_empty())
+            shard::ids().zip(&mut *batches).filter(|(id, batch)| *id != here && batch.is_ready())
         {
             let mut batch = std::mem::take(batch);
             let call = self.keys.invoke_on(id, move |store| {
@@ -200,7 +208,7 @@ impl Kv {
             });
             calls.push((id, Box::pin(call)));
         }
-        let mut own = Some(&mut batches[here.index()]).filter(|batch| !batch.is_empty());
+        let mut own = Some(&mut batches[here.index()]).filter(|batch| batch.is_ready());
         let mut done = Vec::new();
         poll_fn(|cx| {
             let mut failed = None;

@@ -1,7 +1,8 @@
 //! A shard's part of the keys. It belongs to its shard's thread, so there is no lock.
 //!
 //! Requests come as a [`Batch`]: all that one pipeline asks of this shard, in order. Its buffers go back and forth, so that a
-//! connection's next batch allocates nothing.
+//! connection's next batch allocates nothing. One that has come to much text goes back half done, and comes again when the client
+//! has taken that.
 //!
 //! A key that has expired is never seen, and is removed by whoever looks; those that nobody looks at are removed by
 //! [`sweep`], which sleeps until the earliest deadline.
@@ -24,10 +25,14 @@ pub struct Batch {
     /// Keys and values.
     data: Vec<u8>,
     ops: Vec<Op>,
+    /// To the first of them.
     replies: Vec<Reply>,
     /// The bulk strings of replies.
     text: Vec<u8>,
 }
+
+/// Bytes of text from which on a batch goes back: what a client that is slow to read has waiting, and at most one value more.
+const TEXT_MAX: usize = 1 << 20;
 
 /// One thing to do. Ranges are places in the batch's data.
 pub enum Op {
@@ -83,12 +88,21 @@ impl Batch {
         self.ops.len() - 1
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.ops.is_empty()
+    /// Whether there is something to do, and room for what it may come to.
+    pub fn is_ready(&self) -> bool {
+        self.replies.len() < self.ops.len() && self.text.len() < TEXT_MAX
     }
 
-    pub fn reply(&self, index: usize) -> &Reply {
-        &self.replies[index]
+    /// The reply to an op that was done.
+    pub fn reply(&self, index: usize) -> Option<&Reply> {
+        self.replies.get(index)
+    }
+
+    /// The replies up to this one are written.
+    pub fn written(&mut self, index: usize) {
+        if index + 1 == self.replies.len() {
+            empty(&mut self.text);
+        }
     }
 
     pub fn text(&self, range: &Range<usize>) -> &[u8] {
@@ -140,13 +154,16 @@ const OVERFLOW: &str = "ERR increment or decrement would overflow";
 const SWEPT: usize = 256;
 
 impl Store {
-    /// Does what the batch says.
+    /// Does what the batch says, as far as there is room.
     pub fn apply(&self, batch: &mut Batch) {
         let inner = &mut *self.inner.borrow_mut();
-        // One moment for the whole batch: between its requests nothing expires.
+        // One moment for all of it: between these requests nothing expires.
         let now = Instant::now();
         let Batch { data, ops, replies, text } = batch;
-        for op in ops.iter() {
+        for op in &ops[replies.len()..] {
+            if text.len() >= TEXT_MAX {
+                break;
+            }
             replies.push(match op {
                 Op::Get { key } => match inner.get(&data[key.clone()], now) {
                     None => Reply::Nothing,

@@ -131,8 +131,17 @@ impl Server {
 
     /// How many bytes of memory it has.
     pub fn memory(&self) -> usize {
+        self.status("VmRSS:")
+    }
+
+    /// How many it had at most.
+    pub fn most_memory(&self) -> usize {
+        self.status("VmHWM:")
+    }
+
+    fn status(&self, name: &str) -> usize {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix(" kB"));
+        let kib = status.lines().find_map(|line| line.strip_prefix(name)?.strip_suffix(" kB"));
         kib.unwrap().trim().parse::<usize>().unwrap() * 1024
     }
 
