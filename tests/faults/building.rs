@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
+use std::time::Duration;
 
 use corelane::config::{Config, OnError};
 use corelane::runtime::{Builder, LocalOptions, LocalRuntime, Runtime};
@@ -15,7 +16,7 @@ use libc::{
 };
 
 use super::kernel::{Fault, Kernel};
-use super::{alone, builders, leaves_nothing, runtimes, still_runs};
+use super::{alone, builders, files, leaves_nothing, runtimes, still_runs};
 
 fn config(text: &str) -> Config {
     Config::parse("test", text).unwrap()
@@ -56,6 +57,17 @@ fn mask() -> String {
 }
 
 alone! {
+    /// It sleeps all the same, until a timer or another thread ends that.
+    fn a_thread_without_io_has_no_file() {
+        let before = files();
+        let rt = Builder::new_current_thread().enable_time().build().unwrap();
+        rt.block_on(async {
+            corelane::time::sleep(Duration::from_millis(1)).await;
+            corelane::task::spawn_blocking(|| ()).await.unwrap();
+        });
+        assert_eq!(files(), before);
+    }
+
     fn a_reactor_is_refused() {
         let calls = [SYS_epoll_create1, SYS_eventfd2, SYS_timerfd_create, SYS_epoll_ctl, SYS_fcntl];
         let Some(kernel) = Kernel::asked(&calls) else { return };

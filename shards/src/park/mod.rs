@@ -25,11 +25,13 @@
 //! The order that is rejected: look, then announce. It loses what is published between the two.
 
 pub mod caution;
+mod parker;
 mod window;
 
 #[cfg(all(test, loom))]
 mod loom_tests;
 
+pub use parker::Parker;
 pub use window::Spin;
 pub(crate) use window::Window;
 

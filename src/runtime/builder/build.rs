@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use corelane_shards::config::{self as engine, Reach, Site};
 use corelane_shards::mesh::{Mesh, ShardId};
-use corelane_shards::park::Spin;
-use corelane_shards::shard::ShardBuilder;
+use corelane_shards::park::{Parker, Spin};
+use corelane_shards::shard::{Shard, ShardBuilder};
 use corelane_shards::timer::Clock;
 
 use crate::config::{
@@ -101,8 +101,12 @@ impl Builder {
         }
         let mesh = Mesh::new(engine, clock);
         let seat = Seat::for_shard_of(&mesh);
-        let shard = worker::found_shard(&mesh, ShardId(0))?;
-        seat.fill(Driven::new(worker::build_shard(shard, self.event_limits)));
+        // Without I/O no resource is bound to it, and it needs no reactor.
+        let shard = match self.enable_io {
+            true => worker::build_shard(worker::found_shard(&mesh, ShardId(0))?, self.event_limits),
+            false => Shard::new(Arc::clone(&mesh), ShardId(0), Box::new(Parker::new())),
+        };
+        seat.fill(Driven::new(shard));
         let inner = Inner::new(self.parts(&config, mesh, RuntimeFlavor::CurrentThread, Some(seat), plan));
         inner.stalls().map_or(Ok(()), Stalls::start)?;
         Ok(Runtime::from_parts(inner, Vec::new(), None))
