@@ -29,6 +29,7 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
+use std::ops::Deref;
 use std::os::fd::RawFd;
 use std::pin::Pin;
 use std::ptr;
@@ -123,15 +124,6 @@ pub struct ReadyEvent {
     word: Word,
 }
 
-/// How an operation went that was to take the short way.
-enum Now<R> {
-    Done(R),
-    /// The task will be woken.
-    Waits,
-    /// It has to take the long way. If it was tried, with the word before and what it gave.
-    Not(Option<(Word, io::Error)>),
-}
-
 /// How an operation ended, other than by having to wait.
 type Outcome<R> = Option<io::Result<R>>;
 
@@ -176,14 +168,9 @@ impl Registration {
         &self,
         cx: &mut Context<'_>,
         direction: Direction,
-        mut f: impl FnMut() -> io::Result<R>,
+        f: impl FnMut() -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        let is_last = |_: &R| false;
-        match self.poll_now(cx, direction, &mut f, is_last) {
-            Now::Done(done) => Poll::Ready(Ok(done)),
-            Now::Waits => Poll::Pending,
-            Now::Not(failed) => self.poll_on(cx, direction, f, is_last, failed),
-        }
+        poll_usual(self, cx, direction, f, |_| false, Self::poll_on)
     }
 
     /// [`poll_io`](Self::poll_io) for a read or write of up to `len` bytes of a stream. A short one says that there is no more
@@ -194,14 +181,9 @@ impl Registration {
         cx: &mut Context<'_>,
         direction: Direction,
         len: usize,
-        mut f: impl FnMut() -> io::Result<usize>,
+        f: impl FnMut() -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
-        let is_last = move |n: &usize| is_short(*n, len);
-        match self.poll_now(cx, direction, &mut f, is_last) {
-            Now::Done(n) => Poll::Ready(Ok(n)),
-            Now::Waits => Poll::Pending,
-            Now::Not(failed) => self.poll_on(cx, direction, f, is_last, failed),
-        }
+        poll_usual(self, cx, direction, f, move |n| is_short(*n, len), Self::poll_on)
     }
 
     /// [`poll_transfer`](Self::poll_transfer) for who has the resource to itself: it [follows](Self::follow).
@@ -211,59 +193,29 @@ impl Registration {
         cx: &mut Context<'_>,
         direction: Direction,
         len: usize,
-        mut f: impl FnMut() -> io::Result<usize>,
+        f: impl FnMut() -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
-        let is_last = move |n: &usize| is_short(*n, len);
-        match self.poll_now(cx, direction, &mut f, is_last) {
-            Now::Done(n) => Poll::Ready(Ok(n)),
-            Now::Waits => Poll::Pending,
-            Now::Not(failed) => {
-                if failed.is_none() {
-                    self.follow();
-                }
-                self.poll_on(cx, direction, f, is_last, failed)
-            }
-        }
+        poll_usual(self, cx, direction, f, move |n| is_short(*n, len), Self::poll_on_mut)
     }
 
-    /// The usual: the resource is bound, open, and either ready or waited for again by the same task on its shard.
-    #[inline(always)]
-    fn poll_now<R>(
-        &self,
+    /// As `poll_on`, for who has the resource to itself.
+    #[cold]
+    #[inline(never)]
+    fn poll_on_mut<R>(
+        &mut self,
         cx: &mut Context<'_>,
         direction: Direction,
-        f: &mut impl FnMut() -> io::Result<R>,
+        f: impl FnMut() -> io::Result<R>,
         is_last: impl Fn(&R) -> bool,
-    ) -> Now<R> {
-        let Some(coop) = coop::try_proceed() else { return Now::Not(None) };
-        // What is not bound has a word as well: one that is not open.
-        let state = self.place();
-        let word = state.word();
-        if !word.is_open() {
-            return Now::Not(None);
+        failed: Option<(Word, io::Error)>,
+    ) -> Poll<io::Result<R>> {
+        if failed.is_none() {
+            self.follow();
         }
-        if !state.has_news(word, direction) {
-            // Relaxed: a hint.
-            let settled = ptr::eq(state.home, context::remote()) && self.foreign.load(Relaxed) == 0;
-            // SAFETY: on the owner, as just compared.
-            if settled && unsafe { state.wait_again(direction, cx.waker()) } {
-                return Now::Waits;
-            }
-            return Now::Not(None);
-        }
-        match f() {
-            Ok(done) => {
-                if is_last(&done) {
-                    state.clear(word, direction);
-                }
-                coop.called();
-                Now::Done(done)
-            }
-            Err(error) => Now::Not(Some((word, error))),
-        }
+        self.poll_on(cx, direction, f, is_last, failed)
     }
 
-    /// Everything else. `failed` is what `poll_now` got from `f`, and the word before that.
+    /// What is not usual. `failed` is what `poll_usual` got from `f`, and the word before that.
     #[cold]
     #[inline(never)]
     fn poll_on<R>(
@@ -549,6 +501,52 @@ impl Registration {
 impl Drop for Registration {
     fn drop(&mut self) {
         self.take_out();
+    }
+}
+
+/// The usual: the resource is bound, open, and either ready or waited for again by the same task on its shard. Everything else is for
+/// `poll_on`.
+///
+/// Each way out is a return of its own, and not a value that a caller looks at once more: the compiler then sees what each leads to.
+#[inline(always)]
+fn poll_usual<S, R, F, L>(
+    this: S,
+    cx: &mut Context<'_>,
+    direction: Direction,
+    mut f: F,
+    is_last: L,
+    poll_on: impl FnOnce(S, &mut Context<'_>, Direction, F, L, Option<(Word, io::Error)>) -> Poll<io::Result<R>>,
+) -> Poll<io::Result<R>>
+where
+    S: Deref<Target = Registration>,
+    F: FnMut() -> io::Result<R>,
+    L: Fn(&R) -> bool,
+{
+    let Some(coop) = coop::try_proceed() else { return poll_on(this, cx, direction, f, is_last, None) };
+    // What is not bound has a word as well: one that is not open.
+    let state = this.place();
+    let word = state.word();
+    if !word.is_open() {
+        return poll_on(this, cx, direction, f, is_last, None);
+    }
+    if !state.has_news(word, direction) {
+        // Relaxed: a hint.
+        let settled = ptr::eq(state.home, context::remote()) && this.foreign.load(Relaxed) == 0;
+        // SAFETY: on the owner, as just compared.
+        if settled && unsafe { state.wait_again(direction, cx.waker()) } {
+            return Poll::Pending;
+        }
+        return poll_on(this, cx, direction, f, is_last, None);
+    }
+    match f() {
+        Ok(done) => {
+            if is_last(&done) {
+                state.clear(word, direction);
+            }
+            coop.called();
+            Poll::Ready(Ok(done))
+        }
+        Err(error) => poll_on(this, cx, direction, f, is_last, Some((word, error))),
     }
 }
 
