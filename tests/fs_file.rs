@@ -1,6 +1,6 @@
 //! `fs::File` against the real system.
 
-#![expect(unsafe_code, reason = "mounts a disk and makes a pipe")]
+#![expect(unsafe_code, reason = "mounts a disk")]
 
 use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
@@ -257,8 +257,7 @@ fn large_contents_come_back_the_same() {
 #[test]
 fn many_tasks_use_one_file_by_reference() {
     let dir = Scratch::new();
-    let fifo = dir.path("fifo");
-    mkfifo(&fifo);
+    let fifo = dir.fifo();
     let rt = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     rt.block_on(async {
         let mut file = OpenOptions::new().read(true).write(true).open(&fifo).await.unwrap();
@@ -278,10 +277,4 @@ fn many_tasks_use_one_file_by_reference() {
         let mut file = std::sync::Arc::into_inner(file).unwrap();
         assert_eq!(file.read_u8().await.unwrap(), b'x', "the read that was given up");
     });
-}
-
-fn mkfifo(path: &Path) {
-    let path = std::ffi::CString::new(path.as_os_str().as_encoded_bytes()).unwrap();
-    // SAFETY: a C string.
-    assert_eq!(unsafe { libc::mkfifo(path.as_ptr(), 0o600) }, 0);
 }

@@ -122,8 +122,7 @@ fn who_has_no_room_waits_for_bytes_all_the_same() {
 fn a_fifo_that_nobody_has_opened_for_writing_is_waited_for() {
     runtime().block_on(async {
         let dir = Scratch::new();
-        let path = dir.path("fifo");
-        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let path = dir.fifo();
         let mut receiver = pipe::OpenOptions::new().open_receiver(&path).unwrap();
         let mut buf = [0; 5];
         {

@@ -1,6 +1,8 @@
 //! A directory of the test's own, removed when it ends.
 #![allow(dead_code, reason = "each test file uses its part")]
+#![expect(unsafe_code, reason = "makes a pipe")]
 
+use std::ffi::CString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -32,6 +34,15 @@ impl Scratch {
 
     pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
         self.0.join(name)
+    }
+
+    /// Makes a named pipe. Not by the command: a child process has all that is open here, until it runs its program.
+    pub fn fifo(&self) -> PathBuf {
+        let path = self.path("fifo");
+        let name = CString::new(path.as_os_str().as_encoded_bytes()).unwrap();
+        // SAFETY: a C string.
+        assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0, "{}", io::Error::last_os_error());
+        path
     }
 }
 
