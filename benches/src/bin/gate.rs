@@ -54,7 +54,7 @@ const INSTRUCTIONS: &[&str] = &[
     "wake1=124",
     "sleep_drop=280",
     "timeout_ready=82",
-    "echo=350",
+    "echo=340",
 ];
 
 /// Row, mode, operations, bound.
