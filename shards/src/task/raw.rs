@@ -61,12 +61,6 @@ impl RawTask {
         // SAFETY: the task's slot.
         unsafe { arena::owner(self.0.cast()) }
     }
-
-    /// Whether the task is in the arena of that shard.
-    #[inline(always)]
-    pub fn is_in_arena_of(&self, remote: *const Remote) -> bool {
-        self.header().vtable.home == Home::Arena && self.arena_owner() == remote
-    }
 }
 
 #[inline(always)]
@@ -332,7 +326,7 @@ pub(crate) unsafe fn free_movable(task: RawTask) {
 #[inline]
 pub(crate) unsafe fn free_here(task: RawTask) {
     let header = task.header();
-    debug_assert!(task.is_in_arena_of(context::remote()));
+    debug_assert_eq!(task.arena_owner(), context::remote());
     // Nothing else in the header has something to drop.
     if !(header.join_local.is_empty() && header.join_remote.is_empty()) {
         header.join_local.discard();
