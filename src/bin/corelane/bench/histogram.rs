@@ -4,8 +4,8 @@
 //! (coordinated omission). Here each request has the time of the schedule, and what is late counts from there, be it the server
 //! that was late or the generator.
 //!
-//! A quantile of a whole run is that of its worst moments: where the machine itself stands still for some milliseconds ten times a
-//! second, as virtual ones do, p99 is the machine's, whatever the server. So the window is also cut into *stretches* of some 20 ms,
+//! A quantile of a whole run is that of its worst moments: where the machine itself stands still for a millisecond or two again and
+//! again, as virtual ones do, p99 is the machine's, whatever the server. So the window is also cut into *stretches* of some 20 ms,
 //! by the time at which requests were due, and the quantile taken of each. That of the calmest quarter of them leaves out what
 //! happens in fewer than three quarters, be it the machine's doing or the server's. Both are told.
 
